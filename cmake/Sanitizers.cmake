@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# MTCP_SANITIZE=address,undefined | thread | memory, and the instrumentation of MTCP_FUZZ.
+set(mtcp_sanitizers "${MTCP_SANITIZE}")
+if(MTCP_FUZZ)
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "MTCP_FUZZ needs clang: cmake --preset fuzz")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+    add_link_options(-fsanitize=fuzzer-no-link)
+    if(NOT mtcp_sanitizers)
+        set(mtcp_sanitizers "address,undefined")
+    endif()
+endif()
+if(mtcp_sanitizers)
+    add_compile_options(-fsanitize=${mtcp_sanitizers} -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${mtcp_sanitizers})
+    if(mtcp_sanitizers MATCHES "undefined")
+        # A finding ends the program, so that a test cannot pass over it.
+        add_compile_options(-fno-sanitize-recover=undefined)
+    endif()
+endif()

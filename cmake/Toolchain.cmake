@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler flags: mtcp_warnings for everything we write, mtcp_library_flags for src/ alone.
+find_package(Threads REQUIRED)
+
+find_program(CCACHE ccache)
+mark_as_advanced(CCACHE)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE}")
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_library(mtcp_warnings INTERFACE)
+target_compile_options(mtcp_warnings INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wimplicit-fallthrough
+    # A designated initialiser that leaves the defaults alone is the house style.
+    -Wno-missing-field-initializers
+    $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+    $<$<BOOL:${MTCP_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # GoogleTest's variadic macros are called with nothing in the variable part.
+    target_compile_options(mtcp_warnings INTERFACE -Wno-gnu-zero-variadic-macro-arguments)
+endif()
+
+add_library(mtcp_library_flags INTERFACE)
+target_compile_options(mtcp_library_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>
+    -fno-strict-aliasing)
+
+# Debug and sanitizer builds check indices and iterators of the standard library too.
+add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+
+if(MTCP_LTO)
+    include(CheckIPOSupported)
+    check_ipo_supported(RESULT ipo_works OUTPUT ipo_reason LANGUAGES CXX)
+    if(ipo_works)
+        set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+        if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+            # libmtcp.a must stay linkable by a compiler without our LTO plugin.
+            add_compile_options(-ffat-lto-objects)
+        endif()
+    else()
+        message(WARNING "MTCP_LTO ignored: ${ipo_reason}")
+    endif()
+endif()

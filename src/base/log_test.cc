@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The log: levels, sink, rate limit.
+#include "base/log.h"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <string>
+#include <vector>
+
+namespace mtcp {
+namespace {
+
+struct Line {
+    LogLevel level;
+    std::string text;
+};
+
+void collect(LogLevel level, const char* text, void* context) {
+    static_cast<std::vector<Line>*>(context)->push_back({level, text});
+}
+
+// Waits for the next whole second: the limit counts by the wall clock's seconds.
+void next_second() {
+    const std::time_t start = std::time(nullptr);
+    while (std::time(nullptr) == start) {
+        const timespec pause{0, 5'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
+}
+
+class Log : public ::testing::Test {
+protected:
+    void SetUp() override {
+        set_log_sink(collect, &lines_);
+        next_second();
+    }
+    void TearDown() override {
+        set_log_sink(nullptr, nullptr);
+        set_log_level(LogLevel::warning);
+    }
+    std::vector<Line> lines_;
+};
+
+TEST_F(Log, PassesOnlyTheLevelsAskedFor) {
+    set_log_level(LogLevel::warning);
+    log(LogLevel::info, "quiet");
+    log(LogLevel::warning, "number %d", 7);
+    log(LogLevel::error, "loud");
+    ASSERT_EQ(lines_.size(), 2u);
+    EXPECT_EQ(lines_[0].text, "number 7");
+    EXPECT_EQ(lines_[0].level, LogLevel::warning);
+    EXPECT_EQ(lines_[1].level, LogLevel::error);
+}
+
+TEST_F(Log, LimitsTheLinesPerSecondAndTellsHowManyItSwallowed) {
+    for (int i = 0; i < kLogLinesPerSecond + 20; ++i) log(LogLevel::error, "storm %d", i);
+    ASSERT_EQ(lines_.size(), static_cast<std::size_t>(kLogLinesPerSecond));
+    next_second();
+    log(LogLevel::error, "calm");
+    ASSERT_EQ(lines_.size(), static_cast<std::size_t>(kLogLinesPerSecond) + 1);
+    EXPECT_EQ(lines_.back().text, "[20 lines suppressed] calm");
+    log(LogLevel::error, "calm again");
+    EXPECT_EQ(lines_.back().text, "calm again");
+}
+
+TEST_F(Log, CutsALineThatIsTooLong) {
+    const std::string text(5'000, 'x');
+    log(LogLevel::error, "%s", text.c_str());
+    ASSERT_EQ(lines_.size(), 1u);
+    EXPECT_LT(lines_[0].text.size(), text.size());
+    EXPECT_GT(lines_[0].text.size(), 500u);
+}
+
+}  // namespace
+}  // namespace mtcp
