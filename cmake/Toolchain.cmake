@@ -21,6 +21,11 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     target_compile_options(mtcp_warnings INTERFACE -Wno-gnu-zero-variadic-macro-arguments)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # False alarms of GCC 12 about std::string and std::optional once they are inlined.
+    target_compile_options(mtcp_warnings INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+endif()
+
 add_library(mtcp_library_flags INTERFACE)
 target_compile_options(mtcp_library_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>

@@ -22,9 +22,13 @@ namespace mtcp {
     X(ethernet_short, "frame shorter than an Ethernet header")                              \
     X(ethernet_not_ours, "destination address of another station")                          \
     X(ethernet_unknown_type, "EtherType not handled")                                       \
+    X(ethernet_vlan, "VLAN tag, none is configured")                                        \
+    X(arp_conflict, "another station claims an address of ours")                            \
     X(arp_malformed, "malformed ARP packet")                                                \
     X(arp_not_ours, "ARP for an address that is not ours")                                  \
+    X(arp_reflected, "our own ARP packet came back")                                        \
     X(arp_spoofed, "ARP answer that contradicts a static or fresh entry")                   \
+    X(arp_unsolicited, "ARP answer that nobody asked for")                                  \
     X(neighbour_queue_full, "too many packets wait for one neighbour")                      \
     X(neighbour_failed, "neighbour did not answer")                                         \
     X(neighbour_table_full, "neighbour table is full")                                      \
@@ -36,10 +40,12 @@ namespace mtcp {
     X(ip_bad_header_length, "IP header length below 20 or beyond the packet")               \
     X(ip_bad_checksum, "IP header checksum wrong")                                          \
     X(ip_bad_source, "source address that no host may have")                                \
+    X(ip_group_frame, "for our address, in a broadcast or multicast frame")                 \
     X(ip_not_ours, "destination address is not ours")                                       \
     X(ip_bad_option, "IP option that may not be honoured (source route)")                   \
     X(ip_unknown_protocol, "IP protocol not handled")                                       \
     X(fragment_bad, "fragment of illegal length or offset")                                 \
+    X(fragment_duplicate, "fragment that was there already")                                \
     X(fragment_overlap, "fragment overlaps another")                                        \
     X(fragment_table_full, "too many datagrams in reassembly")                              \
     X(fragment_timeout, "datagram was not complete in time")                                \

@@ -30,7 +30,7 @@ void next_second() {
 }
 
 class Log : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override {
         set_log_sink(collect, &lines_);
         next_second();
@@ -54,7 +54,8 @@ TEST_F(Log, PassesOnlyTheLevelsAskedFor) {
 }
 
 TEST_F(Log, LimitsTheLinesPerSecondAndTellsHowManyItSwallowed) {
-    for (int i = 0; i < kLogLinesPerSecond + 20; ++i) log(LogLevel::error, "storm %d", i);
+    for (int i = 0; i < kLogLinesPerSecond + 20; ++i)
+        log(LogLevel::error, "storm %d", i);
     ASSERT_EQ(lines_.size(), static_cast<std::size_t>(kLogLinesPerSecond));
     next_second();
     log(LogLevel::error, "calm");

@@ -32,9 +32,7 @@ TEST(Region, FallsBackWhenNoHugePagesAreReserved) {
     region.data()[region.size() - 1] = std::byte{1};
 }
 
-TEST(Region, OfNoBytesIsEmpty) {
-    EXPECT_EQ(Region::map(0, Pages::normal).data(), nullptr);
-}
+TEST(Region, OfNoBytesIsEmpty) { EXPECT_EQ(Region::map(0, Pages::normal).data(), nullptr); }
 
 TEST(Region, MovesItsMemory) {
     Region a = Region::map(4096, Pages::normal);

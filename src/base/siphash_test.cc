@@ -13,7 +13,8 @@ constexpr SecretKey kKey{0x0706'0504'0302'0100u, 0x0f0e'0d0c'0b0a'0908u};
 
 std::uint64_t hash_of_first(std::size_t length) {
     std::array<std::byte, 64> message{};
-    for (std::size_t i = 0; i < message.size(); ++i) message[i] = static_cast<std::byte>(i);
+    for (std::size_t i = 0; i < message.size(); ++i)
+        message[i] = static_cast<std::byte>(i);
     return siphash(kKey, std::span(message).first(length));
 }
 

@@ -46,8 +46,8 @@ public:
         return true;
     }
     // Producer side: pushes as many of `values` as fit, in order, with one store of the index;
-    // returns how many. `order` is seq_cst for a producer that looks at a "consumer sleeps" flag next
-    // (the consumer stores its flag and then looks with empty(seq_cst): one of the two sees the other).
+    // returns how many. `order` is seq_cst for a producer that looks at a "consumer sleeps" flag
+    // next (the consumer stores its flag and then looks with empty(seq_cst): one sees the other).
     [[nodiscard]] std::size_t push_burst(std::span<const T> values,
                                          std::memory_order order = std::memory_order_release) {
         const std::size_t tail = tail_.load(std::memory_order_relaxed);

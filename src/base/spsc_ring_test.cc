@@ -90,7 +90,8 @@ TEST(SpscRing, TwoThreadsPassEveryEntryOnceInOrder) {
     bool in_order = true;
     while (expected < kEntries) {
         const std::size_t popped = ring.pop_burst(burst);
-        for (std::size_t i = 0; i < popped; ++i) in_order &= burst[i] == expected++;
+        for (std::size_t i = 0; i < popped; ++i)
+            in_order &= burst[i] == expected++;
         if (popped == 0) std::this_thread::yield();
     }
     producer.join();

@@ -41,7 +41,8 @@ static_assert(sizeof(Counters) == (kListedWords + kLevelWords) * sizeof(std::uin
 
 std::vector<std::string> folders() {
     std::vector<std::string> found{"/dev/shm"};
-    if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/') {
+    if (const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+        runtime != nullptr && *runtime == '/') {
         found.emplace_back(runtime);
     }
     found.emplace_back("/tmp");
@@ -132,8 +133,7 @@ Result<TelemetryFile, Problem> TelemetryFile::create_in(const std::string& folde
     static_cast<void>(::flock(file.descriptor_, LOCK_EX | LOCK_NB));
     file.size_ = kCoreOffset + static_cast<std::size_t>(cores) * kCoreStride;
     // posix_fallocate, so that a full file system is an error here and not a SIGBUS later.
-    if (const int error =
-            ::posix_fallocate(file.descriptor_, 0, static_cast<off_t>(file.size_));
+    if (const int error = ::posix_fallocate(file.descriptor_, 0, static_cast<off_t>(file.size_));
         error != 0) {
         return cannot("size", file.path_, error, "free some space in " + folder);
     }
@@ -141,7 +141,8 @@ Result<TelemetryFile, Problem> TelemetryFile::create_in(const std::string& folde
         ::mmap(nullptr, file.size_, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor_, 0);
     if (memory == MAP_FAILED) return cannot("map", file.path_, errno, "free some memory");
     file.memory_ = static_cast<std::byte*>(memory);
-    for (int i = 0; i < cores; ++i) new (&file.core(i)) Counters{};
+    for (int i = 0; i < cores; ++i)
+        new (&file.core(i)) Counters{};
     const TelemetryHeader header{.core_count = static_cast<std::uint32_t>(cores),
                                  .layout = telemetry_layout(),
                                  .core_offset = kCoreOffset,

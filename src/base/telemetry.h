@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The counters of a running stack in a small shared file that anyone may read and only the stack
-// writes: a header, then one `Counters` per core, each on cache lines of its own. The file is locked
-// (flock) for the life of its stack, so that a reader knows a living one from a leftover.
+// writes: a header, then one `Counters` per core, each on cache lines of its own. The file is
+// locked (flock) for the life of its stack, so that a reader knows a living one from a leftover.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,11 @@ struct TelemetryHeader {
     std::uint64_t magic = kTelemetryMagic;
     std::uint32_t version = kTelemetryVersion;
     std::uint32_t core_count = 0;
-    std::uint64_t layout = 0;       // hash of the counters' names: a reader of another build refuses
+    std::uint64_t layout = 0;  // hash of the counters' names: a reader of another build refuses
     std::uint64_t core_offset = 0;  // of the first core's counters, in bytes
     std::uint64_t core_stride = 0;  // from one core's counters to the next, in bytes
     std::int64_t start_unix_seconds = 0;
-    std::int32_t pid = 0;           // as the stack itself sees it
+    std::int32_t pid = 0;  // as the stack itself sees it
     std::uint32_t reserved = 0;
 };
 
@@ -36,12 +36,13 @@ struct TelemetryHeader {
 
 // The stack's side.
 class TelemetryFile {
-public:
+  public:
     // Makes /dev/shm/mtcp.<pid> (or the same name in $XDG_RUNTIME_DIR or /tmp, where that fails;
     // with .1, .2 … appended when this pid has one already).
     [[nodiscard]] static Result<TelemetryFile, Problem> create(int cores);
     // The same in one given folder.
-    [[nodiscard]] static Result<TelemetryFile, Problem> create_in(const std::string& folder, int cores);
+    [[nodiscard]] static Result<TelemetryFile, Problem> create_in(const std::string& folder,
+                                                                  int cores);
 
     TelemetryFile(TelemetryFile&& other) noexcept { swap(other); }
     TelemetryFile& operator=(TelemetryFile&& other) noexcept {
@@ -54,7 +55,7 @@ public:
     [[nodiscard]] Counters& core(int index);
     [[nodiscard]] const std::string& path() const { return path_; }
 
-private:
+  private:
     TelemetryFile() = default;
     void swap(TelemetryFile& other) noexcept;
 
@@ -67,7 +68,7 @@ private:
 
 // A reader's side: a read-only view of somebody's counters.
 class TelemetryView {
-public:
+  public:
     // Looks in every folder that create() uses. Refuses a file that is not a counters file of this
     // build or was left behind.
     [[nodiscard]] static Result<TelemetryView, Problem> open(int pid);
@@ -88,7 +89,7 @@ public:
     [[nodiscard]] bool alive() const;
     [[nodiscard]] const std::string& path() const { return path_; }
 
-private:
+  private:
     TelemetryView() = default;
     void swap(TelemetryView& other) noexcept;
     [[nodiscard]] const TelemetryHeader& header() const;

@@ -15,7 +15,7 @@ namespace mtcp {
 namespace {
 
 class Telemetry : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override {
         char pattern[] = "/tmp/mtcp_telemetry_test.XXXXXX";
         ASSERT_NE(::mkdtemp(pattern), nullptr);
@@ -23,7 +23,9 @@ protected:
     }
     void TearDown() override { ::rmdir(folder_.c_str()); }
 
-    TelemetryFile make(int cores) { return std::move(TelemetryFile::create_in(folder_, cores)).value(); }
+    TelemetryFile make(int cores) {
+        return std::move(TelemetryFile::create_in(folder_, cores)).value();
+    }
     // Overwrites 8 bytes of the file at `offset`.
     static void damage(const std::string& path, std::streamoff offset, std::uint64_t value) {
         std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);

@@ -15,8 +15,9 @@ namespace mtcp::io {
 enum class Checksum : std::uint8_t {
     in_frame,  // rx: must be verified; tx: complete
     verified,  // rx only: the device, or a wire that cannot corrupt, vouches for it
-    partial,   // the field holds the folded pseudo-header sum: rx, the sender left the rest to a
-               // device that never was (accepted as valid); tx, the device completes it
+    partial,   // the field may hold the folded pseudo-header sum: rx, the sender may have left the
+               // rest to a device that never was (af_xdp on veth), so valid or equal to that sum is
+               // accepted, which is checked; tx, it does hold it and the device completes it
 };
 
 struct Frame {

@@ -19,8 +19,9 @@ namespace {
 constexpr Instant kNow{1'000'000};
 
 class WaitUntil : public ::testing::Test {
-protected:
-    WaitUntil() : first_(std::move(make_link({})).value()), second_(std::move(make_link({})).value()) {}
+  protected:
+    WaitUntil()
+        : first_(std::move(make_link({})).value()), second_(std::move(make_link({})).value()) {}
 
     void send_on(LinkPair& link) {
         std::array<Frame, 1> frame;
@@ -48,8 +49,8 @@ TEST_F(WaitUntil, ReturnsAtOnceWhenAnyQueueHasFrames) {
 
 TEST_F(WaitUntil, SleepsUntilItsDeadline) {
     Woken woken{};
-    const std::int64_t slept = milliseconds_of(
-        [&] { woken = wait_until(queues_, {}, kNow, kNow + milliseconds(30)); });
+    const std::int64_t slept =
+        milliseconds_of([&] { woken = wait_until(queues_, {}, kNow, kNow + milliseconds(30)); });
     EXPECT_EQ(woken, Woken::by_deadline);
     EXPECT_GE(slept, 29);
 }
@@ -79,7 +80,7 @@ TEST_F(WaitUntil, WakesOnTheSecondQueue) {
 
 // A queue whose only news is a frame that becomes due.
 class DelayedQueue final : public Queue {
-public:
+  public:
     std::size_t receive(std::span<Frame>, Instant) override { return 0; }
     std::size_t allocate(std::span<Frame>) override { return 0; }
     std::size_t transmit(std::span<Frame>, Instant) override { return 0; }
@@ -91,7 +92,7 @@ public:
     [[nodiscard]] Instant next_deadline() const override { return kNow + milliseconds(10); }
     int finished = 0;
 
-private:
+  private:
     Capabilities capabilities_;
 };
 

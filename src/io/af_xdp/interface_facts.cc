@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// By ioctl, not sysfs: a mounted /sys may belong to another network namespace.
+#include "io/af_xdp/interface_facts.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mtcp::io {
+namespace {
+
+class ControlSocket {
+  public:
+    ControlSocket() : descriptor_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
+    ControlSocket(const ControlSocket&) = delete;
+    ControlSocket& operator=(const ControlSocket&) = delete;
+    ~ControlSocket() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    [[nodiscard]] bool ask(unsigned long request, ifreq& argument) const {
+        return ::ioctl(descriptor_, request, &argument) == 0;
+    }
+
+  private:
+    int descriptor_;
+};
+
+ifreq request_for(const std::string& name) {
+    ifreq request{};
+    std::memcpy(static_cast<char*>(request.ifr_name), name.data(), name.size());
+    return request;
+}
+
+std::string driver_of(const ControlSocket& control, const std::string& name) {
+    ethtool_drvinfo info{};
+    info.cmd = ETHTOOL_GDRVINFO;
+    ifreq request = request_for(name);
+    request.ifr_data = reinterpret_cast<char*>(&info);
+    if (!control.ask(SIOCETHTOOL, request)) return {};
+    return {static_cast<const char*>(info.driver),
+            ::strnlen(static_cast<const char*>(info.driver), sizeof info.driver)};
+}
+
+std::uint32_t receive_queues_of(const ControlSocket& control, const std::string& name) {
+    ethtool_channels channels{};
+    channels.cmd = ETHTOOL_GCHANNELS;
+    ifreq request = request_for(name);
+    request.ifr_data = reinterpret_cast<char*>(&channels);
+    if (!control.ask(SIOCETHTOOL, request)) return 0;
+    return channels.rx_count + channels.combined_count;
+}
+
+Problem no_such_interface(const std::string& name, int error) {
+    return {"cannot use the interface '" + name + "'", std::strerror(error),
+            "name an interface that `ip link` lists in this network namespace", error};
+}
+
+}  // namespace
+
+Result<InterfaceFacts, Problem> read_interface(const std::string& name) {
+    if (name.empty() || name.size() >= IFNAMSIZ) return failure(no_such_interface(name, ENODEV));
+    const ControlSocket control;
+    InterfaceFacts facts;
+    facts.name = name;
+
+    ifreq request = request_for(name);
+    if (!control.ask(SIOCGIFINDEX, request)) return failure(no_such_interface(name, errno));
+    facts.index = request.ifr_ifindex;
+    if (!control.ask(SIOCGIFFLAGS, request)) return failure(no_such_interface(name, errno));
+    facts.up = (request.ifr_flags & IFF_UP) != 0;
+    if (!control.ask(SIOCGIFMTU, request)) return failure(no_such_interface(name, errno));
+    facts.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
+    if (!control.ask(SIOCGIFHWADDR, request)) return failure(no_such_interface(name, errno));
+    std::memcpy(static_cast<void*>(facts.mac.octet),
+                static_cast<const void*>(request.ifr_hwaddr.sa_data), sizeof facts.mac.octet);
+    facts.driver = driver_of(control, name);
+    facts.receive_queues = receive_queues_of(control, name);
+    return facts;
+}
+
+}  // namespace mtcp::io

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// One queue's share of a session: a ring in each direction. Two kinds: OwnerLink where the shared
+// memory is ours (slave), GuestLink where it is the peer's (master).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/counters.h"
+#include "io/frame.h"
+#include "io/memif/buffer_pool.h"
+#include "io/memif/session.h"
+
+namespace mtcp::io::memif {
+
+// A frame's token: the tag of the link whose memory it lies in, and a number that link knows. Tag 0
+// means the queue's own BufferPool.
+inline constexpr std::uint32_t kPoolTag = 0;
+[[nodiscard]] inline std::uint64_t make_token(std::uint32_t tag, std::uint32_t index) {
+    return std::uint64_t{tag} << 32 | index;
+}
+[[nodiscard]] inline std::uint32_t tag_of(const Frame& frame) {
+    return static_cast<std::uint32_t>(frame.token >> 32);
+}
+[[nodiscard]] inline std::uint32_t index_of(const Frame& frame) {
+    return static_cast<std::uint32_t>(frame.token);
+}
+
+// Where a link finds private buffers and counts what it discards.
+struct LinkContext {
+    BufferPool& pool;
+    Counters* counters;
+
+    void count(Drop reason) const {
+        if (counters != nullptr) counters->drop(reason);
+    }
+};
+
+class Link {
+  public:
+    Link(std::shared_ptr<Session> session, std::size_t queue, std::uint32_t tag);
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+    virtual ~Link() = default;
+
+    [[nodiscard]] virtual std::size_t receive(std::span<Frame> frames, LinkContext context) = 0;
+    // Frames to write into that lie in shared memory already; 0 when this kind of link has none.
+    [[nodiscard]] virtual std::size_t allocate(std::span<Frame> frames) = 0;
+    // Sends frames that lie anywhere; returns how many. Those with references_tag() now belong to
+    // the ring; the bytes of the others were copied.
+    [[nodiscard]] virtual std::size_t transmit(std::span<Frame> frames, LinkContext context) = 0;
+    // Takes back those of `frames` that carry tag().
+    virtual void release(std::span<const Frame> frames) = 0;
+    // Asks the peer to wake us; false when frames wait already.
+    [[nodiscard]] virtual bool prepare_wait() = 0;
+    void finish_wait();
+
+    [[nodiscard]] std::uint32_t tag() const { return tag_; }
+    [[nodiscard]] virtual bool allocates() const = 0;
+    [[nodiscard]] bool transmits() const { return transmit_ != nullptr && !broken_; }
+    // Frames in shared memory that callers hold.
+    [[nodiscard]] std::size_t on_loan() const { return on_loan_; }
+    // An index or descriptor of the peer was impossible: nothing it says is followed any more.
+    [[nodiscard]] bool broken() const { return broken_; }
+    [[nodiscard]] Session& session() const { return *session_; }
+    // The eventfd that the peer writes to, or -1.
+    [[nodiscard]] int interrupt() const {
+        return receive_ == nullptr ? -1 : receive_->interrupt.get();
+    }
+
+  protected:
+    void break_off(LinkContext context);
+    // To be called after store_sequential() of the index that announces new frames.
+    void wake_peer() const;
+    // Unmasks the interrupt; afterwards load_sequential() of the ring's index decides.
+    void ask_for_interrupt() const;
+
+    std::shared_ptr<Session> session_;
+    const Ring* receive_;  // nullptr: this direction has no ring for this queue
+    const Ring* transmit_;
+    std::uint32_t tag_;
+    bool lends_;  // received frames are lent in place, not copied
+    bool broken_ = false;
+    std::size_t on_loan_ = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Link> make_link(std::shared_ptr<Session> session, std::size_t queue,
+                                              std::uint32_t tag, const MemifConfig& config);
+
+}  // namespace mtcp::io::memif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of own and broadcast addresses: built once, asked for every packet.
+#include "net/addresses.h"
+
+#include <bit>
+
+namespace mtcp::net {
+namespace {
+
+constexpr std::uint32_t kLimitedBroadcast = 0xffffffff;
+
+}  // namespace
+
+AddressTable::AddressTable(const std::vector<InterfaceConfiguration>& interfaces) {
+    for (std::size_t i = 0; i < interfaces.size(); ++i) {
+        for (const Prefix& prefix : interfaces[i].addresses) {
+            own_.push_back(OwnAddress{prefix, static_cast<std::uint8_t>(i)});
+        }
+    }
+    table_.resize(std::bit_ceil(own_.size() * 4 + 4));
+    mask_ = table_.size() - 1;
+    remember(kLimitedBroadcast, AddressKind::broadcast);
+    for (const OwnAddress& own : own_) {
+        if (own.prefix.address.is_v4()) remember(own.prefix.address.v4_bits(), AddressKind::own);
+    }
+    for (const OwnAddress& own : own_) {
+        // A /31 or /32 has no broadcast address (RFC 3021 §2.1).
+        if (!own.prefix.address.is_v4() || own.prefix.length > 30) continue;
+        const std::uint32_t host_bits = kLimitedBroadcast >> own.prefix.length;
+        remember(own.prefix.address.v4_bits() | host_bits, AddressKind::broadcast);
+    }
+}
+
+void AddressTable::remember(std::uint32_t v4, AddressKind kind) {
+    if (kind_v4(v4) != AddressKind::other) return;  // the first meaning stays
+    std::size_t at = home(v4);
+    while (table_[at].kind != AddressKind::other)
+        at = (at + 1) & mask_;
+    table_[at] = Entry{v4, kind};
+}
+
+AddressKind AddressTable::kind(const wire::IpAddress& address) const {
+    if (address.is_v4()) return kind_v4(address.v4_bits());
+    for (const OwnAddress& own : own_) {
+        if (own.prefix.address == address) return AddressKind::own;
+    }
+    return address.octet[0] == 0xff ? AddressKind::multicast : AddressKind::other;
+}
+
+bool AddressTable::is_on_interface(const wire::IpAddress& address, std::size_t interface) const {
+    for (const OwnAddress& own : own_) {
+        if (own.interface == interface && own.prefix.address == address) return true;
+    }
+    return false;
+}
+
+bool AddressTable::is_valid_source(std::uint32_t v4, InterfaceKind link) const {
+    const AddressKind kind_of_source = kind_v4(v4);
+    if (link == InterfaceKind::loopback) return kind_of_source == AddressKind::own;
+    // RFC 1122 §3.2.1.3: {0, host} only while a host learns its address; RFC 1112 §4: class E.
+    return kind_of_source == AddressKind::other && v4 >> 24 != 0 && !is_loopback(v4) &&
+           v4 >> 28 != 0xf;
+}
+
+wire::IpAddress AddressTable::source_for(const wire::IpAddress& next_hop,
+                                         std::size_t interface) const {
+    const OwnAddress* of_interface = nullptr;
+    for (const OwnAddress& own : own_) {
+        if (own.interface != interface) continue;
+        if (own.prefix.contains(next_hop)) return own.prefix.address;
+        if (of_interface == nullptr) of_interface = &own;
+    }
+    return of_interface != nullptr ? of_interface->prefix.address : first();
+}
+
+wire::IpAddress AddressTable::first() const {
+    for (const OwnAddress& own : own_) {
+        const wire::IpAddress& address = own.prefix.address;
+        if (!address.is_v4() || !is_loopback(address.v4_bits())) return address;
+    }
+    return {};
+}
+
+}  // namespace mtcp::net

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a TCP segment to a packet on its way to the next hop.
+#include "net/network.h"
+#include "wire/big_endian.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4.h"
+#include "wire/segment.h"
+
+namespace mtcp::net {
+namespace {
+
+constexpr std::size_t kChecksumField = 16;  // RFC 9293 §3.1
+constexpr std::size_t kDataOffsetField = 12;
+
+std::uint32_t tcp_header_length(const std::byte* tcp) {
+    return (std::to_integer<std::uint32_t>(tcp[kDataOffsetField]) >> 4) * 4;
+}
+
+// The sum over pseudo-header and segment, of which the payload may have been summed before.
+std::uint32_t tcp_sum(const TcpPacket& packet, const std::byte* tcp, std::uint32_t pseudo_header) {
+    if (packet.summed_from == 0) return wire::checksum_add(pseudo_header, {tcp, packet.length});
+    const std::uint32_t header = wire::checksum_add(pseudo_header, {tcp, packet.summed_from});
+    const std::uint32_t sum = header + packet.payload_sum;
+    return sum < header ? sum + 1 : sum;  // end-around carry
+}
+
+// Completes the checksum, or leaves it to a device that can.
+void fill_checksum(const TcpPacket& packet, const io::Capabilities& device, io::Frame& frame,
+                   std::uint16_t tcp_offset) {
+    std::byte* tcp = frame.data + tcp_offset;
+    const std::uint32_t pseudo_header = wire::pseudo_header_sum(packet.source, packet.destination,
+                                                                wire::kProtocolTcp, packet.length);
+    if (device.transmit_checksum) {
+        frame.checksum = io::Checksum::partial;
+        frame.checksum_start = tcp_offset;
+        wire::store_be16(tcp + kChecksumField, wire::fold(pseudo_header));
+        return;
+    }
+    frame.checksum = io::Checksum::in_frame;
+    // Between two ends of ours in one memory nothing verifies it (see Capabilities).
+    if (device.cannot_corrupt) return;
+    wire::store_be16(tcp + kChecksumField, wire::finish(tcp_sum(packet, tcp, pseudo_header)));
+}
+
+}  // namespace
+
+void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Instant now) {
+    const std::uint32_t total = static_cast<std::uint32_t>(wire::kIpv4HeaderMin) + packet.length;
+    const std::uint16_t tcp_offset = path.header_room;
+    const bool fits = tcp_offset + packet.length <= frame.capacity &&
+                      total <= (frame.segment_size > 0 ? wire::kIpv4PacketMax : path.mtu);
+    if (!fits) return drop_frame(path.interface, frame, Drop::io_oversize);
+
+    fill_checksum(packet, capabilities(path.interface), frame, tcp_offset);
+    frame.length = tcp_offset + packet.length;
+    frame.header_length =
+        static_cast<std::uint16_t>(tcp_offset + tcp_header_length(frame.data + tcp_offset));
+
+    wire::Ipv4Header header;
+    header.tos = packet.tos;
+    header.total_length = static_cast<std::uint16_t>(total);
+    header.identification = 0;  // RFC 6864 §4.1: without meaning in a packet that may not be cut
+    header.fragment = wire::kIpv4DontFragment;  // RFC 1191 §3
+    header.ttl = packet.ttl;
+    header.protocol = wire::kProtocolTcp;
+    header.source = packet.source;
+    header.destination = packet.destination;
+    wire::emit_ipv4(header, frame.data + tcp_offset - wire::kIpv4HeaderMin);
+    send_packet(path, packet.destination, frame, now);
+}
+
+// The record of the next hop was given to another: find it again.
+bool Network::refresh(Path& path, const wire::IpAddress& destination) {
+    const RouteConfiguration* found = routes_.find(destination);
+    if (found == nullptr || found->interface != path.interface) return false;
+    path.next_hop = neighbours_.obtain(
+        path.interface, found->gateway.is_unspecified() ? destination : found->gateway);
+    return path.next_hop.index != kNoNeighbour;
+}
+
+// `frame` holds a complete IP packet behind the room for the Ethernet header.
+void Network::send_packet(Path& path, const wire::IpAddress& destination, io::Frame& frame,
+                          Instant now) {
+    if (interfaces_[path.interface].layer == io::Layer::ip) {
+        return transmitters_[path.interface].send(frame, now);
+    }
+    if (!neighbours_.is_current(path.next_hop) && !refresh(path, destination)) {
+        return drop_frame(path.interface, frame, Drop::neighbour_table_full);
+    }
+    Neighbour& neighbour = neighbours_[path.next_hop.index];
+    switch (neighbours_.use(path.next_hop.index, now)) {
+        case Neighbours::Use::transmit: return send_to(neighbour, frame, now);
+        case Neighbours::Use::transmit_and_ask:
+            send_to(neighbour, frame, now);
+            return ask_by_unicast(neighbour, now);
+        case Neighbours::Use::park: return park(neighbour, frame);
+        case Neighbours::Use::park_and_ask:
+            park(neighbour, frame);
+            return ask_by_broadcast(neighbour, now);
+        case Neighbours::Use::refuse:
+            return drop_frame(path.interface, frame, Drop::neighbour_table_full);
+    }
+}
+
+void Network::send_to(const Neighbour& neighbour, io::Frame& frame, Instant now) {
+    wire::emit_ethernet({neighbour.mac, interfaces_[neighbour.interface].mac, wire::kEtherTypeIpv4},
+                        frame.data);
+    transmitters_[neighbour.interface].send(frame, now);
+}
+
+void Network::drop_frame(std::uint8_t interface, const io::Frame& frame, Drop reason) {
+    transmitters_[interface].give_back(frame);
+    counters_->drop(reason);
+}
+
+}  // namespace mtcp::net

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Empty frames in bursts, full frames in batches.
+#include "net/transmitter.h"
+
+#include <algorithm>
+#include <span>
+
+#include "base/assert.h"
+
+namespace mtcp::net {
+
+const io::Capabilities& Transmitter::capabilities() const {
+    static constexpr io::Capabilities kNoQueue{};
+    return queue_ != nullptr ? queue_->capabilities() : kNoQueue;
+}
+
+bool Transmitter::allocate(io::Frame& frame) {
+    if (stashed_ == 0 && queue_ != nullptr) stashed_ = queue_->allocate(stash_);
+    if (stashed_ == 0) {
+        counters_->drop(Drop::no_transmit_frame);
+        return false;
+    }
+    frame = stash_[--stashed_];
+    return true;
+}
+
+void Transmitter::give_back(const io::Frame& frame) {
+    MTCP_DEBUG_ASSERT(queue_ != nullptr);
+    io::Frame empty;
+    empty.data = frame.data;  // nobody moves it
+    empty.capacity = frame.capacity;
+    empty.token = frame.token;
+    if (stashed_ < kStash) {
+        stash_[stashed_++] = empty;
+        return;
+    }
+    queue_->release({&empty, 1});
+}
+
+void Transmitter::send(const io::Frame& frame, Instant now) {
+    if (waiting_ == kBatch) flush(now);
+    if (waiting_ == kBatch) {
+        give_back(frame);
+        counters_->drop(Drop::io_transmit_full);
+        return;
+    }
+    batch_[waiting_++] = frame;
+    if (waiting_ % io::kBurst == 0) flush(now);
+}
+
+std::size_t Transmitter::flush(Instant now) {
+    if (waiting_ == 0 || queue_ == nullptr) return waiting_;
+    std::uint64_t bytes_before = 0;
+    for (std::size_t i = 0; i < waiting_; ++i)
+        bytes_before += batch_[i].length;
+    const std::size_t taken = queue_->transmit({batch_.data(), waiting_}, now);
+    MTCP_DEBUG_ASSERT(taken <= waiting_);
+    std::uint64_t bytes_left = 0;
+    for (std::size_t i = taken; i < waiting_; ++i)
+        bytes_left += batch_[i].length;
+    counters_->frames_out += taken;
+    counters_->bytes_out += bytes_before - bytes_left;
+    if (taken != 0) {
+        std::move(batch_.begin() + static_cast<std::ptrdiff_t>(taken),
+                  batch_.begin() + static_cast<std::ptrdiff_t>(waiting_), batch_.begin());
+    }
+    waiting_ -= taken;
+    return waiting_;
+}
+
+void Transmitter::release_all() {
+    if (queue_ == nullptr) return;
+    queue_->release({batch_.data(), waiting_});
+    queue_->release({stash_.data(), stashed_});
+    waiting_ = 0;
+    stashed_ = 0;
+}
+
+}  // namespace mtcp::net

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames on their way out of one interface: a stash of empty ones, taken from the queue in bursts,
+// and the batch that waits for the turn's end.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/counters.h"
+#include "base/time.h"
+#include "io/packet_io.h"
+
+namespace mtcp::net {
+
+class Transmitter {
+  public:
+    // Taken from the queue at once; a small number, as stashed frames are missing elsewhere.
+    static constexpr std::size_t kStash = 32;
+    // Frames that may wait for a full ring.
+    static constexpr std::size_t kBatch = 256;
+
+    explicit Transmitter(Counters& counters) : counters_(&counters) {}
+
+    void attach(io::Queue& queue) { queue_ = &queue; }
+    [[nodiscard]] const io::Capabilities& capabilities() const;
+
+    // False: no frame now; counted no_transmit_frame.
+    [[nodiscard]] bool allocate(io::Frame& frame);
+    // An allocated frame that will not be sent; kept for the next allocate() when there is room.
+    void give_back(const io::Frame& frame);
+    // Takes a complete frame. A full batch goes to the ring at once; what then finds no room is
+    // released and counted io_transmit_full.
+    void send(const io::Frame& frame, Instant now);
+    // Gives the batch to the ring; returns the number of frames that it did not take.
+    std::size_t flush(Instant now);
+    // Everything back to the queue, unsent.
+    void release_all();
+
+  private:
+    io::Queue* queue_ = nullptr;
+    Counters* counters_;
+    std::size_t stashed_ = 0;
+    std::size_t waiting_ = 0;
+    std::array<io::Frame, kStash> stash_;
+    std::array<io::Frame, kBatch> batch_;
+};
+
+}  // namespace mtcp::net

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Internet checksum (RFC 1071): of IPv4 headers, ICMP, and TCP with its pseudo-header.
+//
+// A running sum is a 32-bit word in the machine's byte order; only fold() and friends look at its
+// meaning. Sums of consecutive pieces combine when every piece but the last has an even length.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "wire/ip_address.h"
+
+namespace mtcp::wire {
+
+inline constexpr std::uint8_t kProtocolTcp = 6;
+
+// Adds `bytes` to a running sum; an odd last byte counts as if a zero byte followed.
+[[nodiscard]] std::uint32_t checksum_add(std::uint32_t sum, std::span<const std::byte> bytes);
+// The same, copying the bytes to `to` on the way.
+[[nodiscard]] std::uint32_t checksum_add_copy(std::uint32_t sum, std::span<const std::byte> bytes,
+                                              std::byte* to);
+// Adds a later piece's sum that began at an odd offset (its bytes sit in the other half of a word).
+[[nodiscard]] std::uint32_t checksum_add_at_odd(std::uint32_t sum, std::uint32_t piece);
+// Sum of the pseudo-header (RFC 9293 §3.1). `length`: TCP header and payload, bytes. Serves IPv6
+// too: an IPv4 address is summed by its four octets only.
+[[nodiscard]] std::uint32_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination,
+                                              std::uint8_t protocol, std::uint32_t length);
+// The sum folded to 16 bits without complement, host order: what a device that completes the
+// checksum wants to find in the field.
+[[nodiscard]] std::uint16_t fold(std::uint32_t sum);
+// The value for the checksum field, host order (store it with store_be16).
+[[nodiscard]] std::uint16_t finish(std::uint32_t sum);
+// True when a sum that covered its own checksum field is right.
+[[nodiscard]] bool sum_is_valid(std::uint32_t sum);
+
+// RFC 9293 MUST-3. `segment`: the whole TCP segment, its checksum field included.
+[[nodiscard]] bool tcp_checksum_valid(const IpAddress& source, const IpAddress& destination,
+                                      std::span<const std::byte> segment);
+
+}  // namespace mtcp::wire

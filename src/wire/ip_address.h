@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses of hosts and ends of flows. One type for both families: an IPv4 address is held in its
+// IPv4-mapped form (RFC 4291 §2.5.5.2), so that nothing above net/ asks which family it is.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace mtcp::wire {
+
+struct IpAddress {
+    std::array<std::uint8_t, 16> octet{};
+
+    // `host_order`: 0x0a000001 is 10.0.0.1.
+    [[nodiscard]] static constexpr IpAddress v4(std::uint32_t host_order) {
+        IpAddress a;
+        a.octet[10] = a.octet[11] = 0xff;
+        a.octet[12] = static_cast<std::uint8_t>(host_order >> 24);
+        a.octet[13] = static_cast<std::uint8_t>(host_order >> 16);
+        a.octet[14] = static_cast<std::uint8_t>(host_order >> 8);
+        a.octet[15] = static_cast<std::uint8_t>(host_order);
+        return a;
+    }
+    [[nodiscard]] constexpr bool is_v4() const {
+        if (!std::is_constant_evaluated()) {
+            std::uint64_t front;
+            std::uint32_t marker;
+            std::memcpy(&front, octet.data(), sizeof front);
+            std::memcpy(&marker, octet.data() + 8, sizeof marker);
+            constexpr bool kLittle = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+            return front == 0 && marker == (kLittle ? 0xffff'0000u : 0x0000'ffffu);
+        }
+        for (std::size_t i = 0; i < 10; ++i) {
+            if (octet[i] != 0) return false;
+        }
+        return octet[10] == 0xff && octet[11] == 0xff;
+    }
+    // The last four octets in host order; meaningful when is_v4().
+    [[nodiscard]] constexpr std::uint32_t v4_bits() const {
+        return std::uint32_t{octet[12]} << 24 | std::uint32_t{octet[13]} << 16 |
+               std::uint32_t{octet[14]} << 8 | std::uint32_t{octet[15]};
+    }
+    // :: or 0.0.0.0, "any".
+    [[nodiscard]] constexpr bool is_unspecified() const {
+        for (std::size_t i = 0; i < 10; ++i) {
+            if (octet[i] != 0) return false;
+        }
+        const bool tail_zero = v4_bits() == 0;
+        return tail_zero && (octet[10] == octet[11]) && (octet[10] == 0 || octet[10] == 0xff);
+    }
+    friend constexpr bool operator==(const IpAddress&, const IpAddress&) = default;
+};
+
+struct Endpoint {
+    IpAddress address;
+    std::uint16_t port = 0;  // host order
+    friend constexpr bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+// The 4-tuple of a flow as this host sees it: 36 bytes, no padding, so it can be hashed as bytes.
+struct FlowKey {
+    IpAddress local;
+    IpAddress remote;
+    std::uint16_t local_port = 0;
+    std::uint16_t remote_port = 0;
+    friend constexpr bool operator==(const FlowKey&, const FlowKey&) = default;
+};
+static_assert(sizeof(FlowKey) == 36);
+
+}  // namespace mtcp::wire

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// TCP segments: bytes to Segment and OutgoingSegment to bytes (RFC 9293 §3.1, §3.2).
+#include "wire/segment.h"
+
+#include <cstring>
+
+#include "wire/big_endian.h"
+
+namespace mtcp::wire {
+namespace {
+
+// Option kinds and their lengths on the wire.
+constexpr std::uint8_t kEnd = 0;
+constexpr std::uint8_t kNoOperation = 1;
+constexpr std::uint8_t kMss = 2;
+constexpr std::uint8_t kWindowScale = 3;
+constexpr std::uint8_t kSackPermitted = 4;
+constexpr std::uint8_t kSack = 5;
+constexpr std::uint8_t kTimestamps = 8;
+constexpr std::uint8_t kFastOpen = 34;
+constexpr std::size_t kTimestampsLength = 10;
+constexpr std::size_t kOptionsMax = kTcpHeaderMax - kTcpHeaderMin;
+
+std::uint8_t octet(const std::byte* at) { return static_cast<std::uint8_t>(*at); }
+
+void parse_sack(const std::byte* body, std::size_t body_length, Options& options) {
+    if (body_length == 0 || body_length % 8 != 0) return;
+    const std::size_t blocks = body_length / 8;
+    for (std::size_t i = 0; i < blocks && i < kSackBlocksMax; ++i) {
+        options.sack[i] = {{load_be32(body + 8 * i)}, {load_be32(body + 8 * i + 4)}};
+    }
+    options.sack_count =
+        static_cast<std::uint8_t>(blocks < kSackBlocksMax ? blocks : kSackBlocksMax);
+}
+
+void parse_fast_open(const std::byte* body, std::size_t body_length, Options& options) {
+    // RFC 7413 §4.1.1: no cookie is a request, else 4 to 16 bytes, an even number.
+    if (body_length != 0 && (body_length < 4 || body_length > 16 || body_length % 2 != 0)) return;
+    std::memcpy(options.fast_open_cookie.data(), body, body_length);
+    options.fast_open_length = static_cast<std::uint8_t>(body_length);
+}
+
+// A known option of the wrong size is skipped like an unknown one (RFC 9293 MUST-6).
+void parse_option(std::uint8_t kind, const std::byte* body, std::size_t body_length,
+                  Options& options) {
+    switch (kind) {
+        case kMss:
+            if (body_length == 2) options.mss = load_be16(body);
+            break;
+        case kWindowScale:
+            if (body_length == 1) {  // RFC 7323 §2.3: more than 14 counts as 14
+                const std::uint8_t shift = octet(body);
+                options.window_shift = shift < kWindowShiftMax ? shift : kWindowShiftMax;
+            }
+            break;
+        case kSackPermitted:
+            if (body_length == 0) options.sack_permitted = true;
+            break;
+        case kSack: parse_sack(body, body_length, options); break;
+        case kTimestamps:
+            if (body_length == 8) {
+                options.timestamps = true;
+                options.ts_value = load_be32(body);
+                options.ts_echo = load_be32(body + 4);
+            }
+            break;
+        case kFastOpen: parse_fast_open(body, body_length, options); break;
+        default: break;
+    }
+}
+
+// RFC 9293 MUST-5, MUST-64. A length below 2 or past the end would never let the loop advance or
+// read beyond the header: it ends the list (MUST-7).
+void parse_options(const std::byte* at, const std::byte* end, Options& options) {
+    while (at < end) {
+        const std::uint8_t kind = octet(at);
+        if (kind == kEnd) return;
+        if (kind == kNoOperation) {
+            ++at;
+            continue;
+        }
+        if (end - at < 2) return;
+        const std::size_t length = octet(at + 1);
+        if (length < 2 || length > static_cast<std::size_t>(end - at)) return;
+        parse_option(kind, at + 2, length - 2, options);
+        at += length;
+    }
+}
+
+// SACK blocks that fit beside the other options.
+std::size_t sack_blocks_that_fit(const Options& options, std::size_t used) {
+    const std::size_t room = kOptionsMax - used;
+    if (options.sack_count == 0 || room < 12) return 0;
+    const std::size_t fit = (room - 4) / 8;
+    return options.sack_count < fit ? options.sack_count : fit;
+}
+
+// Length of all options but SACK; each group is padded to four bytes on its own.
+std::size_t fixed_options_length(const Options& options) {
+    std::size_t length = 0;
+    if (options.mss != 0) length += 4;
+    if (options.timestamps) {
+        length += 12;  // SACK-permitted replaces the two NOPs
+    } else if (options.sack_permitted) {
+        length += 4;
+    }
+    if (options.window_shift != kNoWindowShift) length += 4;
+    if (options.fast_open_length <= options.fast_open_cookie.size()) {
+        length += (options.fast_open_length + 2u + 3u) & ~std::size_t{3};
+    }
+    return length;
+}
+
+std::byte* put(std::byte* at, std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+    at[0] = std::byte{a};
+    at[1] = std::byte{b};
+    at[2] = std::byte{c};
+    at[3] = std::byte{d};
+    return at + 4;
+}
+
+std::byte* emit_fast_open(const Options& options, std::byte* at) {
+    const std::size_t length = options.fast_open_length + 2u;
+    const std::size_t padding = (4 - length % 4) % 4;
+    for (std::size_t i = 0; i < padding; ++i)
+        *at++ = std::byte{kNoOperation};
+    *at++ = std::byte{kFastOpen};
+    *at++ = static_cast<std::byte>(length);
+    std::memcpy(at, options.fast_open_cookie.data(), options.fast_open_length);
+    return at + options.fast_open_length;
+}
+
+// The order Linux uses: everything stays aligned to four bytes.
+std::byte* emit_options(const Options& options, std::byte* at) {
+    const std::size_t sack_blocks = sack_blocks_that_fit(options, fixed_options_length(options));
+    if (options.mss != 0) {
+        at = put(at, kMss, 4, static_cast<std::uint8_t>(options.mss >> 8),
+                 static_cast<std::uint8_t>(options.mss));
+    }
+    if (options.timestamps) {
+        at = options.sack_permitted
+                 ? put(at, kSackPermitted, 2, kTimestamps, kTimestampsLength)
+                 : put(at, kNoOperation, kNoOperation, kTimestamps, kTimestampsLength);
+        store_be32(at, options.ts_value);
+        store_be32(at + 4, options.ts_echo);
+        at += 8;
+    } else if (options.sack_permitted) {
+        at = put(at, kNoOperation, kNoOperation, kSackPermitted, 2);
+    }
+    if (options.window_shift != kNoWindowShift) {
+        at = put(at, kNoOperation, kWindowScale, 3, options.window_shift);
+    }
+    if (options.fast_open_length <= options.fast_open_cookie.size()) {
+        at = emit_fast_open(options, at);
+    }
+    if (sack_blocks != 0) {
+        at = put(at, kNoOperation, kNoOperation, kSack,
+                 static_cast<std::uint8_t>(2 + 8 * sack_blocks));
+        for (std::size_t i = 0; i < sack_blocks; ++i, at += 8) {
+            store_be32(at, options.sack[i].begin.raw);
+            store_be32(at + 4, options.sack[i].end.raw);
+        }
+    }
+    return at;
+}
+
+}  // namespace
+
+Result<Segment, Drop> parse_segment(std::span<const std::byte> bytes) {
+    if (bytes.size() < kTcpHeaderMin) return failure(Drop::tcp_short);
+    const std::byte* const header = bytes.data();
+    const std::size_t header_length = std::size_t{octet(header + 12)} >> 4 << 2;
+    if (header_length < kTcpHeaderMin || header_length > bytes.size()) {
+        return failure(Drop::tcp_bad_header_length);
+    }
+    Segment segment;
+    segment.source_port = load_be16(header);
+    segment.destination_port = load_be16(header + 2);
+    if (segment.source_port == 0 || segment.destination_port == 0) {
+        return failure(Drop::tcp_bad_port);
+    }
+    segment.seq = {load_be32(header + 4)};
+    segment.ack = {load_be32(header + 8)};
+    segment.flags = {octet(header + 13)};
+    segment.window = load_be16(header + 14);
+    segment.urgent = load_be16(header + 18);
+    segment.payload = bytes.subspan(header_length);
+    // What nearly every segment after the handshake carries, RFC 7323 Appendix A.
+    constexpr std::uint32_t kAlignedTimestamps = 0x0101'080a;
+    if (header_length == 32 && load_be32(header + 20) == kAlignedTimestamps) {
+        segment.options.timestamps = true;
+        segment.options.ts_value = load_be32(header + 24);
+        segment.options.ts_echo = load_be32(header + 28);
+    } else if (header_length > kTcpHeaderMin) {
+        parse_options(header + kTcpHeaderMin, header + header_length, segment.options);
+    }
+    return segment;
+}
+
+std::size_t options_length(const Options& options) {
+    const std::size_t fixed = fixed_options_length(options);
+    const std::size_t blocks = sack_blocks_that_fit(options, fixed);
+    return blocks == 0 ? fixed : fixed + 4 + 8 * blocks;
+}
+
+std::size_t emit_segment(const OutgoingSegment& segment, std::uint16_t source_port,
+                         std::uint16_t destination_port, std::span<std::byte> out) {
+    std::byte* const header = out.data();
+    const std::byte* const end = emit_options(segment.options, header + kTcpHeaderMin);
+    const auto length = static_cast<std::size_t>(end - header);
+    store_be16(header, source_port);
+    store_be16(header + 2, destination_port);
+    store_be32(header + 4, segment.seq.raw);
+    store_be32(header + 8, segment.ack.raw);
+    header[12] = static_cast<std::byte>(length / 4 << 4);
+    header[13] = static_cast<std::byte>(segment.flags.bits);
+    store_be16(header + 14, segment.window);
+    store_be16(header + 16, 0);
+    store_be16(header + 18, segment.urgent);
+    return length;
+}
+
+}  // namespace mtcp::wire
