@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// TIME-WAIT without a TCB. It ends by time, or by a new SYN that is provably new; never by a reset
+// (RFC 1337 §3 (F1)).
+#include "tcp/time_wait.h"
+
+#include "tcp/clock.h"
+#include "tcp/handshake/isn.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::Segment;
+
+// Two ends in TIME-WAIT could otherwise acknowledge each other's ACKs for a minute.
+constexpr std::uint8_t kAcksMax = 32;
+
+bool timestamp_is_newer(const TimeWait& record, const Segment& seg) {
+    return static_cast<std::int32_t>(seg.options.ts_value - record.ts_recent) > 0;
+}
+
+wire::OutgoingSegment ack_from(const TimeWait& record, Instant now) {
+    wire::OutgoingSegment reply;
+    reply.seq = record.snd_nxt;
+    reply.ack = record.rcv_nxt;
+    reply.flags = {Flags::ack};
+    reply.window = record.window;
+    if (record.timestamps != 0) {
+        reply.options.timestamps = true;
+        reply.options.ts_value = to_ms(now) + record.ts_offset;
+        reply.options.ts_echo = record.ts_recent;
+    }
+    return reply;
+}
+
+// RFC 6191 §2: a larger timestamp proves the SYN to be new. Without timestamps RFC 1122 §4.2.2.13
+// applies: its number must be beyond all that was received, and our next ISS beyond all we sent.
+bool may_reopen(const Environment& env, const TimeWait& record, const Segment& seg, Instant now) {
+    if (record.timestamps != 0 && seg.options.timestamps) return timestamp_is_newer(record, seg);
+    if (seg.seq <= record.rcv_nxt) return false;
+    return initial_numbers(env.isn_key, record.key, now).iss > record.snd_nxt;
+}
+
+}  // namespace
+
+TimeWait make_time_wait(const Environment& env, const Tcb& tcb, Instant now) {
+    TimeWait record{};
+    record.key = tcb.key;
+    record.snd_nxt = tcb.snd.nxt;
+    record.rcv_nxt = tcb.rcv.nxt;
+    record.ts_recent = tcb.ts_recent;
+    record.ts_offset = tcb.ts_offset;
+    record.expires_ms = to_ms_rounded_up(now + env.configuration.time_wait);
+    record.window = static_cast<std::uint16_t>(tcb.rcv.wnd >> tcb.receive_window_shift);
+    record.timestamps = tcb.flags.timestamps ? 1 : 0;
+    return record;
+}
+
+TimeWaitDecision on_time_wait_segment(const Environment& env, TimeWait& record, const Segment& seg,
+                                      Instant now) {
+    TimeWaitDecision decision;
+    if (seg.flags.has(Flags::rst)) return decision;
+    if (seg.flags.has(Flags::syn) && !seg.flags.has(Flags::ack) &&
+        may_reopen(env, record, seg, now)) {
+        decision.verdict = TimeWaitVerdict::reopen;
+        decision.drop = Drop::count_;
+        return decision;
+    }
+    // An ACK of our FIN, late or again, needs no answer; anything that takes up sequence numbers
+    // does.
+    if (seg.length() == 0 && seg.seq == record.rcv_nxt) return decision;
+    if (record.acks_sent >= kAcksMax) return decision;
+    ++record.acks_sent;
+    // RFC 9293 §3.10.7.4, eighth: the peer's FIN again restarts the 2 MSL.
+    const bool fin_again = seg.flags.has(Flags::fin) && seg.seq + seg.length() == record.rcv_nxt;
+    if (fin_again) {
+        record.expires_ms = to_ms_rounded_up(now + env.configuration.time_wait);
+        if (record.timestamps != 0 && seg.options.timestamps && timestamp_is_newer(record, seg)) {
+            record.ts_recent = seg.options.ts_value;
+        }
+    }
+    decision.verdict = TimeWaitVerdict::ack;
+    decision.restart = fin_again;
+    decision.reply = ack_from(record, now);
+    return decision;
+}
+
+bool may_reuse(const Environment& env, const TimeWait& record, Instant now) {
+    // Our timestamp clock must have ticked past all we sent: one second, as Linux's tcp_tw_reuse.
+    if (record.timestamps == 0) return false;
+    const std::uint32_t age_ms = to_ms(now + env.configuration.time_wait) - record.expires_ms;
+    return static_cast<std::int32_t>(age_ms) >= 1000;
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// LISTEN and SYN-RECEIVED without a TCB (RFC 9293 §3.10.7.2, §3.10.7.4).
+#include "tcp/passive_open.h"
+
+#include "tcp/clock.h"
+#include "tcp/counting.h"
+#include "tcp/handshake/birth.h"
+#include "tcp/handshake/isn.h"
+#include "tcp/handshake/syn_cookies.h"
+#include "tcp/path/mss.h"
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::OutgoingSegment;
+using wire::Segment;
+using wire::SequenceNumber;
+
+bool is_on(Configuration::Use use) { return use == Configuration::Use::on; }
+
+// RFC 9293 MUST-57, MUST-63: broadcast, multicast, unspecified; and LAND, a SYN from itself.
+// Directed broadcasts are the business of net/, which knows the prefixes.
+bool is_single_host(const wire::IpAddress& address) {
+    if (address.is_unspecified()) return false;
+    if (address.is_v4()) return address.v4_bits() >> 28 < 14;
+    return address.octet[0] != 0xff;
+}
+bool addresses_are_sane(const wire::FlowKey& key) {
+    if (!is_single_host(key.local) || !is_single_host(key.remote)) return false;
+    return key.local != key.remote || key.local_port != key.remote_port;
+}
+
+std::uint32_t window_of_syn(const ListenerSettings& listener) {
+    const std::uint32_t buffer = listener.settings.receive_buffer;
+    return buffer < 0xffff ? buffer : 0xffff;
+}
+
+// A segment without data from the record's end of the connection.
+OutgoingSegment reply_from(const ListenerSettings& listener, const HalfOpen& half, Instant now) {
+    OutgoingSegment reply;
+    reply.seq = half.iss + 1;
+    reply.ack = half.irs + 1;
+    reply.flags = {Flags::ack};
+    reply.window = static_cast<std::uint16_t>(window_of_syn(listener));
+    if (half.timestamps != 0) {
+        reply.options.timestamps = true;
+        reply.options.ts_value = to_ms(now) + half.ts_offset;
+        reply.options.ts_echo = half.ts_recent;
+    }
+    return reply;
+}
+
+OutgoingSegment syn_ack_from(const Environment& env, const ListenerSettings& listener,
+                             const HalfOpen& half, Instant now) {
+    OutgoingSegment reply = reply_from(listener, half, now);
+    reply.seq = half.iss;
+    reply.flags = {Flags::syn | Flags::ack};
+    reply.options.mss = mss_to_advertise(listener.settings, listener.path_mtu, half.key.remote);
+    reply.options.sack_permitted = half.selective_ack != 0;
+    if (half.window_shift != wire::kNoWindowShift) {
+        reply.options.window_shift = env.configuration.window_shift;
+    }
+    return reply;
+}
+
+// RFC 9293 §3.10.7.1.
+OutgoingSegment reset_to(const Segment& seg) {
+    OutgoingSegment reply;
+    static_cast<void>(reset_for(seg, reply));
+    return reply;
+}
+
+HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segment& seg,
+                  Instant now) {
+    const Configuration& configuration = env.configuration;
+    const wire::Options& offered = seg.options;
+    HalfOpen half{};
+    half.key = key;
+    half.irs = seg.seq;
+    const InitialNumbers numbers = initial_numbers(env.isn_key, key, now);
+    half.iss = numbers.iss;
+    half.ts_offset = numbers.ts_offset;
+    half.send_mss = mss_of_peer(configuration, offered.mss, key.remote);
+    half.window = seg.window;
+    half.window_shift =
+        is_on(configuration.window_scaling) ? offered.window_shift : wire::kNoWindowShift;
+    half.timestamps = offered.timestamps && is_on(configuration.timestamps);
+    half.selective_ack = offered.sack_permitted && is_on(configuration.selective_ack);
+    half.ts_recent = offered.timestamps ? offered.ts_value : 0;
+    half.deadline_ms = to_ms_rounded_up(now + configuration.rto_initial);
+    return half;
+}
+
+// The SYN-ACK with a cookie in place of a record.
+OutgoingSegment cookie_syn_ack(const Environment& env, const ListenerSettings& listener,
+                               HalfOpen half, const Segment& seg, Instant now) {
+    half.iss = make_cookie(env.cookie_key, half.key, half.irs, half.send_mss, now);
+    wire::Options kept = seg.options;
+    if (half.timestamps == 0) {  // nowhere to remember these
+        half.window_shift = wire::kNoWindowShift;
+        half.selective_ack = 0;
+    }
+    kept.window_shift = half.window_shift;
+    kept.sack_permitted = half.selective_ack != 0;
+    OutgoingSegment reply = syn_ack_from(env, listener, half, now);
+    if (half.timestamps != 0) {
+        reply.options.ts_value = cookie_timestamp(to_ms(now), kept) + half.ts_offset;
+    }
+    count(env, &Counters::cookies_sent);
+    return reply;
+}
+
+}  // namespace
+
+ListenDecision on_listen_segment(const Environment& env, const ListenerSettings& listener,
+                                 const wire::FlowKey& key, const Segment& seg, Backlog backlog,
+                                 Instant now) {
+    ListenDecision decision;
+    if (seg.flags.has(Flags::rst)) {  // first
+        decision.drop = Drop::tcp_stray_reset;
+        return decision;
+    }
+    if (seg.flags.has(Flags::ack)) {  // second
+        decision.verdict = ListenVerdict::reset;
+        decision.drop = Drop::tcp_not_listening;
+        decision.reply = reset_to(seg);
+        return decision;
+    }
+    // Third. SYN with FIN means nothing here and is a scanner's trick.
+    if (!seg.flags.has(Flags::syn) || seg.flags.has(Flags::fin)) {
+        decision.drop = Drop::tcp_bad_flags;
+        return decision;
+    }
+    if (!addresses_are_sane(key)) {
+        decision.drop = Drop::tcp_bad_address;
+        return decision;
+    }
+    using Cookies = Configuration::Cookies;
+    const Cookies cookies = env.configuration.syn_cookies;
+    const bool full = backlog == Backlog::full;
+    if (full && cookies == Cookies::off) {
+        decision.drop = Drop::tcp_half_open_full;
+        return decision;
+    }
+    decision.drop = Drop::count_;
+    decision.half_open = remember(env, key, seg, now);
+    if (full || cookies == Cookies::always) {
+        decision.verdict = ListenVerdict::cookie;
+        decision.reply = cookie_syn_ack(env, listener, decision.half_open, seg, now);
+    } else {
+        decision.verdict = ListenVerdict::record;
+        decision.reply = syn_ack_from(env, listener, decision.half_open, now);
+    }
+    return decision;
+}
+
+bool check_cookie(const Environment& env, const ListenerSettings&, const wire::FlowKey& key,
+                  const Segment& seg, Instant now, HalfOpen& half_open) {
+    using Cookies = Configuration::Cookies;
+    if (env.configuration.syn_cookies == Cookies::off) return false;
+    if (!seg.flags.has(Flags::ack) || seg.flags.has(Flags::syn | Flags::rst)) return false;
+    const SequenceNumber irs = seg.seq - 1;
+    const SequenceNumber iss = seg.ack - 1;
+    const std::uint16_t mss = mss_of_cookie(env.cookie_key, key, irs, iss, now);
+    if (mss == 0) return false;
+    HalfOpen half{};
+    half.key = key;
+    half.irs = irs;
+    half.iss = iss;
+    half.send_mss = mss_of_peer(env.configuration, mss, key.remote);
+    half.window = seg.window;
+    half.window_shift = wire::kNoWindowShift;
+    half.ts_offset = initial_numbers(env.isn_key, key, now).ts_offset;
+    if (seg.options.timestamps && is_on(env.configuration.timestamps)) {
+        const CookieOffer offer = offer_of_timestamp(seg.options.ts_echo, half.ts_offset);
+        half.timestamps = 1;
+        half.ts_recent = seg.options.ts_value;
+        half.window_shift = offer.window_shift;
+        half.selective_ack = offer.selective_ack;
+    }
+    half.deadline_ms = to_ms_rounded_up(now + env.configuration.rto_initial);
+    half_open = half;
+    count(env, &Counters::cookies_accepted);
+    return true;
+}
+
+namespace {
+
+// Seconds of TCP_DEFER_ACCEPT that have passed, counted in time-outs as the record has no birthday.
+bool still_deferred(const ListenerSettings& listener, const HalfOpen& half) {
+    return (1u << half.retransmissions) - 1 < listener.defer_accept_s;
+}
+
+bool is_inside_window(const ListenerSettings& listener, const HalfOpen& half, SequenceNumber seq) {
+    const SequenceNumber nxt = half.irs + 1;
+    return seq >= nxt && seq <= nxt + window_of_syn(listener);
+}
+
+HalfOpenDecision keep(Drop why) {
+    HalfOpenDecision decision;
+    decision.drop = why;
+    return decision;
+}
+
+HalfOpenDecision answer(const OutgoingSegment& reply, Drop why) {
+    HalfOpenDecision decision;
+    decision.verdict = HalfOpenVerdict::reply;
+    decision.drop = why;
+    decision.reply = reply;
+    return decision;
+}
+
+HalfOpenDecision on_reset(const ListenerSettings& listener, const HalfOpen& half,
+                          const Segment& seg, Instant now) {
+    if (seg.seq == half.irs + 1) {  // RFC 5961 §3.2
+        HalfOpenDecision decision;
+        decision.verdict = HalfOpenVerdict::drop;
+        return decision;
+    }
+    if (!is_inside_window(listener, half, seg.seq)) return keep(Drop::tcp_outside_window);
+    return answer(reply_from(listener, half, now), Drop::tcp_challenge_ack);
+}
+
+}  // namespace
+
+HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSettings& listener,
+                                      HalfOpen& half, const Segment& seg, Instant now) {
+    const auto challenge = [&](Drop why) { return answer(reply_from(listener, half, now), why); };
+    if (seg.flags.has(Flags::rst)) return on_reset(listener, half, seg, now);
+    if (seg.flags.has(Flags::syn)) {
+        if (seg.seq == half.irs && !seg.flags.has(Flags::ack)) {  // our SYN-ACK was lost
+            if (half.timestamps != 0 && seg.options.timestamps) {
+                half.ts_recent = seg.options.ts_value;
+            }
+            // Something was lost: no RTT sample (Karn), and RFC 5681 §3.1's window of one segment.
+            if (half.retransmissions == 0) half.retransmissions = 1;
+            return answer(syn_ack_from(env, listener, half, now), Drop::count_);
+        }
+        return challenge(Drop::tcp_challenge_ack);  // RFC 5961 §4
+    }
+    if (!seg.flags.has(Flags::ack)) return keep(Drop::tcp_bad_flags);
+    const bool old_timestamp = half.timestamps != 0 && seg.options.timestamps &&
+                               static_cast<std::int32_t>(seg.options.ts_value - half.ts_recent) < 0;
+    if (old_timestamp) return challenge(Drop::tcp_paws);
+    if (!is_inside_window(listener, half, seg.seq)) {
+        return challenge(Drop::tcp_outside_window);
+    }
+    if (seg.ack !=
+        half.iss + 1) {  // RFC 9293 §3.10.7.4, fifth: <SEQ=SEG.ACK><CTL=RST>, state stays
+        return answer(reset_to(seg), Drop::tcp_bad_ack);
+    }
+    const bool bare = seg.payload.empty() && !seg.flags.has(Flags::fin);
+    if (bare && still_deferred(listener, half)) {
+        half.acked = 1;
+        return keep(Drop::count_);
+    }
+    HalfOpenDecision decision;
+    decision.verdict = HalfOpenVerdict::promote;
+    return decision;
+}
+
+HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSettings& listener,
+                                       HalfOpen& half, Instant now) {
+    HalfOpenDecision decision;
+    if (half.retransmissions >= env.configuration.syn_ack_retries) {
+        decision.verdict = HalfOpenVerdict::drop;
+        return decision;
+    }
+    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & 31;
+    const Duration wait = env.configuration.rto_initial * (std::int64_t{1} << half.retransmissions);
+    const Duration limit = env.configuration.rto_max;
+    half.deadline_ms = to_ms_rounded_up(now + (wait < limit ? wait : limit));
+    // A client that has acknowledged needs no reminder before its patience with TCP_DEFER_ACCEPT
+    // ends.
+    if (half.acked != 0 && still_deferred(listener, half)) return decision;
+    decision.verdict = HalfOpenVerdict::reply;
+    decision.reply = syn_ack_from(env, listener, half, now);
+    return decision;
+}
+
+void promote(Environment& env, const ListenerSettings& listener, const HalfOpen& half, Tcb& tcb,
+             Instant now) {
+    initialise(env, tcb,
+               {.key = half.key,
+                .settings = listener.settings,
+                .numbers = {.iss = half.iss, .ts_offset = half.ts_offset},
+                .path_mtu = listener.path_mtu,
+                .state = State::syn_received},
+               now);
+    wire::Options agreed;
+    agreed.mss = half.send_mss;
+    agreed.window_shift = half.window_shift;
+    agreed.timestamps = half.timestamps != 0;
+    agreed.sack_permitted = half.selective_ack != 0;
+    agree_on_options(env, tcb, agreed);
+    tcb.irs = half.irs;
+    tcb.snd.nxt = half.iss + 1;
+    tcb.snd.wnd = half.window;
+    tcb.max_wnd = half.window;
+    tcb.snd.wl1 = half.irs;
+    tcb.snd.wl2 = half.iss;
+    tcb.rcv.nxt = half.irs + 1;
+    tcb.rcv.acked = tcb.rcv.nxt;
+    tcb.counted_nxt = tcb.rcv.nxt;
+    tcb.rcv.wnd = window_of_syn(listener);
+    tcb.ts_recent = half.ts_recent;
+    tcb.ts_recent_s = to_s(now);
+    tcb.retransmissions = half.retransmissions;
+    // The first SYN-ACK left one initial RTO before the record's deadline. Below a millisecond the
+    // record is too coarse to measure; a cookie's record, made just now, looks the same.
+    const std::uint32_t sent_ms = half.deadline_ms - to_ms(env.configuration.rto_initial);
+    const auto elapsed_ms = static_cast<std::int32_t>(to_ms(now) - sent_ms);
+    if (half.retransmissions == 0 && elapsed_ms > 0) {
+        start_timing(tcb, tcb.snd.nxt, to_us(now) - static_cast<std::uint32_t>(elapsed_ms) * 1000);
+    }
+    // The segment that completes the handshake should follow at once; if it does not, SYN-ACK goes
+    // again.
+    arm_retransmission(tcb, env.configuration.rto_max, now);
+}
+
+}  // namespace mtcp::tcp

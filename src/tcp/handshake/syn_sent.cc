@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The active side of the handshake.
+#include "tcp/handshake/syn_sent.h"
+
+#include <cerrno>
+
+#include "tcp/clock.h"
+#include "tcp/handshake/birth.h"
+#include "tcp/settle.h"
+#include "tcp/take_ack.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+
+// SEG.ACK must be for our SYN, and an echoed timestamp must be one we have sent on it: both are
+// proof that the peer saw this SYN and not one of an earlier life.
+bool acknowledges_our_syn(const Arrival& a) {
+    const Tcb& tcb = a.tcb;
+    if (a.seg.ack <= tcb.iss || a.seg.ack > tcb.snd.nxt) return false;
+    const wire::Options& options = a.seg.options;
+    if (!tcb.flags.timestamps || !options.timestamps || options.ts_echo == 0) return true;
+    const std::uint32_t first = tcb.progress_ms + tcb.ts_offset;
+    const std::uint32_t latest = to_ms(a.now) + tcb.ts_offset;
+    return options.ts_echo - first <= latest - first;
+}
+
+void note_peer_syn(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    tcb.irs = a.seg.seq;
+    tcb.rcv.nxt = a.seg.seq + 1;
+    tcb.rcv.acked = tcb.irs;
+    tcb.counted_nxt = tcb.rcv.nxt;
+    agree_on_options(a.env, tcb, a.seg.options);
+    if (tcb.flags.timestamps) {
+        tcb.ts_recent = a.seg.options.ts_value;
+        tcb.ts_recent_s = to_s(a.now);
+    }
+    a.seq += 1;
+}
+
+// Simultaneous open (RFC 9293 MUST-10): both SYNs crossed.
+void enter_syn_received(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    tcb.snd.wnd = a.seg.window;
+    tcb.max_wnd = tcb.snd.wnd;
+    tcb.snd.wl1 = a.seg.seq;
+    tcb.snd.wl2 = tcb.iss;
+    transition(tcb, State::syn_received);
+    tcb.pending.syn = true;
+    arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
+}
+
+}  // namespace
+
+void segment_arrives_in_syn_sent(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    const Flags flags = a.seg.flags;
+    const bool has_ack = flags.has(Flags::ack);
+    if (has_ack && !acknowledges_our_syn(a)) {  // first
+        if (!flags.has(Flags::rst)) {
+            tcb.pending.stray_reset = true;
+            tcb.stray_ack = a.seg.ack;
+        }
+        a.reaction.drop = Drop::tcp_bad_ack;
+        return;
+    }
+    if (flags.has(Flags::rst)) {  // second
+        if (has_ack) {
+            end_connection(tcb, a.reaction, ECONNREFUSED);
+        } else {
+            a.reaction.drop = Drop::tcp_stray_reset;
+        }
+        return;
+    }
+    if (!flags.has(Flags::syn)) {  // fourth and fifth
+        a.reaction.drop = Drop::tcp_bad_flags;
+        return;
+    }
+    note_peer_syn(a);
+    if (!has_ack) {
+        enter_syn_received(a);
+        return;
+    }
+    take_ack_of_syn(a);
+    become_established(a.env, tcb, a.reaction, a.now);
+    tcb.pending.ack = true;  // data or FIN may carry it
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize (RFC 9293 §3.7.1).
+#include "tcp/path/mss.h"
+
+namespace mtcp::tcp {
+
+std::uint16_t mss_to_advertise(const Settings& settings, std::uint16_t path_mtu,
+                               const wire::IpAddress& address) {
+    const std::uint16_t headers = header_bytes(address);
+    std::uint16_t mss = path_mtu > headers + kMssMinimum
+                            ? static_cast<std::uint16_t>(path_mtu - headers)
+                            : kMssMinimum;
+    if (settings.maximum_segment != 0 && settings.maximum_segment < mss) {
+        mss = settings.maximum_segment;
+    }
+    return mss > kMssMinimum ? mss : kMssMinimum;
+}
+
+std::uint16_t mss_of_peer(const Configuration& configuration, std::uint16_t option,
+                          const wire::IpAddress& address) {
+    if (option == 0) return default_send_mss(address);
+    return option > configuration.mss_floor ? option : configuration.mss_floor;
+}
+
+void update_effective_mss(Tcb& tcb) {
+    std::uint16_t mss = mss_to_advertise(tcb.settings, tcb.path_mtu, tcb.key.remote);
+    if (tcb.peer_mss < mss) mss = tcb.peer_mss;
+    const std::uint16_t options = tcb.flags.timestamps ? kTimestampsOptionLength : 0;
+    mss = mss > options + kMssMinimum ? static_cast<std::uint16_t>(mss - options) : kMssMinimum;
+    tcb.mss = mss;
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Segment sizes (RFC 9293 §3.7.1, RFC 6691).
+#pragma once
+
+#include <cstdint>
+
+#include "tcp/settings.h"
+#include "tcp/tcb.h"
+#include "wire/ip_address.h"
+
+namespace mtcp::tcp {
+
+inline constexpr std::uint16_t kTimestampsOptionLength = 12;
+inline constexpr std::uint16_t kMssMinimum = 32;  // whatever limits say, progress must be possible
+
+// Bytes of IP and TCP header without options.
+[[nodiscard]] constexpr std::uint16_t header_bytes(const wire::IpAddress& address) {
+    return address.is_v4() ? 20 + 20 : 40 + 20;
+}
+// RFC 9293 MUST-15: of a peer that sent no MSS option.
+[[nodiscard]] constexpr std::uint16_t default_send_mss(const wire::IpAddress& address) {
+    return address.is_v4() ? 536 : 1220;
+}
+
+// RFC 9293 MUST-67: what we offer in the MSS option.
+[[nodiscard]] std::uint16_t mss_to_advertise(const Settings& settings, std::uint16_t path_mtu,
+                                             const wire::IpAddress& address);
+// The peer's option (0: absent), not below the core's floor: tiny segments are an attack on our
+// queues.
+[[nodiscard]] std::uint16_t mss_of_peer(const Configuration& configuration, std::uint16_t option,
+                                        const wire::IpAddress& address);
+// RFC 9293 MUST-16: recomputes tcb.mss from the peer's MSS, the path and the options in use.
+void update_effective_mss(Tcb& tcb);
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// What leaves: writes the planned segment and accounts it as sent.
+#include "tcp/connection.h"
+#include "tcp/counting.h"
+#include "tcp/receive/ack_policy.h"
+#include "tcp/receive/receive_window.h"
+#include "tcp/receive/sack_report.h"
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/send/segmenter.h"
+#include "tcp/send/waiting.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::OutgoingSegment;
+
+void clear_options(wire::Options& options) {
+    options.mss = 0;
+    options.window_shift = wire::kNoWindowShift;
+    options.sack_permitted = false;
+    options.timestamps = false;
+    options.sack_count = 0;
+    options.fast_open_length = 0xff;
+}
+
+void write_timestamps(const Tcb& tcb, Instant now, wire::Options& options) {
+    options.timestamps = true;
+    options.ts_value = to_ms(now) + tcb.ts_offset;
+    options.ts_echo = tcb.ts_recent;
+}
+
+// Everything but the sequence number and the payload.
+void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    clear_options(out.options);
+    if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
+    out.ack = tcb.rcv.nxt;
+    out.window = advertise_window(env, tcb);
+    out.urgent = 0;
+    out.flags = {Flags::ack};
+    out.ecn = 0;
+    out.segment_size = 0;
+    out.data_offset = 0;
+    out.data_length = 0;
+    note_ack_sent(tcb);
+}
+
+void write_reset(Tcb& tcb, OutgoingSegment& out) {
+    out = {};
+    // In window for the peer whatever it has received: RFC 5961 §3.2 wants the exact number.
+    out.seq = tcb.snd.nxt;
+    out.ack = tcb.rcv.nxt;
+    out.flags = {Flags::rst | Flags::ack};
+    tcb.pending.reset = false;
+}
+
+// RFC 9293 §3.10.7.3, §3.10.7.4: <SEQ=SEG.ACK><CTL=RST> for an ACK that cannot be ours.
+void write_stray_reset(Tcb& tcb, OutgoingSegment& out) {
+    out = {};
+    out.seq = tcb.stray_ack;
+    out.flags = {Flags::rst};
+    tcb.pending.stray_reset = false;
+}
+
+void write_syn(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    const bool answers = tcb.state == State::syn_received;
+    out = {};
+    out.seq = tcb.iss;
+    out.flags = {Flags::syn};
+    out.window = static_cast<std::uint16_t>(tcb.rcv.wnd < 0xffff ? tcb.rcv.wnd : 0xffff);
+    out.options.mss = tcb.advertised_mss;
+    out.options.sack_permitted = tcb.flags.selective_ack;
+    if (tcb.flags.window_scaling) out.options.window_shift = tcb.receive_window_shift;
+    if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
+    if (answers) {
+        out.flags = {Flags::syn | Flags::ack};
+        out.ack = tcb.rcv.nxt;
+        note_ack_sent(tcb);
+    }
+    tcb.pending.syn = false;
+    if (tcb.snd.nxt == tcb.iss) {
+        tcb.snd.nxt = tcb.iss + 1;
+        start_timing(tcb, tcb.snd.nxt, to_us(now));
+    } else {
+        tcb.flags.timing = false;  // Karn
+    }
+    if (!is_armed(tcb, Timer::retransmit)) {
+        arm_retransmission(tcb, env.configuration.rto_max, now);
+    }
+}
+
+// RFC 9293 MUST-62: the pointer names the octet after the urgent data.
+void write_urgent(const Tcb& tcb, OutgoingSegment& out) {
+    if (!tcb.flags.send_urgent || tcb.send_up <= out.seq) return;
+    const std::uint32_t ahead = tcb.send_up - out.seq;
+    out.urgent = static_cast<std::uint16_t>(ahead < 0xffff ? ahead : 0xffff);
+    out.flags.bits |= Flags::urg;
+}
+
+void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
+                   OutgoingSegment& out) {
+    const bool sack_due = tcb.pending.ack && has_sack_to_report(env, tcb);
+    write_header(env, tcb, now, out);
+    tcb.pending.ack = tcb.pending.ack || sack_due;  // blocks have no room beside data
+    out.seq = plan.seq;
+    out.data_offset = plan.seq - tcb.snd.una;
+    out.data_length = plan.length;
+    if (plan.length > tcb.mss) out.segment_size = tcb.mss;
+    if (plan.fin) out.flags.bits |= Flags::fin;
+    // RFC 9293 MUST-61: pushed where the queue ends.
+    if (plan.length > 0 && plan.seq + plan.length == tcb.snd.end) out.flags.bits |= Flags::psh;
+    write_urgent(tcb, out);
+    if (!is_armed(tcb, Timer::retransmit)) {
+        arm_retransmission(tcb, env.configuration.rto_max, now);
+    }
+}
+
+void account_new_data(Tcb& tcb, const SendPlan& plan, Instant now) {
+    const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
+    start_timing(tcb, end, to_us(now));
+    tcb.snd.nxt = end;
+    tcb.last_sent_ms = to_ms(now);
+    const bool whole =
+        plan.length == tcb.mss || (plan.length > tcb.mss && plan.length % tcb.mss == 0);
+    if (plan.length > 0 && !whole) tcb.small_end = end;
+    if (end > tcb.snd.end || plan.seq + plan.length == tcb.snd.end) tcb.flags.push_now = false;
+}
+
+void account_repair(const Environment& env, Tcb& tcb, const SendPlan& plan) {
+    tcb.flags.timing = false;  // Karn: the ACK could be for either copy
+    tcb.pending.retransmit = false;
+    if (plan.what == Send::rescue) {
+        tcb.pending.rescue = false;  // RFC 6675 §4 (4): HighRxt stays
+    } else {
+        const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
+        tcb.high_rxt = higher(tcb.high_rxt, end);
+    }
+    tcb.bytes_retransmitted += plan.length;
+    ++tcb.total_retransmissions;
+    count(env, &Counters::segments_retransmitted);
+}
+
+// One below SND.UNA and empty: outside every window, so every peer answers with an ACK (RFC 9293
+// §3.8.4, §3.8.6.1; the zero-window form is Linux's: nothing has to be taken back when it is lost).
+void write_probe(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    write_header(env, tcb, now, out);
+    out.seq = tcb.snd.una - 1;
+    write_urgent(tcb, out);
+    tcb.pending.probe = false;
+}
+
+void write_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    const bool last_of_many = tcb.owed_acks <= 1;
+    write_header(env, tcb, now, out);
+    out.seq = tcb.snd.nxt;
+    report_sack(env, tcb, out.options);
+    if (last_of_many) tcb.pending.ack = false;
+}
+
+}  // namespace
+
+bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& budget,
+                  OutgoingSegment& out) {
+    const SendPlan plan = plan_send(env, tcb, budget.payload_max);
+    switch (plan.what) {
+        case Send::nothing:
+            await_permission(env, tcb, plan.hold, now);
+            tcb.last_event = now;
+            return false;
+        case Send::reset: write_reset(tcb, out); break;
+        case Send::stray_reset: write_stray_reset(tcb, out); break;
+        case Send::syn: write_syn(env, tcb, now, out); break;
+        case Send::repair:
+        case Send::rescue:
+            write_payload(env, tcb, plan, now, out);
+            account_repair(env, tcb, plan);
+            break;
+        case Send::data:
+            if (tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
+            write_payload(env, tcb, plan, now, out);
+            account_new_data(tcb, plan, now);
+            break;
+        case Send::ack: write_ack(env, tcb, now, out); break;
+        case Send::probe: write_probe(env, tcb, now, out); break;
+    }
+    tcb.last_event = now;
+    return true;
+}
+
+std::uint8_t pending_work(const Environment& env, const Tcb& tcb, Instant) {
+    return work_of(plan_send(env, tcb, 0));
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The window test and PAWS.
+#include "tcp/receive/acceptability.h"
+
+#include "tcp/clock.h"
+#include "tcp/closing/challenge_ack.h"
+#include "tcp/receive/ack_policy.h"
+#include "tcp/receive/sack_report.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::SequenceNumber;
+
+constexpr std::uint32_t kPawsValidS = 24u * 24 * 3600;  // RFC 7323 §5.5: 24 days
+
+bool timestamp_is_old(const Tcb& tcb, std::uint32_t ts_value) {
+    return static_cast<std::int32_t>(ts_value - tcb.ts_recent) < 0;
+}
+
+// RFC 7323 §5.3 R1. Resets are exempt (§5.2). A segment without the option passes though the option
+// was agreed: middleboxes strip it (deviation from RFC 7323 §3.2, as Linux).
+bool fails_paws(const Arrival& a) {
+    const Tcb& tcb = a.tcb;
+    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return false;
+    if (a.seg.flags.has(Flags::rst)) return false;
+    if (!timestamp_is_old(tcb, a.seg.options.ts_value)) return false;
+    return to_s(a.now) - tcb.ts_recent_s < kPawsValidS;
+}
+
+// An unacceptable segment is answered, unless it is a reset. Data may always be answered: it is a
+// lost ACK more often than an attack. Anything else only now and then (RFC 5961 §7).
+Step answer_unacceptable(Arrival& a, Drop why) {
+    if (!a.seg.flags.has(Flags::rst)) {
+        const bool plain_data = !a.seg.payload.empty() && !a.seg.flags.has(Flags::syn);
+        if (plain_data || a.fin) {
+            acknowledge_now(a.tcb);
+        } else {
+            challenge_ack(a.env, a.tcb, a.now);
+        }
+    }
+    return a.discard(why);
+}
+
+// RFC 9293 §3.10.7.4: a simultaneous open answers our SYN with SYN-ACK, one below RCV.NXT; the SYN
+// is known already, the rest is the ACK that we wait for.
+bool is_crossing_syn_ack(const Arrival& a) {
+    return a.tcb.state == State::syn_received && a.seg.flags.all(Flags::syn | Flags::ack) &&
+           a.seg.seq == a.tcb.irs && a.seg.ack == a.tcb.snd.nxt && !a.seg.flags.has(Flags::rst);
+}
+
+// Cuts what lies before RCV.NXT.
+void trim_front(Arrival& a) {
+    const std::uint32_t old = a.tcb.rcv.nxt - a.seq;
+    a.payload_offset += old;
+    a.length -= old;
+    a.seq = a.tcb.rcv.nxt;
+}
+
+}  // namespace
+
+Step check_sequence(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (fails_paws(a)) return answer_unacceptable(a, Drop::tcp_paws);
+    if (is_crossing_syn_ack(a)) {
+        a.seq += 1;
+        return Step::next;
+    }
+    const SequenceNumber edge = tcb.rcv.nxt + tcb.rcv.wnd;
+    const std::uint32_t text = a.seg.length();
+    if (text == 0) {
+        // The right edge itself passes: an ACK carries it once the peer has filled the window, and
+        // refusing it could stop both directions. Table 6 would take it one earlier.
+        const bool inside = a.seq >= tcb.rcv.nxt && a.seq <= edge;
+        return inside ? Step::next : answer_unacceptable(a, Drop::tcp_outside_window);
+    }
+    const SequenceNumber end = a.seq + text;
+    if (end <= tcb.rcv.nxt) {
+        if (!a.seg.flags.has(Flags::rst | Flags::syn)) note_duplicate(tcb, a.seq, a.seq + a.length);
+        return answer_unacceptable(a, Drop::tcp_duplicate);
+    }
+    if (a.seq > edge || (a.seq == edge && tcb.rcv.wnd > 0)) {
+        return answer_unacceptable(a, Drop::tcp_outside_window);
+    }
+    if (a.seg.flags.has(Flags::syn | Flags::rst)) return Step::next;  // the next steps end these
+    if (a.seq < tcb.rcv.nxt) {
+        note_duplicate(tcb, a.seq, tcb.rcv.nxt);
+        acknowledge_now(tcb);
+        trim_front(a);
+    }
+    // RFC 9293 §3.10.7.4: with a zero window ACK, RST and URG are still processed (MUST-66); the
+    // text is not, and an ACK tells the prober so.
+    if (a.seq + a.length + (a.fin ? 1u : 0u) > edge) {
+        a.fin = false;
+        const std::uint32_t room = edge - a.seq;
+        if (a.length > room) a.length = room;
+        acknowledge_now(tcb);
+        if (a.length == 0) a.reaction.drop = Drop::tcp_outside_window;
+    }
+    return Step::next;
+}
+
+void note_timestamp(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return;
+    // RFC 7323 §4.3 (2): the segment that covers the last ACK we sent, so that a delayed ACK is
+    // counted in the peer's RTT.
+    if (a.seg.seq > tcb.rcv.acked) return;
+    tcb.ts_recent = a.seg.options.ts_value;
+    tcb.ts_recent_s = to_s(a.now);
+}
+
+}  // namespace mtcp::tcp

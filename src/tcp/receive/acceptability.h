@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// First step of RFC 9293 §3.10.7.4: is any of the segment inside the receive window?
+#pragma once
+
+#include "tcp/arrival.h"
+
+namespace mtcp::tcp {
+
+// RFC 9293 §3.4, Table 6; PAWS (RFC 7323 §5) before it. Trims the arrival to the window.
+[[nodiscard]] Step check_sequence(Arrival& a);
+// RFC 7323 §4.3: which timestamp to echo.
+void note_timestamp(Arrival& a);
+
+}  // namespace mtcp::tcp

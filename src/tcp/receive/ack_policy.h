@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// When received data is acknowledged (RFC 9293 §3.8.6.3, RFC 5681 §4.2).
+#pragma once
+
+#include <cstdint>
+
+#include "tcp/connection.h"
+
+namespace mtcp::tcp {
+
+// The first segments of full size on a connection are acknowledged one by one, so that the peer's
+// slow start is not held up by our delay (as Linux). Small ones are not: a request's ACK should
+// ride on the response.
+inline constexpr std::uint8_t kQuickAcks = 16;
+
+// `length` bytes arrived in order and filled no hole.
+void acknowledge_in_order(const Environment& env, Tcb& tcb, std::uint32_t length, Instant now);
+// The segment was out of order, a duplicate, or filled a hole: the peer must hear at once.
+void acknowledge_now(Tcb& tcb);
+// Like acknowledge_now; without SACK the peer counts duplicates, so each segment gets its own.
+void acknowledge_out_of_order(Tcb& tcb);
+// An ACK leaves with whatever segment is being written.
+void note_ack_sent(Tcb& tcb);
+
+}  // namespace mtcp::tcp

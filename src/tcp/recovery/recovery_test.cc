@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+// Retransmission: RTT and RTO, Karn, limited transmit, NewReno, SACK, congestion window.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/testing/solo.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using testing::In;
+using testing::Solo;
+
+// Connected, with `segments` of 1000 bytes in flight and the window wide open.
+void put_in_flight(Solo& solo, std::uint32_t segments) {
+    solo.connect();
+    solo.tcb.cwnd = 100'000;
+    solo.send(segments * 1000);
+    static_cast<void>(solo.out());
+    ASSERT_EQ(solo.sent.size(), segments);
+    solo.tcb.cwnd = segments * 1000;
+}
+
+TEST(Rtt, FollowsRfc6298) {
+    Solo solo;
+    solo.connect();
+    solo.tcb.srtt_us = 0;
+    const Configuration& configuration = solo.env.configuration;
+    take_rtt_sample(solo.tcb, 100'000, configuration);
+    EXPECT_EQ(solo.tcb.srtt_us, 100'000u);
+    EXPECT_EQ(solo.tcb.rttvar_us, 50'000u);
+    EXPECT_EQ(solo.tcb.rto_us, 300'000u);
+    take_rtt_sample(solo.tcb, 180'000, configuration);
+    EXPECT_EQ(solo.tcb.srtt_us, 110'000u);   // 7/8 * 100 + 1/8 * 180
+    EXPECT_EQ(solo.tcb.rttvar_us, 57'500u);  // 3/4 * 50 + 1/4 * 80
+    EXPECT_EQ(solo.tcb.rto_us, 340'000u);
+}
+
+TEST(Rto, BacksOffUntilR2AndGivesUp) {  // Checks RFC 9293 MUST-20, SHLD-10.
+    Solo solo;
+    solo.env.configuration.retries_2 = 5;
+    put_in_flight(solo, 1);
+    EXPECT_EQ(solo.advance(seconds(60)),
+              "+201 P. 1:1001(1000) ack 1 | +602 P. 1:1001(1000) ack 1 | "
+              "+1403 P. 1:1001(1000) ack 1 | +3004 P. 1:1001(1000) ack 1 | "
+              "+6205 P. 1:1001(1000) ack 1 | +12606 R. 1001:1001(0) ack 1");
+    EXPECT_EQ(solo.error, ETIMEDOUT);
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 5u);
+    EXPECT_TRUE(solo.events & Events::path_doubtful);
+}
+
+TEST(Rto, DefaultR2IsMoreThan100Seconds) {  // Checks RFC 9293 SHLD-11.
+    Solo solo;
+    put_in_flight(solo, 1);
+    static_cast<void>(solo.advance(seconds(800)));
+    EXPECT_EQ(solo.state(), State::established);
+    static_cast<void>(solo.advance(seconds(200)));
+    EXPECT_EQ(solo.state(), State::closed);
+}
+
+TEST(Rto, SoftErrorIsReportedInsteadOfTimeout) {  // Checks RFC 9293 SHLD-25.
+    Solo solo;
+    solo.env.configuration.retries_2 = 1;
+    put_in_flight(solo, 1);
+    solo.path_error(PathError::host_unreachable, 0, 1);
+    static_cast<void>(solo.advance(seconds(60)));
+    EXPECT_EQ(solo.error, EHOSTUNREACH);
+}
+
+TEST(Rto, UserTimeoutEndsTheConnectionOnTime) {
+    Solo solo;
+    solo.settings.user_timeout_ms = 3000;
+    put_in_flight(solo, 1);
+    const std::string left = solo.advance(seconds(60));
+    EXPECT_EQ(left.substr(left.rfind('+')), "+3000 R. 1001:1001(0) ack 1");
+    EXPECT_EQ(solo.error, ETIMEDOUT);
+}
+
+TEST(Karn, RetransmittedSegmentGivesNoSampleWithoutTimestamps) {  // Checks RFC 9293 MUST-18.
+    Solo solo;
+    put_in_flight(solo, 1);
+    const std::uint32_t srtt = solo.tcb.srtt_us;
+    static_cast<void>(solo.advance(milliseconds(201)));
+    solo.now = solo.now + milliseconds(10);
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.tcb.srtt_us, srtt);
+    EXPECT_EQ(solo.tcb.backoff, 1);  // kept until a sample (RFC 6298 §5)
+    solo.send(1000);
+    EXPECT_EQ(solo.out(), "P. 1001:2001(1000) ack 1");
+    solo.now = solo.now + milliseconds(10);
+    solo.segment({.ack = 2001});
+    EXPECT_EQ(solo.tcb.backoff, 0);
+}
+
+TEST(Karn, TimestampTellsWhichCopyWasAcknowledged) {  // RFC 7323 §4.1
+    Solo solo;
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+    solo.open();
+    static_cast<void>(solo.out());
+    In syn_ack{.flags = "S.", .seq = 0};
+    syn_ack.options = solo.peer_options;
+    solo.segment(syn_ack);
+    static_cast<void>(solo.out());
+    solo.send(100);
+    static_cast<void>(solo.out());
+    static_cast<void>(solo.advance(milliseconds(250)));
+    In ack{.ack = 101};
+    ack.options.ts_echo = solo.sent.at(0).options.ts_value;
+    solo.segment(ack);
+    EXPECT_EQ(solo.tcb.backoff, 0);
+    EXPECT_LT(solo.tcb.srtt_us, 60'000u);
+}
+
+TEST(LimitedTransmit, SendsTwoNewSegmentsOnTheFirstDuplicates) {  // RFC 3042
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 4);
+    solo.send(10'000);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({});
+    EXPECT_EQ(solo.out(), ". 4001:5001(1000) ack 1");
+    solo.segment({});
+    EXPECT_EQ(solo.out(), ". 5001:6001(1000) ack 1");
+    solo.segment({});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+}
+
+TEST(LimitedTransmit, WorksWithSackToo) {
+    Solo solo;
+    put_in_flight(solo, 4);
+    solo.send(10'000);
+    solo.segment({.sack = {{1001, 2001}}});
+    EXPECT_EQ(solo.out(), ". 4001:5001(1000) ack 1");
+}
+
+TEST(NewReno, RepairsOneHolePerPartialAck) {  // RFC 6582
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 10);
+    for (int i = 0; i < 3; ++i)
+        solo.segment({});
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.tcb.ssthresh, 5000u);
+    EXPECT_EQ(solo.tcb.cwnd, 8000u);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    for (int i = 0; i < 5; ++i)
+        solo.segment({});
+    EXPECT_EQ(solo.tcb.cwnd, 13'000u);
+    EXPECT_EQ(solo.out(), "");
+    solo.send(20'000);
+    EXPECT_EQ(solo.out(),
+              ". 10001:11001(1000) ack 1 | . 11001:12001(1000) ack 1 | "
+              ". 12001:13001(1000) ack 1");
+    solo.segment({.ack = 4001});  // partial: 4001 is the next hole
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.tcb.cwnd, 10'000u);
+    EXPECT_EQ(solo.out(), ". 4001:5001(1000) ack 1 | . 13001:14001(1000) ack 1");
+    solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.tcb.cwnd, 5000u);
+    EXPECT_EQ(solo.counters.fast_retransmits, 1u);
+}
+
+TEST(NewReno, DuplicatesOfOneFlightStartOneRecovery) {  // RFC 6582 §3.2 step 2
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 10);
+    static_cast<void>(solo.advance(milliseconds(201)));
+    ASSERT_EQ(solo.tcb.phase, Phase::loss);
+    for (int i = 0; i < 5; ++i)
+        solo.segment({});
+    EXPECT_EQ(solo.tcb.phase, Phase::loss);
+    static_cast<void>(solo.out());
+}
+
+TEST(NewReno, WindowUpdateIsNotADuplicate) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 10);
+    for (std::uint32_t i = 0; i < 5; ++i)
+        solo.segment({.window = 30'000 + i});
+    EXPECT_EQ(solo.tcb.dup_acks, 0);
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        solo.segment({.seq = 1 + i * 10, .length = 10, .window = 30'004});
+    }
+    EXPECT_EQ(solo.tcb.dup_acks, 0);
+    solo.consume(50);
+    static_cast<void>(solo.out());
+}
+
+TEST(SackRecovery, ResendsExactlyTheHoles) {  // RFC 6675
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.sack = {{1001, 2001}}});
+    solo.segment({.sack = {{1001, 2001}, {3001, 4001}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::disorder);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.sack = {{5001, 10'001}, {3001, 4001}, {1001, 2001}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.tcb.cwnd, 5000u);
+    // 4001 is a hole below the last block, but only 5000 bytes above it: enough (more than 2 MSS).
+    EXPECT_EQ(solo.out(),
+              ". 1:1001(1000) ack 1 | . 2001:3001(1000) ack 1 | . 4001:5001(1000) ack 1");
+    solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.tcb.cwnd, 5000u);
+    EXPECT_EQ(solo.env.recoveries.used(), 0u);
+}
+
+TEST(SackRecovery, PipeLimitsWhatIsSent) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.send(10'000);
+    for (std::uint32_t i = 1; i <= 3; ++i)
+        solo.segment({.sack = {{1001, 1001 + i * 1000}}});
+    static_cast<void>(solo.out());
+    const Status now = status(solo.env, solo.tcb, solo.now);
+    EXPECT_EQ(now.sacked_bytes, 3000u);
+    EXPECT_EQ(now.retransmitted_bytes, 1000u);
+    EXPECT_EQ(now.phase, Phase::fast_recovery);
+    // Each further SACKed segment lets one out once the pipe is below cwnd.
+    std::string left;
+    for (std::uint32_t i = 4; i <= 9; ++i) {
+        solo.segment({.sack = {{1001, 1001 + i * 1000}}});
+        left += solo.out();
+    }
+    EXPECT_FALSE(left.empty());
+    solo.segment({.ack = 12'001});
+    static_cast<void>(solo.out());
+}
+
+TEST(SackRecovery, ThreeDuplicatesWithoutNewBlocksDoNotStartIt) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    for (int i = 0; i < 10; ++i)
+        solo.segment({.sack = {{1001, 2001}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::disorder);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.ack = 10'001});
+}
+
+TEST(SackRecovery, LiesAreIgnored) {
+    Solo solo;
+    put_in_flight(solo, 5);
+    for (int i = 0; i < 5; ++i) {
+        solo.segment({.sack = {{9001, 10'001}, {5001, 4001}, {0, 1}, {4'000'000'000u, 3}}});
+    }
+    EXPECT_EQ(solo.env.recoveries.used(), 0u);
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
+TEST(SackRecovery, RescueSendsTheEndOnce) {  // RFC 6675 §4 NextSeg (4)
+    Solo solo;
+    put_in_flight(solo, 6);
+    solo.tcb.cwnd = 20'000;
+    solo.segment({.sack = {{1001, 2001}}});
+    solo.segment({.sack = {{1001, 3001}}});
+    solo.segment({.sack = {{1001, 4001}}});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");  // cwnd is 3000, two segments in the pipe
+    solo.segment({.ack = 4001});
+    EXPECT_EQ(solo.out(), ". 4001:5001(1000) ack 1");
+    static_cast<void>(solo.advance(seconds(1)));
+}
+
+TEST(SackRecovery, TimeoutKeepsWhatWasReportedOnce) {
+    Solo solo;
+    put_in_flight(solo, 4);
+    solo.segment({.sack = {{1001, 2001}}});
+    EXPECT_EQ(solo.advance(milliseconds(201)), "+201 . 1:1001(1000) ack 1");
+    solo.segment({.ack = 2001});
+    EXPECT_EQ(solo.out(), ". 2001:3001(1000) ack 1 | P. 3001:4001(1000) ack 1");
+    solo.segment({.ack = 4001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
+TEST(SackRecovery, SecondTimeoutForgetsTheReports) {  // RFC 2018 §8: reneging
+    Solo solo;
+    put_in_flight(solo, 3);
+    solo.segment({.sack = {{1001, 3001}}});
+    static_cast<void>(solo.advance(milliseconds(1000)));
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), ". 1001:2001(1000) ack 1 | P. 2001:3001(1000) ack 1");
+    solo.segment({.ack = 3001});
+}
+
+TEST(SackRecovery, WithoutARecordNewRenoTakesOver) {
+    Solo solo(0);
+    put_in_flight(solo, 10);
+    for (std::uint32_t i = 1; i <= 3; ++i)
+        solo.segment({.sack = {{1001, 1001 + i * 1000}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
+TEST(Timeout, ResendsEverythingInSlowStart) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 8);
+    EXPECT_EQ(solo.advance(milliseconds(201)), "+201 . 1:1001(1000) ack 1");
+    EXPECT_EQ(solo.tcb.cwnd, 1000u);
+    EXPECT_EQ(solo.tcb.ssthresh, 4000u);
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), ". 1001:2001(1000) ack 1 | . 2001:3001(1000) ack 1");
+    solo.segment({.ack = 3001});
+    EXPECT_EQ(solo.out(),
+              ". 3001:4001(1000) ack 1 | . 4001:5001(1000) ack 1 | "
+              ". 5001:6001(1000) ack 1");
+    solo.segment({.ack = 8001});  // the originals had arrived
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.out(), "");
+}
+
+TEST(Timeout, SsthreshIsSetOncePerLoss) {  // RFC 5681 §3.1
+    Solo solo;
+    put_in_flight(solo, 20);
+    static_cast<void>(solo.advance(milliseconds(201)));
+    EXPECT_EQ(solo.tcb.ssthresh, 10'000u);
+    static_cast<void>(solo.advance(seconds(2)));
+    EXPECT_EQ(solo.tcb.ssthresh, 10'000u);
+}
+
+TEST(Congestion, SlowStartCountsBytesNotAcks) {  // RFC 3465: ACK division
+    Solo solo;
+    put_in_flight(solo, 10);
+    const std::uint32_t before = solo.tcb.cwnd;
+    for (std::uint32_t i = 1; i <= 10; ++i)
+        solo.segment({.ack = 1 + i * 100});
+    EXPECT_EQ(solo.tcb.cwnd, before + 1000);
+    solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.tcb.cwnd, before + 3000);  // L = 2
+}
+
+TEST(Congestion, AvoidanceGrowsOneSegmentPerWindow) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.tcb.ssthresh = 5000;
+    solo.segment({.ack = 5001});
+    EXPECT_EQ(solo.tcb.cwnd, 10'000u);
+    solo.send(5000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.tcb.cwnd, 11'000u);
+    solo.segment({.ack = 15'001});
+}
+
+TEST(Congestion, UnusedWindowDoesNotGrow) {
+    Solo solo;
+    solo.connect();
+    const std::uint32_t before = solo.tcb.cwnd;
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        solo.send(100);
+        static_cast<void>(solo.out());
+        solo.segment({.ack = 101 + i * 100});
+    }
+    EXPECT_EQ(solo.tcb.cwnd, before);
+}
+
+}  // namespace
+}  // namespace mtcp::tcp

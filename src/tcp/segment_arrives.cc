@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 9293 §3.10.7: SEGMENT ARRIVES. Header prediction, SYN-SENT, then the eight steps of
+// §3.10.7.4. CLOSED and LISTEN are passive_open.h's; TIME-WAIT is time_wait.h's.
+#include <cerrno>
+
+#include "tcp/arrival.h"
+#include "tcp/clock.h"
+#include "tcp/closing/challenge_ack.h"
+#include "tcp/handshake/birth.h"
+#include "tcp/handshake/syn_sent.h"
+#include "tcp/receive/accept_text.h"
+#include "tcp/receive/acceptability.h"
+#include "tcp/receive/ack_policy.h"
+#include "tcp/settle.h"
+#include "tcp/take_ack.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::SequenceNumber;
+
+// --- second: reset ---
+
+// What the application hears. A connection that it has let go, or that was about to end, just ends.
+int reset_error(const Tcb& tcb) {
+    switch (tcb.state) {
+        case State::syn_received: return tcb.flags.active_open ? ECONNREFUSED : ECONNRESET;
+        case State::closing:
+        case State::last_ack:
+        case State::time_wait: return 0;
+        default: return ECONNRESET;
+    }
+}
+
+Step check_reset(Arrival& a) {
+    if (!a.seg.flags.has(Flags::rst)) return Step::next;
+    // RFC 5961 §3.2: only the exact number resets; elsewhere in the window it must be proven.
+    if (a.seg.seq != a.tcb.rcv.nxt) {
+        challenge_ack(a.env, a.tcb, a.now);
+        return a.discard(Drop::tcp_challenge_ack);
+    }
+    end_connection(a.tcb, a.reaction, reset_error(a.tcb));
+    return Step::done;
+}
+
+// --- third: security and compartment are not supported (RFC 9293 Appendix A.1 allows it) ---
+
+// --- fourth: SYN ---
+
+Step check_syn(Arrival& a) {
+    if (!a.seg.flags.has(Flags::syn) || a.seq != a.seg.seq) return Step::next;  // crossing SYN-ACK
+    // RFC 5961 §4.2: never trusted on a synchronised connection, whatever its number.
+    challenge_ack(a.env, a.tcb, a.now);
+    return a.discard(Drop::tcp_challenge_ack);
+}
+
+// --- fifth: ACK ---
+
+// SYN-RECEIVED: the ACK that completes the handshake.
+Step acknowledge_our_syn(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (a.seg.ack <= tcb.snd.una || a.seg.ack > tcb.snd.nxt) {
+        tcb.pending.stray_reset = true;
+        tcb.stray_ack = a.seg.ack;
+        return a.discard(Drop::tcp_bad_ack);
+    }
+    take_ack_of_syn(a);
+    become_established(a.env, tcb, a.reaction, a.now);
+    return Step::next;
+}
+
+// What the acknowledgment of our FIN changes.
+Step after_fin_acked(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    switch (tcb.state) {
+        case State::fin_wait_1:
+            transition(tcb, State::fin_wait_2);
+            a.reaction.events |= Events::send_closed;
+            if (tcb.flags.let_go) {
+                arm(tcb, Timer::fin_wait_2, a.now + a.env.configuration.fin_wait_2);
+            }
+            return Step::next;
+        case State::closing:
+            transition(tcb, State::time_wait);
+            a.reaction.events |= Events::send_closed | Events::time_wait;
+            disarm(tcb, tcb.armed);
+            return Step::done;
+        case State::last_ack:
+            a.reaction.events |= Events::send_closed;
+            end_connection(tcb, a.reaction, 0);
+            return Step::done;
+        default: return Step::next;
+    }
+}
+
+Step check_ack(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (!a.seg.flags.has(Flags::ack)) return a.discard(Drop::tcp_bad_flags);
+    if (tcb.state == State::syn_received) {
+        if (acknowledge_our_syn(a) == Step::done) return Step::done;
+    } else {
+        // RFC 5961 §5.2 (RFC 9293 MAY-12): neither from the future nor from long ago.
+        if (a.seg.ack > tcb.snd.nxt || a.seg.ack < tcb.snd.una - tcb.max_wnd) {
+            challenge_ack(a.env, tcb, a.now);
+            return a.discard(Drop::tcp_bad_ack);
+        }
+        take_ack(a);
+    }
+    return tcb.snd.una > tcb.snd.end ? after_fin_acked(a) : Step::next;
+}
+
+// --- sixth: URG ---
+
+constexpr std::uint16_t kReceiving = static_cast<std::uint16_t>(
+    bit(State::established) | bit(State::fin_wait_1) | bit(State::fin_wait_2));
+
+// RFC 9293 §3.10.7.4, sixth; RFC 6093 §3: the bytes stay in the stream, the mark is reported.
+void check_urgent(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (!a.seg.flags.has(Flags::urg) || a.seg.urgent == 0 || !is_one_of(tcb.state, kReceiving)) {
+        return;
+    }
+    const SequenceNumber up = a.seg.seq + a.seg.urgent;
+    const SequenceNumber read = tcb.rcv.nxt - tcb.rcv.unread;
+    if (up <= read || (tcb.flags.receive_urgent && up <= tcb.receive_up)) return;
+    tcb.flags.receive_urgent = true;  // RFC 9293 MUST-32
+    tcb.receive_up = up;
+    a.reaction.events |= Events::urgent;
+}
+
+// --- seventh: text ---
+
+Step process_text(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (a.length == 0) return Step::next;
+    if (!is_one_of(tcb.state, kReceiving)) {  // after the peer's FIN: its mistake
+        acknowledge_now(tcb);
+        return a.discard(Drop::tcp_outside_window);
+    }
+    if (tcb.flags.let_go) {
+        // RFC 9293 §3.6.1, SHLD-3: nobody will read it, and the peer must learn that it is lost.
+        tcb.pending.reset = true;
+        end_connection(tcb, a.reaction, 0);
+        return a.discard(Drop::tcp_after_close);
+    }
+    accept_text(a);
+    return Step::next;
+}
+
+// --- eighth: FIN ---
+
+void check_fin(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (!is_one_of(tcb.state, kReceiving) || !fin_is_next(a)) return;
+    tcb.rcv.nxt += 1;
+    if (tcb.rcv.wnd > 0) --tcb.rcv.wnd;
+    tcb.flags.fin_received = true;
+    tcb.pending.ack = true;
+    a.reaction.events |= Events::peer_closed;
+    release_reassembly(a.env, tcb);
+    switch (tcb.state) {
+        case State::established: transition(tcb, State::close_wait); break;
+        case State::fin_wait_1:  // our FIN is not acknowledged, or this were FIN-WAIT-2
+            transition(tcb, State::closing);
+            break;
+        case State::fin_wait_2:
+            transition(tcb, State::time_wait);
+            a.reaction.events |= Events::time_wait;
+            disarm(tcb, tcb.armed);
+            break;
+        default: break;
+    }
+}
+
+void eight_steps(Arrival& a) {
+    if (check_sequence(a) == Step::done) return;
+    if (check_reset(a) == Step::done) return;
+    if (check_syn(a) == Step::done) return;
+    note_timestamp(a);
+    if (check_ack(a) == Step::done) return;
+    check_urgent(a);
+    if (process_text(a) == Step::done) return;
+    check_fin(a);
+}
+
+// --- header prediction ---
+
+// The segment that nearly all are: in order, nothing special. Each line names what would need the
+// eight steps; what remains of them for such a segment is take_ack() and accept_text().
+bool is_predicted(const Arrival& a) {
+    const Tcb& tcb = a.tcb;
+    const wire::Segment& seg = a.seg;
+    const wire::Options& options = seg.options;
+    bool slow = tcb.state != State::established;             // closing, opening
+    slow |= (seg.flags.bits & ~Flags::psh) != Flags::ack;    // SYN, FIN, RST, URG, ECN
+    slow |= seg.seq != tcb.rcv.nxt;                          // out of order, duplicate
+    slow |= a.length > tcb.rcv.wnd;                          // beyond the window
+    slow |= seg.ack < tcb.snd.una || seg.ack > tcb.snd.nxt;  // old, or from the future
+    slow |= options.timestamps && tcb.flags.timestamps &&    // PAWS
+            static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0;
+    return !slow;
+}
+
+void predicted(Arrival& a) {
+    note_timestamp(a);
+    take_ack(a);
+    if (a.length > 0) accept_text(a);
+    check_fin(a);  // one that arrived early may be due now
+}
+
+}  // namespace
+
+Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
+    Reaction reaction;
+    Arrival arrival(env, tcb, seg, now, reaction);
+    if (tcb.state == State::closed || tcb.state == State::time_wait) [[unlikely]] {
+        reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB
+        return reaction;
+    }
+    tcb.last_received_ms = to_ms(now);
+    tcb.unanswered_probes = 0;
+    if (env.configuration.header_prediction == Configuration::Use::on && is_predicted(arrival)) {
+        predicted(arrival);
+    } else if (tcb.state == State::syn_sent) {
+        segment_arrives_in_syn_sent(arrival);
+        if (reaction.drop == Drop::count_ && tcb.state == State::established) {
+            check_urgent(arrival);
+            if (process_text(arrival) == Step::next) check_fin(arrival);
+        }
+    } else {
+        eight_steps(arrival);
+    }
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nagle (RFC 9293 §3.7.4), silly window avoidance (§3.8.6.2.1), repair (RFC 6675 §4), segment size.
+#include "tcp/send/segmenter.h"
+
+#include "tcp/receive/sack_report.h"
+#include "tcp/recovery/loss_recovery.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::SequenceNumber;
+
+// RFC 3042: up to two segments beyond cwnd on the first two duplicates. With SACK the pipe has
+// already shrunk by what was SACKed.
+std::uint32_t limited_transmit(const Tcb& tcb) {
+    if (tcb.phase != Phase::disorder || tcb.recovery != kNoIndex) return 0;
+    return (tcb.dup_acks < 2 ? tcb.dup_acks : 2u) * tcb.mss;
+}
+
+std::uint32_t congestion_room(const Environment& env, const Tcb& tcb) {
+    const bool simple = tcb.phase == Phase::open && tcb.recovery == kNoIndex;
+    const std::uint32_t in_network = simple ? tcb.snd.nxt - tcb.snd.una : pipe(env, tcb);
+    const std::uint32_t allowed = tcb.cwnd + limited_transmit(tcb);
+    return allowed > in_network ? allowed - in_network : 0;
+}
+
+// May be negative in truth when the peer shrank its window (RFC 9293 MUST-34): then 0.
+std::uint32_t window_room(const Tcb& tcb) {
+    const SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
+    return edge > tcb.snd.nxt ? edge - tcb.snd.nxt : 0;
+}
+
+SendPlan sending(Send what) {
+    SendPlan plan;
+    plan.what = what;
+    return plan;
+}
+
+// The first segment of `range` as a retransmission, FIN included where it ends the stream.
+SendPlan resending(const Tcb& tcb, SequenceRange range, Send what) {
+    SendPlan plan = sending(what);
+    plan.seq = range.begin;
+    const SequenceNumber data_end = lower(range.end, tcb.snd.end);
+    const std::uint32_t data = data_end > range.begin ? data_end - range.begin : 0;
+    plan.length = data < tcb.mss ? data : tcb.mss;
+    plan.fin = range.end > tcb.snd.end && plan.seq + plan.length == tcb.snd.end;
+    return plan;
+}
+
+SendPlan plan_first_repair(const Environment& env, const Tcb& tcb) {
+    SequenceRange range{tcb.snd.una, tcb.snd.nxt};
+    if (tcb.recovery != kNoIndex) {
+        range = next_unsacked(env.recoveries[tcb.recovery], tcb.snd.una, tcb.snd.nxt);
+    }
+    return range.length() == 0 ? SendPlan{} : resending(tcb, range, Send::repair);
+}
+
+SendPlan plan_repair(const Environment& env, const Tcb& tcb, Urgency urgency) {
+    const SequenceRange range = next_to_repair(env, tcb, urgency);
+    if (range.length() == 0) return {};
+    // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
+    if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
+    if (congestion_room(env, tcb) < tcb.mss) return {};
+    const bool rescue =
+        urgency == Urgency::guessed && tcb.pending.rescue && range.end == tcb.snd.nxt;
+    return resending(tcb, range, rescue ? Send::rescue : Send::repair);
+}
+
+// May a segment below one MSS leave? `length` of `unsent` bytes fit.
+Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
+    if (length == 0) return Hold::window;
+    if (tcb.flags.push_now) return Hold::none;  // RFC 9293 §3.8.6.2.1 (4): override time-out
+    const bool idle = tcb.snd.una == tcb.snd.nxt;
+    if (length < unsent) {
+        // §3.8.6.2.1 (3): a good part of the largest window the peer ever offered.
+        return idle && length >= tcb.max_wnd / 2 ? Hold::none : Hold::window;
+    }
+    if (tcb.flags.fin_queued || tcb.flags.send_urgent) return Hold::none;  // nothing will join it
+    if (tcb.flags.cork || tcb.flags.more_follows) return Hold::cork;
+    // Nagle as Minshall refined it and Linux does it: only a *small* segment in flight holds back,
+    // or the tail of a long response would wait for a delayed ACK. RFC 9293 SHLD-7.
+    if (tcb.flags.no_delay || idle || tcb.small_end <= tcb.snd.una) return Hold::none;
+    return Hold::nagle;
+}
+
+// Cuts `sendable` bytes into what one OutgoingSegment carries.
+std::uint32_t cut(const Tcb& tcb, std::uint32_t sendable, std::uint32_t unsent,
+                  std::uint32_t payload_max) {
+    if (payload_max < 2u * tcb.mss || sendable == tcb.mss) {
+        return tcb.mss;
+    }
+    std::uint32_t length = sendable < payload_max ? sendable : payload_max;
+    const std::uint32_t tail = length % tcb.mss;
+    // The last piece of a train obeys the same rules as a small segment on its own.
+    const bool ends_queue = length == unsent;
+    if (tail != 0 && (!ends_queue || hold_small(tcb, tail, tail) != Hold::none)) length -= tail;
+    return length;
+}
+
+SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t payload_max) {
+    SendPlan plan;
+    if (tcb.snd.nxt > tcb.snd.end) return plan;  // FIN is out
+    const std::uint32_t unsent = tcb.snd.end - tcb.snd.nxt;
+    if (unsent == 0 && !tcb.flags.fin_queued) return plan;
+    const std::uint32_t window = window_room(tcb);
+    plan.seq = tcb.snd.nxt;
+    if (unsent == 0) {  // FIN alone: takes one sequence number, and no room from congestion
+        plan.fin = window > 0;
+        plan.what = plan.fin ? Send::data : Send::nothing;
+        plan.hold = plan.fin ? Hold::none : Hold::window;
+        return plan;
+    }
+    const std::uint32_t congestion = congestion_room(env, tcb);
+    std::uint32_t sendable = window < congestion ? window : congestion;
+    if (sendable > unsent) sendable = unsent;
+    if (sendable >= tcb.mss) {
+        plan.length = cut(tcb, sendable, unsent, payload_max);
+    } else {
+        // Room that congestion control leaves below one MSS is not worth a small segment.
+        const bool by_congestion = sendable < unsent && congestion < window;
+        plan.hold = by_congestion ? Hold::window : hold_small(tcb, sendable, unsent);
+        if (plan.hold != Hold::none) return plan;
+        plan.length = sendable;
+    }
+    plan.what = Send::data;
+    plan.fin = tcb.flags.fin_queued && plan.length == unsent && window > unsent;
+    return plan;
+}
+
+// SYN, RST: whatever else waits, these go first.
+SendPlan plan_control(const Tcb& tcb) {
+    if (tcb.pending.reset) return sending(Send::reset);
+    if (tcb.pending.stray_reset) return sending(Send::stray_reset);
+    if (tcb.pending.syn) return sending(Send::syn);
+    return {};
+}
+
+constexpr std::uint16_t kUnsynchronised = static_cast<std::uint16_t>(
+    bit(State::closed) | bit(State::listen) | bit(State::syn_sent) | bit(State::syn_received));
+
+}  // namespace
+
+SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payload_max) {
+    SendPlan plan = plan_control(tcb);
+    if (plan.what != Send::nothing) return plan;
+    if (is_one_of(tcb.state, kUnsynchronised)) {
+        const bool answer = tcb.state == State::syn_received && tcb.pending.ack;
+        return answer ? sending(Send::ack) : plan;
+    }
+    if (tcb.pending.retransmit) {
+        plan = plan_first_repair(env, tcb);
+        if (plan.what != Send::nothing) return plan;
+    }
+    // A duplicate ACK counts as one only without data (RFC 5681 §2), and SACK needs its room.
+    const bool may_report = tcb.reassembly != kNoIndex || tcb.flags.dsack;
+    if (tcb.pending.ack && (tcb.owed_acks > 0 || (may_report && has_sack_to_report(env, tcb)))) {
+        return sending(Send::ack);
+    }
+    const bool repairing = tcb.phase >= Phase::fast_recovery;
+    if (repairing) {
+        plan = plan_repair(env, tcb, Urgency::lost);
+        if (plan.what != Send::nothing) return plan;
+    }
+    SendPlan fresh = plan_new_data(env, tcb, payload_max);
+    if (fresh.what != Send::nothing) return fresh;
+    if (repairing) {
+        plan = plan_repair(env, tcb, Urgency::guessed);
+        if (plan.what != Send::nothing) return plan;
+    }
+    if (tcb.pending.ack) {
+        fresh.what = Send::ack;
+    } else if (tcb.pending.probe) {
+        fresh.what = Send::probe;
+    }
+    return fresh;
+}
+
+std::uint8_t work_of(const SendPlan& plan) {
+    switch (plan.what) {
+        case Send::nothing: return 0;
+        case Send::reset:
+        case Send::stray_reset:
+        case Send::syn: return Work::control;
+        case Send::ack: return Work::ack;
+        case Send::data: return plan.length == 0 ? Work::control : Work::data;
+        case Send::repair:
+        case Send::rescue:
+        case Send::probe: return Work::data;
+    }
+    return 0;
+}
+
+}  // namespace mtcp::tcp

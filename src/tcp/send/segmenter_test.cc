@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nagle, TCP_CORK, MSG_MORE, silly windows, probes, large segments, PSH and URG on the way out.
+#include <gtest/gtest.h>
+
+#include "tcp/testing/solo.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using testing::Solo;
+
+TEST(Nagle, HoldsTheSecondSmallSegmentUntilTheFirstIsAcknowledged) {
+    Solo solo;
+    solo.connect();
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "P. 1:11(10) ack 1");
+    solo.send(10);
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.ack = 11});
+    EXPECT_EQ(solo.out(), "P. 11:31(20) ack 1");
+}
+
+TEST(Nagle, LetsTheTailOfALongWriteGo) {
+    Solo solo;
+    solo.connect();
+    solo.send(1500);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1 | P. 1001:1501(500) ack 1");
+}
+
+TEST(Nagle, NoDelaySwitchesItOff) {  // Checks RFC 9293 MUST-17.
+    Solo solo;
+    solo.settings.no_delay = 1;
+    solo.connect();
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "P. 1:11(10) ack 1");
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "P. 11:21(10) ack 1");
+}
+
+TEST(Nagle, SettingNoDelayReleasesWhatIsHeld) {
+    Solo solo;
+    solo.connect();
+    solo.send(10);
+    static_cast<void>(solo.out());
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "");
+    solo.settings.no_delay = 1;
+    solo.apply_settings();
+    EXPECT_EQ(solo.out(), "P. 11:21(10) ack 1");
+}
+
+TEST(Nagle, FinReleasesWhatIsHeld) {
+    Solo solo;
+    solo.connect();
+    solo.send(10);
+    static_cast<void>(solo.out());
+    solo.send(10);
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "FP. 11:21(10) ack 1");
+}
+
+TEST(Cork, HoldsAPartialSegmentButNotWholeOnes) {
+    Solo solo;
+    solo.settings.cork = 1;
+    solo.connect();
+    solo.send(500);
+    EXPECT_EQ(solo.out(), "");
+    solo.send(700);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), "");
+    solo.settings.cork = 0;
+    solo.apply_settings();
+    EXPECT_EQ(solo.out(), "P. 1001:1201(200) ack 1");
+}
+
+TEST(Cork, IsBoundedBy200Milliseconds) {
+    Solo solo;
+    solo.settings.cork = 1;
+    solo.connect();
+    solo.send(500);
+    EXPECT_EQ(solo.advance(milliseconds(250)), "+200 P. 1:501(500) ack 1");
+}
+
+TEST(Cork, MoreFollowsHoldsUntilTheNextSend) {
+    Solo solo;
+    solo.connect();
+    solo.send(100, SendHint::more_follows);
+    EXPECT_EQ(solo.out(), "");
+    solo.send(100);
+    EXPECT_EQ(solo.out(), "P. 1:201(200) ack 1");
+}
+
+TEST(Cork, MoreFollowsIsClearedByAnEmptySend) {
+    Solo solo;
+    solo.connect();
+    solo.send(100, SendHint::more_follows);
+    solo.send(0);
+    EXPECT_EQ(solo.out(), "P. 1:101(100) ack 1");
+}
+
+TEST(SillyWindow, ASmallWindowIsNotFilledUntilTheOverrideTimer) {  // Checks RFC 9293 MUST-38.
+    Solo solo;
+    solo.connect();
+    solo.send(5000);
+    EXPECT_EQ(solo.out(),
+              ". 1:1001(1000) ack 1 | . 1001:2001(1000) ack 1 | . 2001:3001(1000) ack 1"
+              " | . 3001:4001(1000) ack 1 | P. 4001:5001(1000) ack 1");
+    solo.send(2000);
+    solo.segment({.ack = 5001, .window = 300});
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(300)), "+201 . 5001:5301(300) ack 1");
+    solo.segment({.ack = 5301, .window = 20'000});
+    EXPECT_EQ(solo.out(), ". 5301:6301(1000) ack 1 | P. 6301:7001(700) ack 1");
+}
+
+TEST(SillyWindow, HalfOfTheLargestWindowIsWorthSending) {
+    Solo solo;
+    solo.peer_window = 800;
+    solo.connect();
+    solo.send(5000);
+    EXPECT_EQ(solo.out(), ". 1:801(800) ack 1");
+}
+
+TEST(ZeroWindow, IsProbedAtGrowingIntervalsForAsLongAsThePeerAnswers) {
+    // Checks RFC 9293 MUST-35, MUST-36, MUST-37, SHLD-29, SHLD-30.
+    Solo solo;
+    solo.env.configuration.retries_2 = 3;
+    solo.peer_window = 1000;
+    solo.connect();
+    solo.send(2000);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    solo.segment({.ack = 1001, .window = 0});
+    EXPECT_EQ(solo.out(), "");
+    std::int64_t waited_ms = 0;
+    for (int probe = 0; probe < 12; ++probe) {
+        const Instant begin = solo.now;
+        solo.now = deadline(solo.tcb);
+        solo.last = on_deadline(solo.env, solo.tcb, solo.now);
+        EXPECT_EQ(solo.out(), ". 1000:1000(0) ack 1");
+        const std::int64_t waited = (solo.now - begin).milliseconds();
+        EXPECT_GE(waited, waited_ms);
+        EXPECT_LE(waited, 120'000);
+        waited_ms = waited;
+        solo.segment({.ack = 1001, .window = 0});
+        EXPECT_EQ(solo.out(), "");
+    }
+    EXPECT_EQ(waited_ms, 120'000);
+    EXPECT_EQ(solo.state(), State::established);
+    solo.segment({.ack = 1001, .window = 5000});
+    EXPECT_EQ(solo.out(), "P. 1001:2001(1000) ack 1");
+}
+
+TEST(ZeroWindow, SilentPeerIsGivenUp) {
+    Solo solo;
+    solo.env.configuration.retries_2 = 3;
+    solo.connect();
+    solo.segment({.window = 0});
+    solo.send(100);
+    EXPECT_EQ(solo.advance(seconds(60)),
+              "+201 . 0:0(0) ack 1 | +602 . 0:0(0) ack 1 | +1403 . 0:0(0) ack 1 | "
+              "+3004 R. 1:1(0) ack 1");
+    EXPECT_EQ(solo.state(), State::closed);
+}
+
+TEST(ZeroWindow, FinAloneIsHeldAndProbedToo) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.window = 0});
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(210)), "+201 . 0:0(0) ack 1");
+    solo.segment({.window = 1});
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 1");
+}
+
+TEST(ZeroWindow, OrphanIsNotKeptForEver) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.window = 0});
+    solo.send(100);
+    solo.close();
+    for (int i = 0; i < 20 && solo.state() != State::closed; ++i) {
+        solo.now = deadline(solo.tcb);
+        static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
+        if (solo.out() == ". 0:0(0) ack 1") solo.segment({.window = 0});
+    }
+    EXPECT_EQ(solo.state(), State::closed);
+}
+
+TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUST-34, SHLD-15..17.
+    Solo solo;
+    solo.env.configuration.retries_2 = 2;
+    solo.connect();
+    solo.send(3000);
+    static_cast<void>(solo.out());
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001, .window = 500});
+    EXPECT_EQ(solo.out(), "");
+    for (int i = 0; i < 6; ++i) {
+        solo.now = deadline(solo.tcb);
+        static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
+        EXPECT_EQ(solo.out(), ". 1001:2001(1000) ack 1");
+        solo.segment({.ack = 1001, .window = 0});
+        EXPECT_EQ(solo.out(), "");
+    }
+    EXPECT_EQ(solo.state(), State::established);
+}
+
+TEST(LargeSegments, AreWholeMultiplesUpToTheBudget) {
+    Solo solo;
+    solo.connect();
+    solo.send(7500);
+    EXPECT_EQ(solo.out(4096), ". 1:4001(4000) ack 1 | P. 4001:7501(3500) ack 1");
+    EXPECT_EQ(solo.sent.at(0).segment_size, 1000);
+    EXPECT_EQ(solo.sent.at(1).segment_size, 1000);
+}
+
+TEST(LargeSegments, NeverExceedTheWindow) {
+    Solo solo;
+    solo.peer_window = 2500;
+    solo.connect();
+    solo.send(7500);
+    EXPECT_EQ(solo.out(65'536), ". 1:2001(2000) ack 1");
+}
+
+TEST(LargeSegments, OneFullSegmentIsNotMarked) {
+    Solo solo;
+    solo.connect();
+    solo.send(1000);
+    EXPECT_EQ(solo.out(65'536), "P. 1:1001(1000) ack 1");
+    EXPECT_EQ(solo.sent.at(0).segment_size, 0);
+}
+
+TEST(SendWindow, InitialWindowIsTenSegments) {  // RFC 6928
+    Solo solo;
+    solo.connect();
+    solo.send(50'000);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.sent.size(), 10u);
+}
+
+TEST(SendWindow, IsScaled) {
+    Solo solo;
+    solo.peer_options.window_shift = 7;
+    solo.connect();
+    EXPECT_EQ(solo.tcb.snd.wnd, 65'535u);  // of the SYN-ACK: not scaled
+    solo.segment({.window = 1000});
+    EXPECT_EQ(solo.tcb.snd.wnd, 128'000u);
+}
+
+TEST(SendWindow, OldSegmentsDoNotChangeIt) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.length = 10, .window = 2000});
+    solo.segment({.seq = 11, .window = 4000});
+    solo.segment({.seq = 1, .length = 11, .window = 9});  // partly new, but older
+    EXPECT_EQ(solo.tcb.snd.wnd, 4000u);
+    solo.consume(11);
+    static_cast<void>(solo.out());
+}
+
+TEST(Urgent, PointerNamesTheOctetAfter) {  // Checks RFC 9293 MUST-62, MUST-30, MUST-31.
+    Solo solo;
+    solo.connect();
+    solo.send(2500, SendHint::urgent);
+    EXPECT_EQ(solo.out(),
+              "U. 1:1001(1000) ack 1 | U. 1001:2001(1000) ack 1 | PU. 2001:2501(500) ack 1");
+    EXPECT_EQ(solo.sent.at(0).urgent, 2500);
+    EXPECT_EQ(solo.sent.at(2).urgent, 500);
+    solo.send(10);
+    solo.segment({.ack = 2501});
+    EXPECT_EQ(solo.out(), "P. 2501:2511(10) ack 1");
+}
+
+TEST(IdleRestart, ShrinksTheWindowAfterAnRto) {  // RFC 5681 §4.1
+    Solo solo;
+    solo.connect();
+    solo.tcb.cwnd = 50'000;
+    solo.send(10);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 11});
+    solo.now = solo.now + seconds(5);
+    solo.send(60'000);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.sent.size(), 10u);
+}
+
+}  // namespace
+}  // namespace mtcp::tcp

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 9293 §3.10.6: STATUS.
+#include "tcp/status.h"
+
+#include "tcp/clock.h"
+#include "tcp/connection.h"
+#include "tcp/recovery/loss_recovery.h"
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/take_ack.h"
+
+namespace mtcp::tcp {
+namespace {
+
+void describe_recovery(const Environment& env, const Tcb& tcb, Status& status) {
+    const bool repairing = tcb.phase >= Phase::fast_recovery;
+    const wire::SequenceNumber una = tcb.snd.una;
+    const wire::SequenceNumber sent_again = repairing ? tcb.high_rxt : una;
+    wire::SequenceNumber lost_below = tcb.phase == Phase::loss ? tcb.recover : sent_again;
+    std::uint32_t sacked_sent_again = 0;
+    std::uint32_t sacked_lost = 0;
+    if (tcb.recovery != kNoIndex) {
+        const Recovery& s = env.recoveries[tcb.recovery];
+        if (tcb.phase != Phase::loss) lost_below = higher(s.lost_below, sent_again);
+        status.sacked_bytes = s.sacked_bytes;
+        sacked_sent_again = sacked_within(s, una, sent_again);
+        sacked_lost = sacked_within(s, sent_again, lost_below);
+    }
+    status.retransmitted_bytes = (sent_again - una) - sacked_sent_again;
+    if (lost_below > sent_again) status.lost_bytes = (lost_below - sent_again) - sacked_lost;
+}
+
+void describe_path(const Tcb& tcb, const Configuration& configuration, Status& status) {
+    status.rto_us = static_cast<std::uint32_t>(backed_off_rto_us(tcb, configuration.rto_max));
+    status.srtt_us = tcb.srtt_us;
+    status.rttvar_us = tcb.rttvar_us;
+    status.rtt_min_us = tcb.rtt_min_us;
+    status.send_mss = tcb.mss;
+    status.receive_mss = tcb.advertised_mss;
+    status.path_mtu = tcb.path_mtu;
+    status.cwnd_bytes = tcb.cwnd;
+    status.ssthresh_bytes = tcb.ssthresh;
+    status.backoff = tcb.backoff;
+}
+
+}  // namespace
+
+Status status(const Environment& env, const Tcb& tcb, Instant now) {
+    Status status;
+    status.key = tcb.key;
+    status.state = tcb.state;
+    status.phase = tcb.phase;
+    status.retransmissions = tcb.retransmissions;
+    status.probes = tcb.unanswered_probes;
+    status.send_window_shift = tcb.send_window_shift;
+    status.receive_window_shift = tcb.receive_window_shift;
+    status.timestamps = tcb.flags.timestamps;
+    status.selective_ack = tcb.flags.selective_ack;
+    status.window_scaling = tcb.flags.window_scaling;
+    status.soft_error = tcb.soft_error;
+    describe_path(tcb, env.configuration, status);
+    status.send_window = tcb.snd.wnd;
+    status.receive_window = tcb.rcv.wnd;
+    status.flight_bytes = tcb.snd.nxt - tcb.snd.una;
+    describe_recovery(env, tcb, status);
+    status.unsent_bytes = bytes_unsent(tcb);
+    status.unread_bytes = tcb.rcv.unread;
+    if (tcb.reassembly != kNoIndex) {
+        status.out_of_order_bytes = bytes(env.reassemblies[tcb.reassembly]);
+    }
+    status.total_retransmissions = tcb.total_retransmissions;
+    status.bytes_acked = total_acked(tcb);
+    status.bytes_received = total_received(tcb);
+    status.bytes_retransmitted = tcb.bytes_retransmitted;
+    status.since_last_send_ms = to_ms(now) - tcb.last_sent_ms;
+    status.since_last_receive_ms = to_ms(now) - tcb.last_received_ms;
+    status.iss = tcb.iss;
+    status.irs = tcb.irs;
+    status.snd_una = tcb.snd.una;
+    status.snd_nxt = tcb.snd.nxt;
+    status.rcv_nxt = tcb.rcv.nxt;
+    return status;
+}
+
+}  // namespace mtcp::tcp

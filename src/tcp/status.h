@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 9293 §3.10.6: a copy of all that tools and TCP_INFO show about a connection.
+#pragma once
+
+#include <cstdint>
+
+#include "base/time.h"
+#include "tcp/state_machine.h"
+#include "wire/ip_address.h"
+#include "wire/sequence_number.h"
+
+namespace mtcp::tcp {
+
+// What loss recovery is doing; RFC 5681, RFC 6675. Values as Linux's tcpi_ca_state where they
+// match.
+enum class Phase : std::uint8_t {
+    open = 0,           // nothing suspicious
+    disorder = 1,       // duplicate ACKs, fewer than the threshold (limited transmit)
+    fast_recovery = 3,  // repairing after duplicate ACKs or SACK
+    loss = 4,           // repairing after a retransmission time-out
+};
+
+struct Status {
+    wire::FlowKey key;
+    State state = State::closed;
+    Phase phase = Phase::open;
+    std::uint8_t retransmissions = 0;  // consecutive time-outs of the oldest segment
+    std::uint8_t probes = 0;           // unanswered zero-window or keep-alive probes
+    std::uint8_t backoff = 0;          // RTO is doubled this often
+    std::uint8_t send_window_shift = 0;
+    std::uint8_t receive_window_shift = 0;
+    bool timestamps = false;
+    bool selective_ack = false;
+    bool window_scaling = false;
+    int soft_error = 0;         // last ICMP error (RFC 9293 MUST-47), errno
+    std::uint32_t rto_us = 0;   // with backoff
+    std::uint32_t srtt_us = 0;  // 0: not measured
+    std::uint32_t rttvar_us = 0;
+    std::uint32_t rtt_min_us = 0;
+    std::uint16_t send_mss = 0;     // payload bytes of a full segment
+    std::uint16_t receive_mss = 0;  // what we advertised
+    std::uint16_t path_mtu = 0;
+    std::uint32_t cwnd_bytes = 0;
+    std::uint32_t ssthresh_bytes = 0;
+    std::uint32_t send_window = 0;
+    std::uint32_t receive_window = 0;
+    std::uint32_t flight_bytes = 0;  // SND.NXT - SND.UNA
+    std::uint32_t sacked_bytes = 0;
+    std::uint32_t lost_bytes = 0;           // deemed lost and not yet sent again
+    std::uint32_t retransmitted_bytes = 0;  // sent again, not yet acknowledged
+    std::uint32_t unsent_bytes = 0;
+    std::uint32_t unread_bytes = 0;  // in order, not consumed
+    std::uint32_t out_of_order_bytes = 0;
+    std::uint32_t total_retransmissions = 0;  // segments
+    std::uint64_t bytes_acked = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_retransmitted = 0;
+    std::uint32_t since_last_send_ms = 0;
+    std::uint32_t since_last_receive_ms = 0;
+    wire::SequenceNumber iss, irs, snd_una, snd_nxt, rcv_nxt;
+};
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transmission control block (RFC 9293 §3.3.1), with the RFC's names. Lines 0 and 1 hold all
+// that an in-order segment, an ACK and an outgoing segment need; the rest is cold. Other folders
+// read `key`, `settings` and `state`, and the accessors below; everything else belongs to tcp/.
+//
+// Times are milliseconds modulo 2^32 (`_ms`) or microseconds modulo 2^32 (`_us`) of the caller's
+// clock. Differences are taken modulo 2^32, so wrapping is harmless as long as two times that are
+// compared lie within 24 days (_ms) or 35 minutes (_us): every timer is armed at most kTimerMax
+// ahead and fires, and an RTT sample older than that is thrown away by the retransmission time-out
+// that precedes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/cache_line.h"
+#include "base/index_pool.h"
+#include "base/time.h"
+#include "tcp/receive/reassembly.h"
+#include "tcp/recovery/scoreboard.h"
+#include "tcp/settings.h"
+#include "tcp/state_machine.h"
+#include "tcp/status.h"
+#include "wire/ip_address.h"
+#include "wire/segment.h"
+#include "wire/sequence_number.h"
+
+namespace mtcp::tcp {
+
+// Bits of Tcb::armed, one per timer. Retransmission and persist exclude each other.
+struct Timer {
+    static constexpr std::uint8_t retransmit = 1 << 0;
+    static constexpr std::uint8_t persist = 1 << 1;
+    static constexpr std::uint8_t delayed_ack = 1 << 2;
+    static constexpr std::uint8_t keepalive = 1 << 3;  // also the idle time-out
+    static constexpr std::uint8_t fin_wait_2 = 1 << 4;
+    static constexpr std::uint8_t cork = 1 << 5;  // also MSG_MORE
+};
+inline constexpr std::uint32_t kTimerMaxMs = 20u * 24 * 3600 * 1000;  // 20 days < 2^31 ms
+
+// What was agreed and what happened; true: yes.
+struct ConnectionFlags {
+    bool timestamps : 1;      // RFC 7323, agreed
+    bool selective_ack : 1;   // RFC 2018, agreed
+    bool window_scaling : 1;  // RFC 7323, agreed
+    bool fin_queued : 1;      // FIN follows the last byte of the send queue
+    bool fin_received : 1;    // RCV.NXT counts the peer's FIN
+    bool let_go : 1;          // the application closed: nobody reads (RFC 9293 §3.6.1)
+    bool no_delay : 1;        // copy of Settings
+    bool cork : 1;            // copy of Settings
+    bool more_follows : 1;    // MSG_MORE on the last send
+    bool timing : 1;          // timed_seq and timed_us are valid (Karn)
+    bool active_open : 1;     // RFC 9293 MUST-11
+    bool send_urgent : 1;     // send_up is valid and not yet acknowledged
+    bool receive_urgent : 1;  // receive_up is valid and not yet read
+    bool dsack : 1;           // dsack_* wait to be reported (RFC 2883)
+    bool push_now : 1;        // an override timer expired: what is queued may leave, however small
+    bool user_timeout : 1;    // copy of Settings: progress_ms is kept
+};
+
+// Replies that wait for the next poll.
+struct Pending {
+    bool ack : 1;          // an ACK now, unless data carries it
+    bool syn : 1;          // SYN, or SYN-ACK in SYN-RECEIVED
+    bool reset : 1;        // RST, then nothing more
+    bool retransmit : 1;   // one segment at SND.UNA, whatever cwnd says
+    bool stray_reset : 1;  // RST for a segment that is not of this connection: stray_ack
+    bool probe : 1;        // zero-window or keep-alive probe
+    bool rescue : 1;       // RFC 6675 §4 NextSeg (4) is still allowed
+};
+
+struct alignas(kCacheLine) Tcb {
+    // --- line 0: an in-order segment ---
+    struct Receive {
+        wire::SequenceNumber nxt;    // RCV.NXT
+        std::uint32_t wnd;           // RCV.WND: what is left of what we advertised, bytes
+        std::uint32_t unread;        // in-order bytes the application has not consumed
+        wire::SequenceNumber acked;  // RCV.NXT when we last sent an ACK (RFC 7323 Last.ACK.sent)
+    } rcv;
+    struct Send {
+        wire::SequenceNumber una;  // SND.UNA
+        wire::SequenceNumber nxt;  // SND.NXT: never goes back
+        wire::SequenceNumber end;  // one past the last byte queued; where FIN sits
+        std::uint32_t wnd;         // SND.WND, bytes
+        wire::SequenceNumber wl1;  // SND.WL1
+        wire::SequenceNumber wl2;  // SND.WL2
+    } snd;
+    std::uint32_t ts_recent;            // TS.Recent (RFC 7323)
+    std::uint32_t ts_recent_s;          // when it was set, seconds (24-day rule)
+    std::uint16_t mss;                  // most payload bytes of one segment, options subtracted
+    std::uint8_t send_window_shift;     // Snd.Wind.Shift
+    std::uint8_t receive_window_shift;  // Rcv.Wind.Shift
+    State state;                        // written by transition() only
+    Phase phase;
+    std::uint8_t dup_acks;
+    std::uint8_t armed;  // Timer bits
+    ConnectionFlags flags;
+    Pending pending;
+    std::uint8_t quick_acks;  // full segments still to be acknowledged at once
+    std::uint32_t last_received_ms;
+
+    // --- line 1: an ACK, an outgoing segment ---
+    std::uint32_t cwnd;      // bytes
+    std::uint32_t ssthresh;  // bytes
+    std::uint32_t srtt_us;   // 0: no sample yet
+    std::uint32_t rttvar_us;
+    std::uint32_t rto_us;            // without backoff
+    wire::SequenceNumber timed_seq;  // the ACK of this...
+    std::uint32_t timed_us;          // ...measures the time since this
+    std::uint32_t max_wnd;           // MAX.SND.WND (RFC 5961 §5, RFC 9293 §3.8.6.2.1)
+    Instant last_event;              // what deadline() counts the timers from
+    std::uint32_t retransmit_at_ms;  // retransmission or persist
+    std::uint32_t delayed_ack_at_ms;
+    std::uint32_t last_sent_ms;      // last data segment
+    std::uint32_t ts_offset;         // TSval = clock in milliseconds + this (RFC 7323 §5.4)
+    wire::SequenceNumber small_end;  // end of the last segment below one MSS (Nagle, Minshall)
+    std::uint8_t backoff;            // RTO or probe interval is doubled this often (RFC 6298 §5.5)
+    std::uint8_t retransmissions;    // time-outs since SND.UNA advanced (R1, R2)
+    std::uint8_t unanswered_probes;  // keep-alive or zero-window probes since the last segment
+    std::uint8_t owed_acks;          // duplicate ACKs to send, one per out-of-order segment
+
+    // --- line 2: who and how; read for output ---
+    wire::FlowKey key;
+    Settings settings;
+    std::uint32_t progress_ms;  // when SND.UNA last advanced or data became outstanding
+
+    // --- cold ---
+    wire::SequenceNumber iss;
+    wire::SequenceNumber irs;
+    wire::SequenceNumber recover;   // SND.NXT when the phase began (RFC 6582)
+    wire::SequenceNumber high_rxt;  // holes below were sent again in this phase (RFC 6675)
+    std::uint32_t recovery;         // index of the scoreboard, or kNoIndex
+    std::uint32_t reassembly;       // index of the out-of-order ranges, or kNoIndex
+    std::uint32_t keepalive_at_ms;
+    std::uint32_t fin_wait_2_at_ms;
+    std::uint32_t cork_at_ms;
+    std::uint32_t challenge_at_ms;    // no challenge ACK before
+    wire::SequenceNumber send_up;     // SND.UP: one past the last urgent byte queued
+    wire::SequenceNumber receive_up;  // RCV.UP: one past the last urgent byte announced
+    wire::SequenceNumber dsack_begin;
+    wire::SequenceNumber dsack_end;
+    std::uint16_t path_mtu;        // largest IP packet on the way out
+    std::uint16_t peer_mss;        // MSS option of the peer, or its default
+    std::uint16_t advertised_mss;  // our MSS option
+    std::int16_t soft_error;       // errno of the last ICMP error, 0: none
+    // --- line 4
+    std::uint64_t bytes_acked;     // up to counted_una
+    std::uint64_t bytes_received;  // up to counted_nxt
+    std::uint64_t bytes_retransmitted;
+    wire::SequenceNumber counted_una;
+    wire::SequenceNumber counted_nxt;
+    std::uint32_t total_retransmissions;  // segments
+    std::uint32_t rtt_min_us;
+    wire::SequenceNumber stray_ack;    // SEG.ACK that pending.stray_reset answers
+    std::uint32_t acked_in_avoidance;  // bytes towards the next cwnd increase (RFC 3465)
+};
+
+static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");
+static_assert(offsetof(Tcb, key) == 2 * kCacheLine, "the hot part is two lines");
+static_assert(offsetof(Tcb, iss) == 3 * kCacheLine, "output reads one line more");
+static_assert(sizeof(Tcb) <= 320);
+
+// --- what other folders may ask ---
+
+[[nodiscard]] inline State state(const Tcb& tcb) { return tcb.state; }
+[[nodiscard]] inline const wire::FlowKey& key(const Tcb& tcb) { return tcb.key; }
+// Payload bytes of a full segment.
+[[nodiscard]] inline std::uint32_t effective_mss(const Tcb& tcb) { return tcb.mss; }
+// Is SND.UNA our SYN?
+[[nodiscard]] inline bool syn_is_unacked(const Tcb& tcb) {
+    constexpr std::uint16_t kBefore = static_cast<std::uint16_t>(
+        bit(State::closed) | bit(State::syn_sent) | bit(State::syn_received));
+    return is_one_of(tcb.state, kBefore) && tcb.snd.una == tcb.iss;
+}
+// Of the bytes given with on_send(): not acknowledged, i.e. still in the send queue.
+[[nodiscard]] inline std::uint32_t bytes_queued(const Tcb& tcb) {
+    const wire::SequenceNumber first = tcb.snd.una + (syn_is_unacked(tcb) ? 1u : 0u);
+    return tcb.snd.end < first ? 0 : tcb.snd.end - first;
+}
+// ...and of these, never sent.
+[[nodiscard]] inline std::uint32_t bytes_unsent(const Tcb& tcb) {
+    const bool syn_unsent = syn_is_unacked(tcb) && tcb.snd.nxt == tcb.iss;
+    const wire::SequenceNumber first = tcb.snd.nxt + (syn_unsent ? 1u : 0u);
+    return tcb.snd.end < first ? 0 : tcb.snd.end - first;
+}
+// ...and of these, sent and not acknowledged.
+[[nodiscard]] inline std::uint32_t bytes_unacked(const Tcb& tcb) {
+    return bytes_queued(tcb) - bytes_unsent(tcb);
+}
+// In-order bytes on_consume() has not been told of.
+[[nodiscard]] inline std::uint32_t bytes_unread(const Tcb& tcb) { return tcb.rcv.unread; }
+// Bytes above RCV.NXT the peer may send: out-of-order data lies within. Bounds what must be stored.
+[[nodiscard]] inline std::uint32_t receive_window(const Tcb& tcb) { return tcb.rcv.wnd; }
+// RFC 9293 MUST-33. Urgent data announced and not wholly consumed; the mark is that many bytes
+// ahead of the next byte the application will read (SIOCATMARK: the last urgent byte is the next
+// when 1).
+[[nodiscard]] inline bool has_urgent(const Tcb& tcb) { return tcb.flags.receive_urgent; }
+[[nodiscard]] inline std::uint32_t urgent_bytes_ahead(const Tcb& tcb) {
+    const std::uint32_t fin = tcb.flags.fin_received ? 1 : 0;
+    return tcb.receive_up - (tcb.rcv.nxt - fin - tcb.rcv.unread);
+}
+// May the application still queue data?
+[[nodiscard]] inline bool can_send(const Tcb& tcb) {
+    return !tcb.flags.fin_queued &&
+           is_one_of(tcb.state,
+                     static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received) |
+                                                bit(State::established) | bit(State::close_wait)));
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The earliest of a connection's timers, and the length of the most important one.
+#include "tcp/timers.h"
+
+#include "tcp/connection.h"
+#include "tcp/recovery/rtt_estimator.h"
+
+namespace mtcp::tcp {
+
+Instant deadline(const Tcb& tcb) {
+    // Counted from a whole millisecond not long ago, so that the wrapping values become an Instant
+    // again.
+    const std::uint32_t base_ms = to_ms(tcb.last_event);
+    std::int32_t nearest = INT32_MAX;
+    for (unsigned left = tcb.armed; left != 0; left &= left - 1) {
+        const auto timer = static_cast<std::uint8_t>(left & (0u - left));
+        const auto ahead = static_cast<std::int32_t>(expiry_ms(tcb, timer) - base_ms);
+        if (ahead < nearest) nearest = ahead;
+    }
+    if (tcb.armed == 0) return kNever;
+    const Instant base{tcb.last_event.ns - tcb.last_event.ns % 1'000'000};
+    return base + milliseconds(nearest);
+}
+
+void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {
+    Duration wait = microseconds(backed_off_rto_us(tcb, rto_max));
+    if (tcb.flags.user_timeout) {
+        // Give up on time, not at the next time-out after it.
+        const std::uint32_t waited_ms = to_ms(now) - tcb.progress_ms;
+        const std::uint32_t limit_ms = tcb.settings.user_timeout_ms;
+        const Duration left = milliseconds(waited_ms < limit_ms ? limit_ms - waited_ms : 1);
+        if (left < wait) wait = left;
+    }
+    disarm(tcb, Timer::persist);
+    arm(tcb, Timer::retransmit, now + wait);
+}
+
+}  // namespace mtcp::tcp

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 9293 §3.10.1 to §3.10.6: what the application asks for.
+#include <cerrno>
+
+#include "tcp/congestion/new_reno.h"
+#include "tcp/connection.h"
+#include "tcp/counting.h"
+#include "tcp/handshake/birth.h"
+#include "tcp/path/mss.h"
+#include "tcp/receive/accept_text.h"
+#include "tcp/receive/receive_window.h"
+#include "tcp/recovery/loss_recovery.h"
+#include "tcp/settle.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+// A reset for the peer, and the end here (RFC 9293 §3.10.5).
+void abort_with_reset(Tcb& tcb, Reaction& reaction) {
+    constexpr std::uint16_t kPeerMustHear = static_cast<std::uint16_t>(
+        bit(State::syn_received) | bit(State::established) | bit(State::fin_wait_1) |
+        bit(State::fin_wait_2) | bit(State::close_wait));
+    tcb.pending.reset = is_one_of(tcb.state, kPeerMustHear);
+    end_connection(tcb, reaction, 0);
+}
+
+// The FIN goes behind the last byte queued; the state changes at once (RFC 9293 §3.10.4), except
+// during the handshake, which comes first.
+void queue_fin(Tcb& tcb) {
+    if (tcb.flags.fin_queued) return;
+    tcb.flags.fin_queued = true;
+    tcb.flags.more_follows = false;
+    if (tcb.state == State::established) {
+        transition(tcb, State::fin_wait_1);
+    } else if (tcb.state == State::close_wait) {
+        transition(tcb, State::last_ack);
+    }
+}
+
+bool has_ended(const Tcb& tcb) {
+    return tcb.state == State::closed || tcb.state == State::time_wait;
+}
+
+}  // namespace
+
+Reaction on_open(Environment& env, Tcb& tcb, const OpenRequest& request, Instant now) {
+    Reaction reaction;
+    initialise(env, tcb,
+               {.key = request.key,
+                .settings = request.settings,
+                .numbers = initial_numbers(env.isn_key, request.key, now),
+                .path_mtu = request.path_mtu,
+                .state = State::syn_sent},
+               now);
+    tcb.flags.active_open = true;
+    tcb.pending.syn = true;
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint, Instant now) {
+    Reaction reaction;
+    // The connection may have ended while the request was on its way.
+    if (!can_send(tcb)) return reaction;
+    if (tcb.snd.una == tcb.snd.nxt && tcb.snd.nxt == tcb.snd.end && bytes > 0) {
+        restart_after_idle(tcb, env.configuration, now);
+    }
+    tcb.snd.end += bytes;
+    tcb.flags.more_follows = hint == SendHint::more_follows;
+    if (hint == SendHint::urgent && bytes > 0) {
+        tcb.flags.send_urgent = true;  // RFC 9293 §3.8.5: a later mark replaces an earlier one
+        tcb.send_up = tcb.snd.end;
+    }
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
+    Reaction reaction;
+    tcb.rcv.unread -= bytes < tcb.rcv.unread ? bytes : tcb.rcv.unread;
+    if (has_ended(tcb)) return reaction;
+    if (tcb.flags.receive_urgent) {
+        const std::uint32_t fin = tcb.flags.fin_received ? 1 : 0;
+        const wire::SequenceNumber read = tcb.rcv.nxt - fin - tcb.rcv.unread;
+        if (read >= tcb.receive_up) tcb.flags.receive_urgent = false;
+    }
+    // After the peer's FIN no window matters any more.
+    if (!tcb.flags.fin_received && window_update_is_due(env, tcb)) tcb.pending.ack = true;
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {
+    Reaction reaction;
+    if (has_ended(tcb)) return reaction;
+    queue_fin(tcb);
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
+    Reaction reaction;
+    if (has_ended(tcb) || tcb.flags.let_go) return reaction;
+    if (tcb.state == State::syn_sent) {  // RFC 9293 §3.10.4: nothing to tell anyone
+        end_connection(tcb, reaction, 0);
+        return reaction;
+    }
+    tcb.flags.let_go = true;
+    if (tcb.rcv.unread > 0 || tcb.reassembly != kNoIndex) {
+        // RFC 9293 SHLD-3: the peer's data is lost, and it must know.
+        abort_with_reset(tcb, reaction);
+    } else {
+        queue_fin(tcb);
+        if (tcb.state == State::fin_wait_2) {
+            arm(tcb, Timer::fin_wait_2, now + env.configuration.fin_wait_2);
+        }
+    }
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_abort(Environment& env, Tcb& tcb, Instant now) {
+    Reaction reaction;
+    if (has_ended(tcb)) return reaction;
+    abort_with_reset(tcb, reaction);
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Instant now) {
+    Reaction reaction;
+    const bool keepalive_changed =
+        settings.keepalive != tcb.settings.keepalive ||
+        settings.keepalive_idle_s != tcb.settings.keepalive_idle_s ||
+        settings.keepalive_interval_s != tcb.settings.keepalive_interval_s;
+    const bool timeout_set = settings.user_timeout_ms != 0 && !tcb.flags.user_timeout;
+    const bool buffer_changed = settings.receive_buffer != tcb.settings.receive_buffer;
+    tcb.settings = settings;
+    mirror_settings(tcb);
+    if (has_ended(tcb)) return reaction;
+    if (timeout_set) tcb.progress_ms = to_ms(now);
+    if (tcb.flags.no_delay && !tcb.flags.cork) tcb.flags.push_now = bytes_unsent(tcb) > 0;
+    if (tcb.settings.quick_ack && is_armed(tcb, Timer::delayed_ack)) tcb.pending.ack = true;
+    constexpr std::uint16_t kOpening =
+        static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
+    if (!is_one_of(tcb.state, kOpening)) {
+        update_effective_mss(tcb);
+        if (keepalive_changed) arm_keepalive(env, tcb, now);
+        const bool tell = buffer_changed && !tcb.flags.fin_received;
+        if (tell && window_update_is_due(env, tcb)) tcb.pending.ack = true;
+    }
+    settle(env, tcb, reaction, now);
+    return reaction;
+}
+
+void release(Environment& env, Tcb& tcb) {
+    release_reassembly(env, tcb);
+    if (tcb.recovery != kNoIndex) {
+        env.recoveries.give_back(tcb.recovery);
+        tcb.recovery = kNoIndex;
+    }
+}
+
+}  // namespace mtcp::tcp
