@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// mtcp_read ... mtcp_recvmsg: bytes.
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "api/context.h"
+#include "mtcp_api.h"
+#include "socket/stream_socket.h"
+
+namespace mtcp::api {
+namespace {
+
+using socket::ByteCursor;
+using Buffers = std::span<const iovec>;
+
+constexpr std::size_t kBuffersMax = 1024;            // IOV_MAX
+constexpr std::size_t kBytesMax = INT_MAX & ~0xfffu;  // of one call, as Linux
+constexpr int kReceiveFlags = MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
+constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR;
+
+int check_buffers(const iovec* buffers, std::size_t count) {
+    if (count > kBuffersMax) return EINVAL;
+    if (count != 0 && buffers == nullptr) return EFAULT;
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (buffers[i].iov_len == 0) continue;
+        if (buffers[i].iov_base == nullptr) return EFAULT;
+        if (buffers[i].iov_len > SSIZE_MAX - total) return EINVAL;
+        total += buffers[i].iov_len;
+    }
+    return 0;
+}
+
+long receive_into(mctx_t mctx, int sockid, Buffers buffers, int flags) {
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~kReceiveFlags) != 0) return refuse(EINVAL);
+    return answer(socket::receive(call.app(), call.descriptor(), ByteCursor(buffers), flags));
+}
+
+long send_from(mctx_t mctx, int sockid, Buffers buffers, int flags) {
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~kSendFlags) != 0) return refuse(EINVAL);
+    return answer(socket::send(call.app(), call.descriptor(), ByteCursor(buffers), flags));
+}
+
+// One call moves no more than an int counts.
+std::size_t limit(std::size_t length) { return length < kBytesMax ? length : kBytesMax; }
+
+}  // namespace
+}  // namespace mtcp::api
+
+using namespace mtcp::api;  // NOLINT: this file defines the C API in terms of it
+
+extern "C" {
+
+ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags) {
+    if (buf == nullptr && len != 0) return refuse(EFAULT);
+    const iovec one{buf, limit(len)};
+    return receive_into(mctx, sockid, {&one, 1}, flags);
+}
+
+ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len) {
+    return mtcp_recv(mctx, sockid, buf, len, 0);
+}
+
+int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
+    if (numIOV < 0) return refuse(EINVAL);
+    const auto count = static_cast<std::size_t>(numIOV);
+    if (const int wrong = check_buffers(iov, count); wrong != 0) return refuse(wrong);
+    return static_cast<int>(receive_into(mctx, sockid, {iov, count}, 0));
+}
+
+ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags) {
+    if (buf == nullptr && len != 0) return refuse(EFAULT);
+    const iovec one{const_cast<char*>(buf), limit(len)};
+    return send_from(mctx, sockid, {&one, 1}, flags);
+}
+
+ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len) {
+    return mtcp_send(mctx, sockid, buf, len, 0);
+}
+
+int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
+    if (numIOV < 0) return refuse(EINVAL);
+    const auto count = static_cast<std::size_t>(numIOV);
+    if (const int wrong = check_buffers(iov, count); wrong != 0) return refuse(wrong);
+    return static_cast<int>(send_from(mctx, sockid, {iov, count}, 0));
+}
+
+ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags) {
+    if (msg == nullptr) return refuse(EFAULT);
+    if (msg->msg_name != nullptr && msg->msg_namelen != 0) return refuse(EISCONN);
+    if (msg->msg_controllen != 0) return refuse(EINVAL);
+    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0) return refuse(wrong);
+    return send_from(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
+}
+
+ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags) {
+    if (msg == nullptr) return refuse(EFAULT);
+    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0) return refuse(wrong);
+    const long result = receive_into(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
+    if (result < 0) return result;
+    msg->msg_namelen = 0;
+    msg->msg_controllen = 0;
+    msg->msg_flags = 0;
+    return result;
+}
+
+}  // extern "C"

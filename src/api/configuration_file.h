@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file: the original's keys and ours, from text to what stack/ is told. Pure: what
+// it needs of the machine comes in as a Host.
+//
+//   key = value      or   key value        # comment
+//   io.OPTION = value                      an option of the packet I/O back end, for all devices
+//   device NAME OPTION = value             for one device; also `io`, `capture` and `faults`
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/host.h"
+#include "base/log.h"
+#include "base/problem.h"
+#include "base/result.h"
+#include "stack/configuration.h"
+
+namespace mtcp::api {
+
+inline constexpr int kCoresMax = 256;
+
+struct Configuration {
+    stack::StackConfiguration stack;
+    LogLevel log = LogLevel::warning;
+    int cores_asked = 0;                // num_cores; 0: all CPUs
+    std::uint32_t buffers_asked = 10'000;  // max_num_buffers
+    std::vector<std::string> warnings;  // one line each, for the log
+    // "FILE:LINE" that names the interface, in the order of stack.interfaces.
+    std::vector<std::string> interface_places;
+};
+
+enum class SideFiles : std::uint8_t { named_only, defaults };  // config/arp.conf, config/route.conf
+
+struct ConfigurationText {
+    std::string name;  // of the file, for messages
+    std::string_view text;
+    SideFiles side_files = SideFiles::defaults;
+};
+
+// `base` is where unnamed values come from (what mtcp_setconf() set before).
+[[nodiscard]] Result<Configuration, Problem> parse_configuration(const ConfigurationText& source,
+                                                                 const Configuration& base,
+                                                                 const Host& host);
+
+}  // namespace mtcp::api

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start and end: of the stack, of contexts, and of what a fork inherits.
+#include "api/process.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "base/log.h"
+
+namespace mtcp::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long another thread may take to leave a call that was interrupted.
+constexpr int kLeaveMs = 2000;
+
+thread_local std::string last_problem;
+__attribute__((tls_model("initial-exec"))) thread_local char thread_mark;
+
+// The process object is never destroyed: threads of the program may outlive main().
+alignas(Process) std::byte process_memory[sizeof(Process)];
+
+// Names the line of the configuration that a device's problem comes from.
+Problem with_place(Problem problem, const Configuration& configuration, const std::string& file) {
+    std::string place = file;
+    for (std::size_t i = 0; i < configuration.stack.interfaces.size(); ++i) {
+        const std::string& name = configuration.stack.interfaces[i].name;
+        if (configuration.stack.interfaces.size() == 1 || problem.what.find(name) != std::string::npos) {
+            place = configuration.interface_places[i];
+        }
+    }
+    problem.what = place + ": " + problem.what;
+    if (problem.error == 0) problem.error = EIO;
+    return problem;
+}
+
+bool wait_until_left(const mtcp_context& context) {
+    for (int waited = 0; waited < kLeaveMs; ++waited) {
+        std::this_thread::sleep_for(1ms);
+        if (context.inside.load(std::memory_order_acquire) == 0) return true;
+    }
+    return false;
+}
+
+void before_fork() { process().mutex.lock(); }
+void after_fork_in_parent() { process().mutex.unlock(); }
+void after_fork_in_child() {
+    Process& p = process();
+    for (mtcp_context& context : p.contexts) {
+        context.state.store(ContextState::vacant);
+        context.owner.store(nullptr);
+        context.inside.store(0);
+        static_cast<void>(context.application.release());
+    }
+    p.stack_for_signals.store(nullptr);
+    if (p.stack != nullptr) {
+        p.stack->abandon_after_fork();
+        // Its destructor would talk to threads and devices that only the parent has.
+        static_cast<void>(p.stack.release());
+    }
+    p.mutex.unlock();
+}
+
+}  // namespace
+
+Process& process() {
+    static Process* const one = new (process_memory) Process;
+    return *one;
+}
+
+bool is_context(const mtcp_context* context) {
+    const auto& contexts = process().contexts;
+    return context >= contexts.data() && context < contexts.data() + contexts.size();
+}
+
+const void* this_thread() { return &thread_mark; }
+
+bool claim(mtcp_context& context) {
+    const void* nobody = nullptr;
+    if (context.owner.compare_exchange_strong(nobody, this_thread())) return true;
+    std::atomic_ref<std::uint64_t>(context.counters->wrong_thread).fetch_add(1, std::memory_order_relaxed);
+    return false;
+}
+
+int report(const Problem& problem) {
+    last_problem = problem.text();
+    log(LogLevel::error, "%s", last_problem.c_str());
+    errno = problem.error == 0 ? EINVAL : problem.error;
+    return -1;
+}
+
+void forget_problem() { last_problem.clear(); }
+
+int open_stack(const ConfigurationText& source) {
+    forget_problem();
+    Process& p = process();
+    const std::scoped_lock lock(p.mutex);
+    if (p.stack != nullptr) {
+        return report({source.name, "the stack is open", "call mtcp_destroy() first", EALREADY});
+    }
+    auto parsed = parse_configuration(source, p.configuration, this_host());
+    if (!parsed) return report(parsed.error());
+    set_log_level(parsed->log);
+    for (const std::string& warning : parsed->warnings) log(LogLevel::warning, "%s", warning.c_str());
+    auto opened = stack::Stack::open(parsed->stack);
+    if (!opened) return report(with_place(opened.error(), *parsed, source.name));
+    p.configuration = std::move(*parsed);
+    p.stack = std::move(*opened);
+    p.stack_for_signals.store(p.stack.get());
+    watch_for_fork();
+    return 0;
+}
+
+void stop_context(mtcp_context& context) {
+    ContextState was = ContextState::alive;
+    if (!context.state.compare_exchange_strong(was, ContextState::stopping)) {
+        if (was != ContextState::ended ||
+            !context.state.compare_exchange_strong(was, ContextState::stopping)) {
+            return;
+        }
+    }
+    Process& p = process();
+    stack::Stack& stack = *p.stack;
+    const auto core = static_cast<std::size_t>(context.cpu);
+    const void* const owner = context.owner.load();
+    if (owner != nullptr && owner != this_thread()) {
+        stack.interrupt(core);
+        if (!wait_until_left(context)) {
+            log(LogLevel::error, "context %d is still in use by its thread and stays open", context.cpu);
+            context.state.store(ContextState::ended);
+            return;
+        }
+    }
+    stack.stop_core(core);  // lets connections that were closed end in order, for a while
+    const std::scoped_lock lock(p.mutex);
+    context.application.reset();
+    context.owner.store(nullptr);
+    context.state.store(ContextState::vacant);
+    p.context_stopped.notify_all();
+}
+
+void watch_for_fork() {
+    static const int registered = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    static_cast<void>(registered);
+}
+
+}  // namespace mtcp::api
+
+extern "C" const char* mtcp_last_problem(void) { return mtcp::api::last_problem.c_str(); }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a process has once: the stack, its configuration, and one context a core.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "api/configuration_file.h"
+#include "api/context.h"
+#include "stack/stack.h"
+
+namespace mtcp::api {
+
+struct Process {
+    std::mutex mutex;  // of everything but the contexts' atomic fields
+    std::condition_variable context_stopped;
+    std::unique_ptr<stack::Stack> stack;
+    Configuration configuration;       // before mtcp_init(): what mtcp_setconf() set
+    std::array<mtcp_context, kCoresMax> contexts;
+    // For signal handlers, which may take no lock.
+    std::atomic<stack::Stack*> stack_for_signals{nullptr};
+};
+
+[[nodiscard]] Process& process();
+
+// Keeps the text for mtcp_last_problem(), logs it, sets errno; answers -1.
+int report(const Problem& problem);
+void forget_problem();
+
+// Opens the stack as the text says. Locks the process.
+[[nodiscard]] int open_stack(const ConfigurationText& source);
+// Ends a context, whoever calls. Does nothing when it has been ended already.
+void stop_context(mtcp_context& context);
+// In the child of a fork: nothing of the parent's stack is ours.
+void watch_for_fork();
+
+}  // namespace mtcp::api

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application's end of the channel: requests out, events in, and sleeping in between.
+#include "socket/application.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <new>
+
+#include "socket/pipe.h"
+
+namespace mtcp::socket {
+namespace {
+
+constexpr std::size_t kEventBatch = 64;
+constexpr std::uint32_t kListenersMax = 65'535;  // tcp::HalfOpen names a listener by 16 bits
+// How long a writer that found no chunk sleeps before it looks again: nothing announces chunks.
+constexpr Duration kStarvedInterval = milliseconds(1);
+
+// What a program may find changed, for each event that the stack posts.
+std::uint32_t epoll_bits(std::uint32_t events) {
+    std::uint32_t bits = 0;
+    if ((events & (StreamEvents::connected | StreamEvents::writable)) != 0) bits |= EpollBits::writable;
+    if ((events & StreamEvents::readable) != 0) bits |= EpollBits::readable;
+    if ((events & StreamEvents::urgent) != 0) bits |= EpollBits::pri;
+    if ((events & (StreamEvents::peer_closed | StreamEvents::failed | StreamEvents::ended)) != 0) {
+        bits |= EpollBits::readable | EpollBits::read_hup | EpollBits::hup;
+    }
+    if ((events & (StreamEvents::failed | StreamEvents::ended)) != 0) {
+        bits |= EpollBits::writable | EpollBits::err;
+    }
+    return bits;
+}
+
+}  // namespace
+
+Application::Application(const CoreView& view) : view_(view), cache_(*view.chunks, *view.channel) {}
+
+Result<std::unique_ptr<Application>, Problem> Application::create(const CoreView& view,
+                                                                  const Limits& limits) {
+    std::unique_ptr<Application> application(new (std::nothrow) Application(view));
+    if (application == nullptr) {
+        return failure(Problem{"cannot make a context", std::strerror(ENOMEM), "", ENOMEM});
+    }
+    if (auto reserved = application->reserve(limits); !reserved) return failure(reserved.error());
+    return application;
+}
+
+Result<Done, Problem> Application::reserve(const Limits& limits) {
+    // A socket is in one epoll, rarely in two; address space is all that unused room costs.
+    const std::uint32_t interests = limits.descriptors * 2 + 1024;
+    descriptor_of_ = Region::map(std::size_t{view_.connection_capacity} * 4, Pages::normal);
+    const bool enough = table_.reserve(limits.descriptors) && ready_.reserve(interests) &&
+                        ports_.reserve(limits.port_first, limits.port_last, limits.seed) &&
+                        (descriptor_of_.data() != nullptr || view_.connection_capacity == 0);
+    if (!enough) {
+        return failure(Problem{"cannot reserve memory for a context's sockets", std::strerror(ENOMEM),
+                               "lower max_concurrency", ENOMEM});
+    }
+    starved_.reserve(256);
+    return Done{};
+}
+
+Application::~Application() {
+    // Pipes before epolls: closing one end tells the epolls that watch the other.
+    for (std::uint32_t id = 0; id < table_.touched(); ++id) {
+        Descriptor& d = table_.at(id);
+        if (d.kind != DescriptorKind::pipe_read && d.kind != DescriptorKind::pipe_write) continue;
+        close_pipe_end(*this, d);
+        d.kind = DescriptorKind::unused;
+    }
+    for (std::uint32_t id = 0; id < table_.touched(); ++id) {
+        if (table_.at(id).kind == DescriptorKind::epoll) delete table_.at(id).epoll;
+    }
+    if (signal_fd_ >= 0) ::close(signal_fd_);
+    if (epoll_fd_ >= 0) ::close(epoll_fd_);
+}
+
+void Application::release(Descriptor& d) {
+    const std::uint32_t id = table_.id_of(d);
+    while (d.interests != kNoIndex) ready_.remove(d, d.interests);
+    ports_.erase(table_, d);
+    const Descriptor* const reporter =
+        d.reported_epoll == kNoIndex ? nullptr : table_.find(static_cast<int>(d.reported_epoll));
+    const bool in_array = reporter != nullptr && reporter != &d &&
+                          reporter->kind == DescriptorKind::epoll &&
+                          reporter->epoll->wait_number == d.reported_wait;
+    table_.retire(id);
+    if (in_array) {
+        d.next_free = reporter->epoll->quarantine;
+        reporter->epoll->quarantine = id;
+    } else {
+        table_.recycle(id);
+    }
+}
+
+void Application::attach(std::uint32_t index, const Descriptor* d) {
+    auto* const owners = reinterpret_cast<std::uint32_t*>(descriptor_of_.data());
+    owners[index] = d == nullptr ? 0 : table_.id_of(*d) + 1;
+}
+
+std::uint32_t Application::take_listener_id(const Descriptor& d) {
+    for (std::uint32_t id = 0; id < listeners_.size(); ++id) {
+        if (listeners_[id] != kNoIndex) continue;
+        listeners_[id] = table_.id_of(d);
+        return id;
+    }
+    if (listeners_.size() >= kListenersMax) return kNoIndex;
+    listeners_.push_back(table_.id_of(d));
+    return static_cast<std::uint32_t>(listeners_.size() - 1);
+}
+
+void Application::give_back_listener_id(std::uint32_t id) { listeners_[id] = kNoIndex; }
+
+// --- to the stack ---------------------------------------------------------------------------------
+
+void Application::post(const Request& request) {
+    while (!view_.channel->requests.push(request)) run_stack();
+}
+
+void Application::post_open(std::uint32_t index, const OpenParameters& parameters) {
+    while (!view_.channel->open_parameters.push(parameters)) run_stack();
+    post({.kind = RequestKind::open, .index = index});
+}
+
+void Application::post_settings(std::uint32_t index, const tcp::Settings& settings) {
+    while (!view_.channel->settings.push(settings)) run_stack();
+    post({.kind = RequestKind::settings, .index = index});
+}
+
+void Application::give_chunk(ChunkRef ref) {
+    while (!cache_.give(ref)) run_stack();
+}
+
+std::uint32_t Application::take_connection() {
+    std::uint32_t index = kNoIndex;
+    if (view_.channel->granted_connections.pop(index)) return index;
+    run_stack();
+    return view_.channel->granted_connections.pop(index) ? index : kNoIndex;
+}
+
+// --- time and progress ----------------------------------------------------------------------------
+
+void Application::run_stack() {
+    view_.driver->run_stack();
+    stack_ran_ = view_.driver->now();
+    drain_events();
+}
+
+bool Application::run_stack_for_retry() {
+    if (view_.driver->now() - stack_ran_ < kRetryInterval) return false;
+    run_stack();
+    return true;
+}
+
+Driver::Wake Application::wait(Instant deadline) {
+    if (!starved_.empty()) deadline = earlier(deadline, now() + kStarvedInterval);
+    const Driver::Wake wake = view_.driver->wait(deadline);
+    stack_ran_ = now();
+    return wake;
+}
+
+void Application::drain_events() {
+    std::array<std::uint32_t, kEventBatch> batch;
+    for (;;) {
+        const std::size_t count = view_.channel->events.pop_burst(batch);
+        for (std::size_t i = 0; i < count; ++i) {
+            if ((batch[i] & kListenerEvent) != 0) {
+                on_listener_event(batch[i] & ~kListenerEvent);
+            } else {
+                on_stream_event(batch[i]);
+            }
+        }
+        if (count < batch.size()) break;
+    }
+    if (!starved_.empty()) feed_starved();
+}
+
+void Application::on_stream_event(std::uint32_t index) {
+    const std::uint32_t events = view_.streams[index].events.exchange(0, std::memory_order_acq_rel);
+    const std::uint32_t owner = reinterpret_cast<const std::uint32_t*>(descriptor_of_.data())[index];
+    // Nobody's: in an accept queue. mtcp_accept looks at the stream itself.
+    if (events == 0 || owner == 0) return;
+    Descriptor& d = table_.at(owner - 1);
+    if ((events & StreamEvents::urgent) != 0) d.urgent = 1;
+    raise(d, epoll_bits(events));
+}
+
+void Application::on_listener_event(std::uint32_t id) {
+    if (id >= listeners_.size() || listeners_[id] == kNoIndex) return;
+    Descriptor& d = table_.at(listeners_[id]);
+    // Cleared before the accept queue is looked at: what comes later posts again.
+    d.listener->event_pending.store(0, std::memory_order_seq_cst);
+    raise(d, EpollBits::readable);
+}
+
+// --- events ---------------------------------------------------------------------------------------
+
+void Application::raise(const Descriptor& d, std::uint32_t bits) {
+    for (std::uint32_t i = d.interests; i != kNoIndex; i = ready_.at(i).next_of_descriptor) {
+        if ((ready_.at(i).events & bits) != 0) ready_.enqueue(i);
+    }
+    if (epoll_fd_ >= 0) signal_event_descriptor();
+}
+
+void Application::starve(Descriptor& d) {
+    if (d.starved != 0) return;
+    d.starved = 1;
+    starved_.push_back(table_.id_of(d));
+}
+
+void Application::feed_starved() {
+    if (!cache_.has_any()) return;
+    for (const std::uint32_t id : starved_) {
+        Descriptor& d = table_.at(id);
+        if (d.kind != DescriptorKind::stream || d.starved == 0) continue;
+        d.starved = 0;
+        raise(d, EpollBits::writable);
+    }
+    starved_.clear();
+}
+
+int Application::event_descriptor() {
+    if (epoll_fd_ >= 0) return epoll_fd_;
+    const int stack_fd = view_.driver->event_descriptor();
+    if (stack_fd < 0) return -EOPNOTSUPP;
+    signal_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (signal_fd_ < 0 || epoll_fd_ < 0 ||
+        ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, stack_fd, &event) != 0 ||
+        ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, signal_fd_, &event) != 0) {
+        const int error = errno;
+        if (signal_fd_ >= 0) ::close(signal_fd_);
+        if (epoll_fd_ >= 0) ::close(epoll_fd_);
+        signal_fd_ = epoll_fd_ = -1;
+        return -error;
+    }
+    update_event_descriptor();
+    return epoll_fd_;
+}
+
+void Application::signal_event_descriptor() {
+    if (signalled_ || ready_.ready_total() == 0) return;
+    const std::uint64_t one = 1;
+    signalled_ = ::write(signal_fd_, &one, sizeof one) == static_cast<ssize_t>(sizeof one);
+}
+
+void Application::update_event_descriptor() {
+    if (epoll_fd_ < 0) return;
+    signal_event_descriptor();
+    if (!signalled_ || ready_.ready_total() != 0) return;
+    std::uint64_t count = 0;
+    if (::read(signal_fd_, &count, sizeof count) == static_cast<ssize_t>(sizeof count)) {
+        signalled_ = false;
+    }
+}
+
+}  // namespace mtcp::socket

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application side of one core: what all its sockets, epolls and pipes share. Belongs to one
+// thread. The operations on each kind of descriptor are functions in files of their own:
+// stream_socket.h, listen_socket.h, epoll.h, pipe.h, socket_options.h.
+//
+// Those functions answer >= 0, or a negative errno.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/index_pool.h"
+#include "base/problem.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "socket/channel.h"
+#include "socket/chunk_cache.h"
+#include "socket/descriptor_table.h"
+#include "socket/port_table.h"
+#include "socket/ready_list.h"
+
+namespace mtcp::socket {
+
+// A call about to answer EAGAIN runs the stack first, but not more often than this.
+inline constexpr Duration kRetryInterval = microseconds(20);
+
+enum class Attempts : std::uint8_t { once, until_done };
+
+class Application {
+public:
+    struct Limits {
+        std::uint32_t descriptors = 10'000;
+        std::uint16_t port_first = 10'000;  // what bind() to port 0 chooses from
+        std::uint16_t port_last = 65'535;
+        std::uint64_t seed = 1;
+    };
+    [[nodiscard]] static Result<std::unique_ptr<Application>, Problem> create(const CoreView& view,
+                                                                              const Limits& limits);
+    ~Application();
+    Application(const Application&) = delete;
+    Application& operator=(const Application&) = delete;
+
+    [[nodiscard]] const CoreView& view() const { return view_; }
+    [[nodiscard]] tcp::Settings& defaults() { return view_.defaults; }
+    [[nodiscard]] ChunkStore& chunks() { return *view_.chunks; }
+    [[nodiscard]] ChunkCache& cache() { return cache_; }
+    [[nodiscard]] PortTable& ports() { return ports_; }
+    [[nodiscard]] ReadyLists& ready() { return ready_; }
+
+    // --- descriptors ---
+    [[nodiscard]] DescriptorTable& table() { return table_; }
+    [[nodiscard]] DescriptorDetails& details(const Descriptor& d) { return table_.details(d); }
+    [[nodiscard]] Stream& stream(const Descriptor& d) { return view_.streams[d.connection]; }
+    [[nodiscard]] wire::FlowKey key(const Descriptor& d) { return view_.key(view_.core, d.connection); }
+    // Ends a descriptor: no epoll names it any more, and its id can be used again once no array of
+    // events that a program may be working through names it.
+    void release(Descriptor& d);
+    // Connection `index` reports its events to `d` from now on; nullptr: to nobody.
+    void attach(std::uint32_t index, const Descriptor* d);
+    // Listeners by their id; kNoIndex when none is left.
+    [[nodiscard]] std::uint32_t take_listener_id(const Descriptor& d);
+    void give_back_listener_id(std::uint32_t id);
+
+    // --- to the stack ---
+    // Puts a request into its ring, running the stack when the ring is full. kick() follows.
+    void post(const Request& request);
+    void post_open(std::uint32_t index, const OpenParameters& parameters);
+    void post_settings(std::uint32_t index, const tcp::Settings& settings);
+    void kick() { view_.driver->kick(); }
+    void give_chunk(ChunkRef ref);
+    // An index for a new connection, or kNoIndex.
+    [[nodiscard]] std::uint32_t take_connection();
+
+    // --- time and progress ---
+    [[nodiscard]] Instant now() { return view_.driver->now(); }
+    // One whole turn of the stack; then takes the events it posted.
+    void run_stack();
+    // As run_stack(), but false and nothing done when that was less than kRetryInterval ago.
+    [[nodiscard]] bool run_stack_for_retry();
+    void drain_events();
+    // Sleeps until there may be something new. Drain, attempt, then wait: in this order.
+    [[nodiscard]] Driver::Wake wait(Instant deadline);
+    // Calls `attempt` until it answers other than -EAGAIN. For Attempts::once, twice at most; else
+    // until `deadline` (then -EAGAIN) or an interruption (-EINTR).
+    template <typename Attempt>
+    [[nodiscard]] long attempt(Attempts attempts, Instant deadline, Attempt&& one) {
+        long result = one();
+        if (result != -EAGAIN) return result;
+        if (run_stack_for_retry()) result = one();
+        if (attempts == Attempts::once) return result;
+        while (result == -EAGAIN) {
+            const Driver::Wake wake = wait(deadline);
+            drain_events();
+            result = one();
+            if (result != -EAGAIN || wake == Driver::Wake::events) continue;
+            if (wake == Driver::Wake::interrupted) return -EINTR;
+            if (stack_ran_ >= deadline) break;
+        }
+        return result;
+    }
+
+    // --- events ---
+    // Something named by these epoll bits may have changed about `d`: epolls look at it next time.
+    void raise(const Descriptor& d, std::uint32_t bits);
+    // `d` found room to write but no chunk; OUT is raised when there are chunks again.
+    void starve(Descriptor& d);
+    // A kernel descriptor that is readable when a wait would find something.
+    [[nodiscard]] int event_descriptor();
+    // Keeps the descriptor above in step with the ready lists; at the end of a wait.
+    void update_event_descriptor();
+    [[nodiscard]] std::uint32_t next_wait_number() { return ++wait_number_; }
+
+    // Addresses that active opens take in turn (mtcp_init_rss).
+    struct SourceRange {
+        std::uint32_t first = 0;  // host order
+        std::uint32_t count = 0;
+        std::uint32_t next = 0;
+    };
+    [[nodiscard]] SourceRange& sources() { return sources_; }
+
+private:
+    explicit Application(const CoreView& view);
+    [[nodiscard]] Result<Done, Problem> reserve(const Limits& limits);
+    void on_stream_event(std::uint32_t index);
+    void on_listener_event(std::uint32_t id);
+    void feed_starved();
+    void signal_event_descriptor();
+
+    CoreView view_;
+    DescriptorTable table_;
+    ChunkCache cache_;
+    PortTable ports_;
+    ReadyLists ready_;
+    Region descriptor_of_;                  // connection index -> id + 1; 0: nobody's
+    std::vector<std::uint32_t> listeners_;  // listener id -> descriptor id; kNoIndex: free
+    std::vector<std::uint32_t> starved_;
+    SourceRange sources_;
+    Instant stack_ran_{INT64_MIN / 2};
+    std::uint32_t wait_number_ = 0;
+    int epoll_fd_ = -1;   // joins the driver's descriptor and ours
+    int signal_fd_ = -1;
+    bool signalled_ = false;
+};
+
+}  // namespace mtcp::socket

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// A position in a program's list of buffers: reading fills it, writing empties it.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+
+namespace mtcp::socket {
+
+class ByteCursor {
+public:
+    explicit ByteCursor(std::span<const iovec> buffers) : buffers_(buffers) {
+        for (const iovec& b : buffers_) left_ += b.iov_len;
+    }
+    // Bytes from here to the end.
+    [[nodiscard]] std::size_t left() const { return left_; }
+
+    // Copies `bytes` into the buffers; there must be room.
+    void put(const std::byte* source, std::size_t bytes) {
+        walk(bytes, [&source](std::byte* here, std::size_t n) {
+            std::memcpy(here, source, n);
+            source += n;
+        });
+    }
+    // Copies the next bytes out of the buffers; there must be as many.
+    void get(std::byte* destination, std::size_t bytes) {
+        walk(bytes, [&destination](const std::byte* here, std::size_t n) {
+            std::memcpy(destination, here, n);
+            destination += n;
+        });
+    }
+
+private:
+    template <typename Copy>
+    void walk(std::size_t bytes, Copy copy) {
+        left_ -= bytes;
+        while (bytes != 0) {
+            const iovec& b = buffers_.front();
+            const std::size_t here = b.iov_len - offset_;
+            const std::size_t n = bytes < here ? bytes : here;
+            if (n != 0) copy(static_cast<std::byte*>(b.iov_base) + offset_, n);
+            bytes -= n;
+            offset_ += n;
+            if (offset_ == b.iov_len) {
+                buffers_ = buffers_.subspan(1);
+                offset_ = 0;
+            }
+        }
+    }
+
+    std::span<const iovec> buffers_;
+    std::size_t offset_ = 0;  // in the first buffer
+    std::size_t left_ = 0;
+};
+
+}  // namespace mtcp::socket

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the application side and the stack side of one core meet: single-producer rings and the
+// stream records, nothing else, whichever way the core is driven.
+//
+//   application → stack   requests (with open_parameters and settings), returned chunks
+//   stack → application   events, granted chunks, granted connection indices, accept rings
+//
+// When a ring is full the application runs the stack (Driver::run_stack) and tries again; the stack
+// keeps what does not fit in a list of its own and offers it next turn.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "base/spsc_ring.h"
+#include "base/time.h"
+#include "socket/chunk.h"
+#include "socket/stream.h"
+#include "tcp/settings.h"
+#include "wire/ip_address.h"
+
+namespace mtcp::socket {
+
+// A listening socket. Made by the application; the stack's from `listen` until `unlisten`, which
+// the stack answers by deleting it.
+struct Listener {
+    Listener(const wire::Endpoint& where, std::uint32_t backlog_entries, const tcp::Settings& s)
+        : endpoint(where), backlog(backlog_entries), settings(s), accepted(backlog_entries) {}
+
+    const wire::Endpoint endpoint;  // address unspecified: any of ours
+    const std::uint32_t backlog;    // most connections waiting for accept
+    tcp::Settings settings;         // inherited by accepted connections
+    std::uint16_t defer_accept_s = 0;
+    std::uint32_t id = 0;              // index in the application's and the stack's listener tables
+    SpscRing<std::uint32_t> accepted;  // connection indices, stack → application
+    std::atomic<std::uint8_t> event_pending{0};  // an event for this listener is in the ring
+    std::uint32_t half_open = 0;                 // stack side: records in SYN-RECEIVED
+};
+
+enum class RequestKind : std::uint8_t {
+    open,      // index; one OpenParameters follows in its ring
+    write,     // index: take the send box
+    more,      // index: as write, and more follows (MSG_MORE)
+    urgent,    // index: as write, and the last byte is urgent
+    consumed,  // index: `consumed` moved enough to tell the peer
+    shutdown,  // index: no more will be sent
+    close,     // index: the application forgets the connection; value != 0: abort (SO_LINGER 0)
+    settings,  // index; one Settings follows in its ring
+    listen,    // value: Listener*
+    unlisten,  // value: Listener*
+    status,    // index, value: tcp::Status* to fill before the turn ends (then run_stack returns)
+};
+
+struct Request {
+    RequestKind kind;
+    std::uint32_t index = 0;
+    std::uint64_t value = 0;
+};
+
+struct OpenParameters {
+    wire::FlowKey key;  // local address and port may be unspecified: the stack chooses
+    tcp::Settings settings;
+};
+
+// An entry of the event ring names a stream (its index) or a listener (its id with the top bit
+// set).
+inline constexpr std::uint32_t kListenerEvent = 0x8000'0000;
+
+inline constexpr std::size_t kRequestRing = 4096;
+inline constexpr std::size_t kOpenRing = 1024;
+inline constexpr std::size_t kEventRing = 4096;
+inline constexpr std::array<std::size_t, kChunkClasses> kGrantRing{256, 256, 16};
+inline constexpr std::size_t kReturnRing = 1024;
+inline constexpr std::size_t kConnectionGrantRing = 1024;
+
+struct Channel {
+    // application → stack
+    SpscRing<Request> requests{kRequestRing};
+    SpscRing<OpenParameters> open_parameters{kOpenRing};
+    SpscRing<tcp::Settings> settings{kOpenRing};
+    SpscRing<ChunkRef> returned_chunks{kReturnRing};
+    // stack → application
+    SpscRing<std::uint32_t> events{kEventRing};
+    std::array<SpscRing<ChunkRef>, kChunkClasses> granted_chunks{SpscRing<ChunkRef>{kGrantRing[0]},
+                                                                 SpscRing<ChunkRef>{kGrantRing[1]},
+                                                                 SpscRing<ChunkRef>{kGrantRing[2]}};
+    SpscRing<std::uint32_t> granted_connections{kConnectionGrantRing};  // raw indices for open
+};
+
+// What the application side needs from whoever drives the core. One virtual call per batch.
+class Driver {
+  public:
+    Driver() = default;
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+    virtual ~Driver() = default;
+
+    // Has the stack run one whole turn before it returns: requests posted so far are taken, grants
+    // refilled, frames received. Never sleeps for longer than a turn takes.
+    virtual void run_stack() = 0;
+    // Tells the stack that requests were posted; cheap, returns at once.
+    virtual void kick() = 0;
+    enum class Wake : std::uint8_t { events, deadline, interrupted };
+    // Blocks until the event ring has an entry, `deadline` has passed (kNever: no limit), or
+    // interrupt() was called or a signal handler ran. In inline mode it runs turns while it waits.
+    virtual Wake wait(Instant deadline) = 0;
+    [[nodiscard]] virtual Instant now() = 0;
+    // Readable when wait() would return at once (mtcp_context_fd); made on first use.
+    virtual int event_descriptor() = 0;
+};
+
+// Everything the application side of a core is given.
+struct CoreView {
+    Channel* channel = nullptr;
+    ChunkStore* chunks = nullptr;  // at() only
+    Stream* streams = nullptr;     // [connection_capacity]
+    std::uint32_t connection_capacity = 0;
+    Driver* driver = nullptr;
+    tcp::Settings defaults;  // of new sockets
+    void* core = nullptr;    // first argument of the functions below
+    // The flow of a connection; stable from StreamStatus::opened (or accept) until close.
+    wire::FlowKey (*key)(void* core, std::uint32_t index) = nullptr;
+    // Questions about read-only configuration; callable from the application's thread.
+    bool (*is_local)(void* core, const wire::IpAddress&) = nullptr;
+    bool (*has_route)(void* core, const wire::IpAddress&) = nullptr;
+};
+
+}  // namespace mtcp::socket

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handing out what is ready.
+#include "socket/epoll.h"
+
+#include <new>
+
+#include "socket/readiness.h"
+
+namespace mtcp::socket {
+namespace {
+
+constexpr std::uint32_t kModes = EpollBits::one_shot | EpollBits::edge;
+constexpr std::uint32_t kPollInvalid = 0x020;  // POLLNVAL
+
+Instant deadline_in(Application& app, int timeout_ms) {
+    return timeout_ms < 0 ? kNever : app.now() + milliseconds(timeout_ms);
+}
+
+void recycle_quarantine(Application& app, Epoll& epoll) {
+    while (epoll.quarantine != kNoIndex) {
+        const std::uint32_t id = epoll.quarantine;
+        epoll.quarantine = app.table().at(id).next_free;
+        app.table().recycle(id);
+    }
+}
+
+// One round over the ready list, oldest first; what stays level-ready goes to its end.
+std::size_t hand_out(Application& app, Descriptor& d, std::span<EpollEvent> out) {
+    Epoll& epoll = *d.epoll;
+    ReadyLists& lists = app.ready();
+    std::size_t count = 0;
+    for (std::uint32_t left = epoll.ready_count(); left != 0 && count < out.size(); --left) {
+        const std::uint32_t index = lists.dequeue(epoll);
+        Interest& interest = lists.at(index);
+        if ((interest.events & ~kModes) == 0) continue;  // a one-shot that has fired
+        Descriptor& watched = app.table().at(interest.descriptor);
+        const std::uint32_t ready = readiness_for(app, watched, interest.events);
+        const std::uint32_t bits = visible_bits(ready, interest.events & ~kModes);
+        if (bits == 0) continue;
+        out[count++] = {.events = bits, .data = interest.data};
+        watched.reported_epoll = app.table().id_of(d);
+        watched.reported_wait = epoll.wait_number;
+        if ((interest.events & EpollBits::one_shot) != 0) {
+            interest.events &= kModes;
+        } else if ((interest.events & EpollBits::edge) == 0) {
+            lists.enqueue(index);
+        }
+    }
+    return count;
+}
+
+}  // namespace
+
+long make_epoll(Application& app) {
+    auto* const epoll = new (std::nothrow) Epoll;
+    if (epoll == nullptr) return -ENOMEM;
+    const std::uint32_t id = app.table().take(DescriptorKind::epoll);
+    if (id == kNoIndex) {
+        delete epoll;
+        return -EMFILE;
+    }
+    app.table().at(id).epoll = epoll;
+    return static_cast<long>(id);
+}
+
+long control_epoll(Application& app, Descriptor& d, EpollOperation operation, Descriptor& watched,
+                   const EpollEvent& event) {
+    if (d.kind != DescriptorKind::epoll || watched.kind == DescriptorKind::epoll) return -EINVAL;
+    ReadyLists& lists = app.ready();
+    std::uint32_t index = lists.find(*d.epoll, watched);
+    switch (operation) {
+        case EpollOperation::remove:
+            if (index == kNoIndex) return -ENOENT;
+            lists.remove(watched, index);
+            return 0;
+        case EpollOperation::add:
+            if (index != kNoIndex) return -EEXIST;
+            index = lists.add(*d.epoll, watched, app.table().id_of(watched));
+            if (index == kNoIndex) return -ENOSPC;
+            break;
+        case EpollOperation::modify:
+            if (index == kNoIndex) return -ENOENT;
+            break;
+        default: return -EINVAL;
+    }
+    Interest& interest = lists.at(index);
+    interest.events = event.events | EpollBits::always;
+    interest.data = event.data;
+    if ((readiness_for(app, watched, interest.events) & interest.events) != 0) {
+        lists.enqueue(index);
+        app.update_event_descriptor();
+    }
+    return 0;
+}
+
+long wait_epoll(Application& app, Descriptor& d, std::span<EpollEvent> out, int timeout_ms) {
+    if (d.kind != DescriptorKind::epoll || out.empty()) return -EINVAL;
+    Epoll& epoll = *d.epoll;
+    recycle_quarantine(app, epoll);
+    epoll.wait_number = app.next_wait_number();
+    app.drain_events();
+    // A wait that does not sleep lets the stack run all the same, or a program that always finds
+    // something ready would starve it.
+    if (epoll.ready_count() != 0 || timeout_ms == 0) static_cast<void>(app.run_stack_for_retry());
+    std::size_t count = hand_out(app, d, out);
+    if (count == 0 && timeout_ms != 0) {
+        const Instant deadline = deadline_in(app, timeout_ms);
+        const long result =
+            app.attempt(Attempts::until_done, deadline, [&app, &d, &out, &count]() -> long {
+                count = hand_out(app, d, out);
+                return count != 0 ? 0 : -EAGAIN;
+            });
+        if (result == -EINTR) return -EINTR;
+    }
+    app.update_event_descriptor();
+    return static_cast<long>(count);
+}
+
+void close_epoll(Application& app, Descriptor& d) {
+    Epoll* const epoll = d.epoll;
+    ReadyLists& lists = app.ready();
+    for (std::uint32_t i = lists.first_of(*epoll); i != kNoIndex; i = lists.first_of(*epoll)) {
+        lists.remove(app.table().at(lists.at(i).descriptor), i);
+    }
+    recycle_quarantine(app, *epoll);
+    app.release(d);
+    delete epoll;
+}
+
+long poll(Application& app, std::span<PollEntry> entries, int timeout_ms) {
+    const auto look = [&app, entries]() -> long {
+        long found = 0;
+        for (PollEntry& entry : entries) {
+            entry.found = 0;
+            if (entry.descriptor < 0) continue;
+            const Descriptor* const d = app.table().find(entry.descriptor);
+            const std::uint32_t wanted = static_cast<std::uint16_t>(entry.wanted);
+            const std::uint32_t bits =
+                d == nullptr ? kPollInvalid : visible_bits(readiness_for(app, *d, wanted), wanted);
+            entry.found = static_cast<std::int16_t>(bits);
+            if (bits != 0) ++found;
+        }
+        return found != 0 ? found : -EAGAIN;
+    };
+    if (!app.run_stack_for_retry()) app.drain_events();
+    long result = look();
+    if (result == -EAGAIN && timeout_ms != 0) {
+        result = app.attempt(Attempts::until_done, deadline_in(app, timeout_ms), look);
+    }
+    return result == -EAGAIN ? 0 : result;
+}
+
+}  // namespace mtcp::socket

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binding, listening, accepting.
+#include "socket/listen_socket.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace mtcp::socket {
+
+long bind(Application& app, Descriptor& d, const wire::Endpoint& where) {
+    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.bound != 0) return -EINVAL;
+    const CoreView& view = app.view();
+    if (!where.address.is_unspecified() && !view.is_local(view.core, where.address)) {
+        return -EADDRNOTAVAIL;
+    }
+    if (where.port != 0 && app.ports().conflicts(app.table(), d, where)) return -EADDRINUSE;
+    app.details(d).local = where;
+    d.bound = 1;
+    if (where.port != 0) app.ports().insert(app.table(), d);
+    return 0;
+}
+
+long choose_port(Application& app, Descriptor& d) {
+    DescriptorDetails& details = app.details(d);
+    if (d.bound == 0) details.local = {wire::IpAddress::v4(0), 0};
+    const std::uint16_t port = app.ports().choose(app.table(), d, details.local.address);
+    if (port == 0) return -EADDRINUSE;
+    details.local.port = port;
+    d.bound = 1;
+    app.ports().insert(app.table(), d);
+    return 0;
+}
+
+long listen(Application& app, Descriptor& d, int backlog) {
+    if (d.kind == DescriptorKind::listener) return 0;
+    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex) return -EINVAL;
+    DescriptorDetails& details = app.details(d);
+    if (d.bound == 0 || details.local.port == 0) {
+        if (const long wrong = choose_port(app, d); wrong != 0) return wrong;
+    } else if (app.ports().conflicts(app.table(), d, details.local)) {
+        return -EADDRINUSE;  // both may be bound, but another one listens by now
+    }
+    const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
+    const std::uint32_t entries = backlog < 1 ? 1 : std::min(static_cast<std::uint32_t>(backlog), most);
+    const std::uint32_t id = app.take_listener_id(d);
+    if (id == kNoIndex) return -ENOBUFS;
+    auto* const listener = new (std::nothrow) Listener(details.local, entries, details.settings);
+    if (listener == nullptr) {
+        app.give_back_listener_id(id);
+        return -ENOMEM;
+    }
+    listener->id = id;
+    listener->defer_accept_s = details.defer_accept_s;
+    d.kind = DescriptorKind::listener;
+    d.listener = listener;
+    app.post({.kind = RequestKind::listen, .value = reinterpret_cast<std::uint64_t>(listener)});
+    // A connection from this very context would otherwise find nobody listening.
+    app.run_stack();
+    return 0;
+}
+
+namespace {
+
+void inherit(Application& app, const Descriptor& listener, Descriptor& d) {
+    const DescriptorDetails& from = app.details(listener);
+    DescriptorDetails& to = app.details(d);
+    to.settings = from.settings;
+    to.receive_timeout_ns = from.receive_timeout_ns;
+    to.send_timeout_ns = from.send_timeout_ns;
+    to.linger_s = from.linger_s;
+    to.reuse_address = from.reuse_address;
+    to.reuse_port = from.reuse_port;
+    if (listener.inherit == 0) return;
+    // The stack gave it the options of mtcp_listen(); these are newer.
+    app.stream(d).send_limit.store(to.settings.send_buffer, std::memory_order_relaxed);
+    app.post_settings(d.connection, to.settings);
+    app.kick();
+}
+
+}  // namespace
+
+long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
+    if (d.kind != DescriptorKind::listener) return -EINVAL;
+    // Looked at first: a connection that was taken off the queue cannot be put back.
+    if (app.table().exhausted()) return -EMFILE;
+    SpscRing<std::uint32_t>& accepted = d.listener->accepted;
+    std::uint32_t index = kNoIndex;
+    const Attempts attempts = d.non_blocking != 0 ? Attempts::once : Attempts::until_done;
+    const std::int64_t timeout_ns = app.details(d).receive_timeout_ns;
+    const Instant deadline =
+        timeout_ns == 0 || accepted.size() != 0 ? kNever : app.now() + nanoseconds(timeout_ns);
+    const long result = app.attempt(attempts, deadline, [&accepted, &index]() -> long {
+        return accepted.pop(index) ? 0 : -EAGAIN;
+    });
+    if (result != 0) return result;
+
+    const std::uint32_t id = app.table().take(DescriptorKind::stream);
+    Descriptor& child = app.table().at(id);
+    child.connection = index;
+    app.attach(index, &child);
+    inherit(app, d, child);
+    const Stream& s = app.stream(child);
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::urgent) != 0) child.urgent = 1;
+    const wire::FlowKey key = app.key(child);
+    peer = {key.remote, key.remote_port};
+    return static_cast<long>(id);
+}
+
+void close_listener(Application& app, Descriptor& d) {
+    Listener* const listener = d.listener;
+    app.give_back_listener_id(listener->id);
+    app.post({.kind = RequestKind::unlisten, .value = reinterpret_cast<std::uint64_t>(listener)});
+    app.kick();
+    app.release(d);
+}
+
+}  // namespace mtcp::socket

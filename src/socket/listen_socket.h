@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets that wait for connections: bind, listen, accept. Each context listens by itself.
+#pragma once
+
+#include "socket/application.h"
+
+namespace mtcp::socket {
+
+// bind(2). Port 0 stays open until choose_port(), or until the stack chooses at connect().
+[[nodiscard]] long bind(Application& app, Descriptor& d, const wire::Endpoint& where);
+// Gives a bound socket with port 0 its port. -EADDRINUSE when none is left.
+[[nodiscard]] long choose_port(Application& app, Descriptor& d);
+// listen(2). The descriptor becomes a listener.
+[[nodiscard]] long listen(Application& app, Descriptor& d, int backlog);
+// accept4(2) with flags 0: the new id, and who connected.
+[[nodiscard]] long accept(Application& app, Descriptor& d, wire::Endpoint& peer);
+// Resets what waits to be accepted and gives the id back.
+void close_listener(Application& app, Descriptor& d);
+
+}  // namespace mtcp::socket

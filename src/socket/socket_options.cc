@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// One table of integer options, and the few that have a shape of their own.
+#include "socket/socket_options.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "socket/readiness.h"
+#include "socket/stream_socket.h"
+#include "socket/tcp_info.h"
+
+namespace mtcp::socket {
+namespace {
+
+constexpr std::int64_t kBufferMin = 2048;
+constexpr std::int64_t kBufferMax = 64 << 20;
+constexpr int kMssUnconnected = 536;  // RFC 9293 MUST-15
+
+// What an integer option needs to do its work.
+struct Access {
+    Application& app;
+    Descriptor& d;
+    DescriptorDetails& details;
+};
+
+struct IntegerOption {
+    int level;
+    int name;
+    std::int64_t least;  // of the value; outside: -EINVAL
+    std::int64_t most;
+    int (*get)(const Access&);
+    void (*set)(const Access&, int value);  // nullptr: read-only
+    bool of_connection;                     // the stack must learn of a change
+};
+
+constexpr std::int64_t kAny = std::numeric_limits<int>::max();
+constexpr std::int64_t kAnyNegative = std::numeric_limits<int>::min();
+
+int clamp_buffer(int value) {
+    return static_cast<int>(std::clamp<std::int64_t>(value, kBufferMin, kBufferMax));
+}
+
+void set_send_buffer(const Access& a, int value) {
+    a.details.settings.send_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
+    if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
+    a.app.stream(a.d).send_limit.store(a.details.settings.send_buffer, std::memory_order_relaxed);
+    a.app.raise(a.d, EpollBits::writable);
+}
+
+int get_mss(const Access& a) {
+    if (a.d.kind == DescriptorKind::stream && is_connected(a.app, a.d)) {
+        return static_cast<int>(a.app.stream(a.d).send_mss);
+    }
+    return a.details.settings.maximum_segment != 0 ? a.details.settings.maximum_segment
+                                                   : kMssUnconnected;
+}
+
+// A getter and a setter of one field of the settings.
+#define MTCP_SETTING_GET(field) \
+    [](const Access& a) -> int { return static_cast<int>(a.details.settings.field); }
+#define MTCP_SETTING_SET(field, type) \
+    [](const Access& a, int value) { a.details.settings.field = static_cast<type>(value); }
+#define MTCP_SETTING(field, type) MTCP_SETTING_GET(field), MTCP_SETTING_SET(field, type), true
+#define MTCP_SWITCH(field)                                                              \
+    MTCP_SETTING_GET(field),                                                            \
+        [](const Access& a, int value) { a.details.settings.field = value != 0 ? 1 : 0; }, true
+
+constexpr IntegerOption kOptions[] = {
+    {SOL_SOCKET, SO_TYPE, 0, 0, [](const Access&) -> int { return SOCK_STREAM; }, nullptr, false},
+    {SOL_SOCKET, SO_DOMAIN, 0, 0, [](const Access&) -> int { return AF_INET; }, nullptr, false},
+    {SOL_SOCKET, SO_PROTOCOL, 0, 0, [](const Access&) -> int { return IPPROTO_TCP; }, nullptr, false},
+    {SOL_SOCKET, SO_ACCEPTCONN, 0, 0,
+     [](const Access& a) -> int { return a.d.kind == DescriptorKind::listener ? 1 : 0; }, nullptr, false},
+    {SOL_SOCKET, SO_ERROR, 0, 0, [](const Access& a) -> int { return take_error(a.app, a.d); }, nullptr,
+     false},
+    {SOL_SOCKET, SO_REUSEADDR, kAnyNegative, kAny,
+     [](const Access& a) -> int { return a.details.reuse_address; },
+     [](const Access& a, int value) { a.details.reuse_address = value != 0 ? 1 : 0; }, false},
+    {SOL_SOCKET, SO_REUSEPORT, kAnyNegative, kAny,
+     [](const Access& a) -> int { return a.details.reuse_port; },
+     [](const Access& a, int value) { a.details.reuse_port = value != 0 ? 1 : 0; }, false},
+    // Urgent data is always in line (RFC 6093 §4.3).
+    {SOL_SOCKET, SO_OOBINLINE, 1, 1, [](const Access&) -> int { return 1; },
+     [](const Access&, int) {}, false},
+    {SOL_SOCKET, SO_KEEPALIVE, kAnyNegative, kAny, MTCP_SWITCH(keepalive)},
+    {SOL_SOCKET, SO_RCVBUF, 0, kAny, MTCP_SETTING_GET(receive_buffer),
+     [](const Access& a, int value) {
+         a.details.settings.receive_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
+     },
+     true},
+    {SOL_SOCKET, SO_SNDBUF, 0, kAny, MTCP_SETTING_GET(send_buffer), set_send_buffer, true},
+    {IPPROTO_TCP, TCP_NODELAY, kAnyNegative, kAny, MTCP_SWITCH(no_delay)},
+    {IPPROTO_TCP, TCP_CORK, kAnyNegative, kAny, MTCP_SWITCH(cork)},
+    {IPPROTO_TCP, TCP_QUICKACK, kAnyNegative, kAny, MTCP_SWITCH(quick_ack)},
+    {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t), true},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 1, 32'767, MTCP_SETTING(keepalive_idle_s, std::uint16_t)},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
+    {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING(keepalive_count, std::uint8_t)},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, kAny, MTCP_SETTING(user_timeout_ms, std::uint32_t)},
+    {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING(syn_retries, std::uint8_t)},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 65'535,
+     [](const Access& a) -> int { return a.details.defer_accept_s; },
+     [](const Access& a, int value) { a.details.defer_accept_s = static_cast<std::uint16_t>(value); },
+     false},
+    {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING(type_of_service, std::uint8_t)},
+    {IPPROTO_IP, IP_TTL, 1, 255, MTCP_SETTING(time_to_live, std::uint8_t)},
+};
+
+#undef MTCP_SWITCH
+#undef MTCP_SETTING
+#undef MTCP_SETTING_SET
+#undef MTCP_SETTING_GET
+
+const IntegerOption* find_integer(int level, int name) {
+    for (const IntegerOption& option : kOptions) {
+        if (option.level == level && option.name == name) return &option;
+    }
+    return nullptr;
+}
+
+template <typename T>
+long answer(const T& value, std::span<std::byte> out, socklen_t& length) {
+    if (out.size() < sizeof value) return -EINVAL;
+    std::memcpy(out.data(), &value, sizeof value);
+    length = sizeof value;
+    return 0;
+}
+
+template <typename T>
+bool read_value(std::span<const std::byte> from, T& value) {
+    if (from.size() < sizeof value) return false;
+    std::memcpy(&value, from.data(), sizeof value);
+    return true;
+}
+
+timeval to_timeval(std::int64_t ns) {
+    timeval value{};
+    value.tv_sec = ns / 1'000'000'000;
+    value.tv_usec = ns % 1'000'000'000 / 1'000;
+    return value;
+}
+
+// The connection, and what a listener hands down, follow the settings in `details`.
+void publish_settings(const Access& a) {
+    if (a.d.kind == DescriptorKind::listener) {
+        a.d.inherit = 1;
+    } else if (a.d.connection != kNoIndex) {
+        a.app.post_settings(a.d.connection, a.details.settings);
+        a.app.kick();
+    }
+}
+
+long set_timeout(std::span<const std::byte> value, std::int64_t& timeout_ns) {
+    timeval given{};
+    if (!read_value(value, given)) return -EINVAL;
+    if (given.tv_usec < 0 || given.tv_usec >= 1'000'000) return -EDOM;
+    constexpr std::int64_t kMostSeconds = 1'000'000'000;
+    timeout_ns = given.tv_sec < 0 ? 0
+                                  : std::min<std::int64_t>(given.tv_sec, kMostSeconds) * 1'000'000'000 +
+                                        given.tv_usec * 1'000;
+    return 0;
+}
+
+long set_linger(DescriptorDetails& details, std::span<const std::byte> value) {
+    ::linger given{};
+    if (!read_value(value, given)) return -EINVAL;
+    details.linger_s = given.l_onoff == 0 ? -1 : std::clamp(given.l_linger, 0, 1'000'000);
+    return 0;
+}
+
+long get_linger(const DescriptorDetails& details, std::span<std::byte> out, socklen_t& length) {
+    ::linger value{};
+    value.l_onoff = details.linger_s < 0 ? 0 : 1;
+    value.l_linger = std::max(details.linger_s, 0);
+    return answer(value, out, length);
+}
+
+// The name that Linux gives to NewReno.
+constexpr char kReno[] = "reno";
+
+long set_congestion(std::span<const std::byte> value) {
+    char name[16] = {};
+    std::memcpy(name, value.data(), std::min(value.size(), sizeof name - 1));
+    const bool known = std::strcmp(name, kReno) == 0 || std::strcmp(name, "new_reno") == 0 ||
+                       std::strcmp(name, "newreno") == 0;
+    return known ? 0 : -ENOENT;
+}
+
+// The kernel, too, answers as much of the structure as the caller has room for.
+long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    tcp::Status status;
+    if (a.d.kind == DescriptorKind::stream && a.d.connection != kNoIndex) {
+        a.app.post({.kind = RequestKind::status,
+                    .index = a.d.connection,
+                    .value = reinterpret_cast<std::uint64_t>(&status)});
+        a.app.run_stack();
+    }
+    const tcp_info info = a.d.kind == DescriptorKind::listener ? listening_tcp_info()
+                                                               : to_tcp_info(status);
+    const std::size_t bytes = std::min(out.size(), sizeof info);
+    std::memcpy(out.data(), &info, bytes);
+    length = static_cast<socklen_t>(bytes);
+    return 0;
+}
+
+bool has_options(const Descriptor& d) {
+    return d.kind == DescriptorKind::stream || d.kind == DescriptorKind::listener;
+}
+
+}  // namespace
+
+long get_option(Application& app, Descriptor& d, int level, int name, std::span<std::byte> out,
+                socklen_t& length) {
+    if (!has_options(d)) return -ENOTSOCK;
+    const Access access{app, d, app.details(d)};
+    if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
+        if (out.size() < sizeof(int)) return -EINVAL;
+        return answer(option->get(access), out, length);
+    }
+    if (level == SOL_SOCKET && name == SO_LINGER) return get_linger(access.details, out, length);
+    if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
+        return answer(to_timeval(access.details.receive_timeout_ns), out, length);
+    }
+    if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
+        return answer(to_timeval(access.details.send_timeout_ns), out, length);
+    }
+    if (level == IPPROTO_TCP && name == TCP_INFO) return get_tcp_info(access, out, length);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        char reno[16] = {};
+        std::memcpy(reno, kReno, sizeof kReno);
+        const std::size_t bytes = std::min(out.size(), sizeof reno);
+        std::memcpy(out.data(), reno, bytes);
+        length = static_cast<socklen_t>(bytes);
+        return 0;
+    }
+    return -ENOPROTOOPT;
+}
+
+long set_option(Application& app, Descriptor& d, int level, int name,
+                std::span<const std::byte> value) {
+    if (!has_options(d)) return -ENOTSOCK;
+    const Access access{app, d, app.details(d)};
+    if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
+        int given = 0;
+        if (option->set == nullptr) return -ENOPROTOOPT;
+        if (!read_value(value, given) || given < option->least || given > option->most) return -EINVAL;
+        // The listener record is the stack's since mtcp_listen().
+        if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT && d.kind == DescriptorKind::listener) {
+            return -EINVAL;
+        }
+        option->set(access, given);
+        if (option->of_connection) publish_settings(access);
+        return 0;
+    }
+    if (level == SOL_SOCKET && name == SO_LINGER) return set_linger(access.details, value);
+    if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
+        return set_timeout(value, access.details.receive_timeout_ns);
+    }
+    if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
+        return set_timeout(value, access.details.send_timeout_ns);
+    }
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(value);
+    return -ENOPROTOOPT;
+}
+
+long control_socket(Application& app, Descriptor& d, int request, int& argument) {
+    if (request == FIONBIO) {
+        d.non_blocking = argument != 0 ? 1 : 0;
+        return 0;
+    }
+    if (d.kind == DescriptorKind::listener || d.kind == DescriptorKind::epoll) return -EINVAL;
+    switch (static_cast<unsigned>(request)) {
+        case FIONREAD: argument = static_cast<int>(readable_bytes(app, d)); return 0;
+        case SIOCATMARK: argument = at_urgent_mark(app, d) ? 1 : 0; return 0;
+        case SIOCOUTQ: argument = static_cast<int>(unacknowledged_bytes(app, d)); return 0;
+        default: return -EINVAL;
+    }
+}
+
+}  // namespace mtcp::socket

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options and ioctls: values come back, reach the stack, and are checked.
+#include "socket/socket_options.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "socket/testing/scripted_stack.h"
+
+namespace mtcp::socket::testing {
+namespace {
+
+class OptionsTest : public ApplicationTest {
+protected:
+    template <typename T>
+    long set(long id, int level, int name, const T& value) {
+        return set_option(*app, d(id), level, name, std::as_bytes(std::span(&value, 1)));
+    }
+    template <typename T>
+    long get(long id, int level, int name, T& value) {
+        socklen_t length = sizeof value;
+        const long result =
+            get_option(*app, d(id), level, name, std::as_writable_bytes(std::span(&value, 1)), length);
+        EXPECT_TRUE(result != 0 || length == sizeof value);
+        return result;
+    }
+    int get_int(long id, int level, int name) {
+        int value = -77;
+        EXPECT_EQ(get(id, level, name, value), 0);
+        return value;
+    }
+};
+
+TEST_F(OptionsTest, IntegerOptionsComeBack) {
+    struct Row {
+        int level, name, value;
+    };
+    const Row rows[] = {{SOL_SOCKET, SO_REUSEADDR, 1},   {SOL_SOCKET, SO_REUSEPORT, 1},
+                        {SOL_SOCKET, SO_KEEPALIVE, 1},   {SOL_SOCKET, SO_RCVBUF, 70'000},
+                        {SOL_SOCKET, SO_SNDBUF, 80'000}, {IPPROTO_TCP, TCP_NODELAY, 1},
+                        {IPPROTO_TCP, TCP_CORK, 1},      {IPPROTO_TCP, TCP_QUICKACK, 1},
+                        {IPPROTO_TCP, TCP_MAXSEG, 1200}, {IPPROTO_TCP, TCP_KEEPIDLE, 30},
+                        {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
+                        {IPPROTO_TCP, TCP_SYNCNT, 2},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 12'345},
+                        {IPPROTO_IP, IP_TOS, 0x10},      {IPPROTO_TCP, TCP_DEFER_ACCEPT, 9},
+                        {IPPROTO_IP, IP_TTL, 5}};
+    const long id = make_socket();
+    for (const Row& row : rows) {
+        EXPECT_EQ(set(id, row.level, row.name, row.value), 0) << row.level << '/' << row.name;
+        EXPECT_EQ(get_int(id, row.level, row.name), row.value) << row.level << '/' << row.name;
+    }
+}
+
+TEST_F(OptionsTest, FactsAboutTheSocket) {
+    const long id = make_socket();
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_DOMAIN), AF_INET);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_ACCEPTCONN), 0);
+    EXPECT_EQ(get_int(make_listener(), SOL_SOCKET, SO_ACCEPTCONN), 1);
+    EXPECT_EQ(set(id, SOL_SOCKET, SO_TYPE, 1), -ENOPROTOOPT);
+}
+
+TEST_F(OptionsTest, ErrorIsReadOnce) {
+    const long id = make_connected();
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_ERROR), 0);
+    stack.fail(index(id), ECONNRESET);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_ERROR), ECONNRESET);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_ERROR), 0);
+}
+
+TEST_F(OptionsTest, WrongNamesLengthsAndValuesAreRefused) {
+    const long id = make_socket();
+    int value = 1;
+    EXPECT_EQ(get(id, SOL_SOCKET, 9999, value), -ENOPROTOOPT);
+    EXPECT_EQ(set(id, 1234, 1, value), -ENOPROTOOPT);
+    char small = 1;
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NODELAY, small), -EINVAL);
+    EXPECT_EQ(get(id, IPPROTO_TCP, TCP_NODELAY, small), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 0), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 256), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_KEEPCNT, 0), -EINVAL);
+    EXPECT_EQ(set(id, SOL_SOCKET, SO_OOBINLINE, 0), -EINVAL);
+    EXPECT_EQ(set(make_listener(), IPPROTO_TCP, TCP_DEFER_ACCEPT, 1), -EINVAL);
+    EXPECT_EQ(set(make_epoll(*app), IPPROTO_TCP, TCP_NODELAY, 1), -ENOTSOCK);
+}
+
+TEST_F(OptionsTest, AConnectionLearnsOfChanges) {
+    const long id = make_connected();
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_KEEPIDLE, 11), 0);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_SNDBUF, 4096), 0);
+    stack.run_stack();
+    EXPECT_EQ(peer(id).settings.no_delay, 1);
+    EXPECT_EQ(peer(id).settings.keepalive_idle_s, 11);
+    EXPECT_EQ(stream(id).send_limit.load(), 4096u);
+    EXPECT_EQ(write(id, std::string(10'000, 'x')), 4096);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_MAXSEG), 1460);
+}
+
+TEST_F(OptionsTest, AListenersOptionsAreInherited) {
+    const long listener = make_listener();
+    ASSERT_EQ(set(listener, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+    const std::uint32_t i = stack.arrive();
+    wire::Endpoint who;
+    const long id = accept(*app, d(listener), who);
+    stack.run_stack();
+    EXPECT_EQ(stack.connections[i].settings.no_delay, 1);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_NODELAY), 1);
+}
+
+TEST_F(OptionsTest, TimeoutsAndLinger) {
+    const long id = make_socket();
+    timeval time{.tv_sec = 2, .tv_usec = 500'000};
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_RCVTIMEO, time), 0);
+    EXPECT_EQ(app->details(d(id)).receive_timeout_ns, 2'500'000'000);
+    time = {};
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_RCVTIMEO, time), 0);
+    EXPECT_EQ(time.tv_sec, 2);
+    EXPECT_EQ(time.tv_usec, 500'000);
+    EXPECT_EQ(set(id, SOL_SOCKET, SO_SNDTIMEO, timeval{0, 1'000'000}), -EDOM);
+    struct linger linger {};
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_LINGER, linger), 0);
+    EXPECT_EQ(linger.l_onoff, 0);
+    linger = {1, 7};
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_LINGER, linger), 0);
+    EXPECT_EQ(app->details(d(id)).linger_s, 7);
+    linger = {0, 7};
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_LINGER, linger), 0);
+    EXPECT_EQ(app->details(d(id)).linger_s, -1);
+}
+
+TEST_F(OptionsTest, TcpInfoHasLinuxsLayoutAndUnits) {
+    const long id = make_connected();
+    tcp_info info{};
+    ASSERT_EQ(get(id, IPPROTO_TCP, TCP_INFO, info), 0);
+    EXPECT_EQ(info.tcpi_state, 1);  // TCP_ESTABLISHED
+    EXPECT_EQ(info.tcpi_unacked, 3u);  // segments
+    EXPECT_EQ(info.tcpi_snd_cwnd, 10u);
+    EXPECT_EQ(info.tcpi_rtt, 77u);
+    EXPECT_EQ(info.tcpi_options, TCPI_OPT_TIMESTAMPS);
+    std::array<std::byte, 8> small{};
+    socklen_t length = small.size();
+    ASSERT_EQ(get_option(*app, d(id), IPPROTO_TCP, TCP_INFO, small, length), 0);
+    EXPECT_EQ(length, 8u);
+    ASSERT_EQ(get(make_listener(), IPPROTO_TCP, TCP_INFO, info), 0);
+    EXPECT_EQ(info.tcpi_state, 10);  // TCP_LISTEN
+    ASSERT_EQ(get(make_socket(), IPPROTO_TCP, TCP_INFO, info), 0);
+    EXPECT_EQ(info.tcpi_state, 7);  // TCP_CLOSE
+}
+
+TEST_F(OptionsTest, CongestionControlIsReno) {
+    const long id = make_socket();
+    std::array<char, 16> name{};
+    ASSERT_EQ(get(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
+    EXPECT_STREQ(name.data(), "reno");
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, std::array<char, 4>{'b', 'b', 'r', 0}), -ENOENT);
+}
+
+TEST_F(OptionsTest, Ioctls) {
+    const long id = make_connected();
+    stack.deliver(index(id), "12345");
+    int value = 0;
+    EXPECT_EQ(control_socket(*app, d(id), FIONREAD, value), 0);
+    EXPECT_EQ(value, 5);
+    EXPECT_EQ(write(id, "1234567"), 7);
+    EXPECT_EQ(control_socket(*app, d(id), SIOCOUTQ, value), 0);
+    EXPECT_EQ(value, 7);
+    EXPECT_EQ(control_socket(*app, d(id), SIOCATMARK, value), 0);
+    EXPECT_EQ(value, 0);
+    EXPECT_EQ(control_socket(*app, d(id), FIONBIO, value), 0);
+    EXPECT_EQ(d(id).non_blocking, 0);
+    value = 1;
+    EXPECT_EQ(control_socket(*app, d(id), FIONBIO, value), 0);
+    EXPECT_EQ(d(id).non_blocking, 1);
+    EXPECT_EQ(control_socket(*app, d(id), 0x9999, value), -EINVAL);
+}
+
+}  // namespace
+}  // namespace mtcp::socket::testing

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of a connection that application and stack share: one 64-byte record, found by the
+// connection's index. Each word has one writer, except the two mailboxes and the event bits, which
+// change hands by an atomic exchange.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/cache_line.h"
+#include "socket/chunk.h"
+
+namespace mtcp::socket {
+
+// What the stack has told the application; bits are only ever added during a connection's life.
+struct StreamStatus {
+    static constexpr std::uint16_t opened = 1 << 0;  // the stack took the connection on: key valid
+    static constexpr std::uint16_t connected = 1 << 1;  // handshake complete
+    static constexpr std::uint16_t peer_closed = 1
+                                                 << 2;  // no byte follows those in the receive box
+    static constexpr std::uint16_t send_closed = 1 << 3;  // our FIN was acknowledged
+    static constexpr std::uint16_t failed = 1 << 4;       // ended by `error`; nothing can be sent
+    static constexpr std::uint16_t ended = 1 << 5;   // the connection is no more (in order or not)
+    static constexpr std::uint16_t urgent = 1 << 6;  // urgent data was announced
+};
+
+// Event bits posted to the application; the application derives epoll bits from them and the
+// status.
+struct StreamEvents {
+    static constexpr std::uint16_t connected = 1 << 0;
+    static constexpr std::uint16_t readable = 1 << 1;
+    static constexpr std::uint16_t writable = 1 << 2;
+    static constexpr std::uint16_t peer_closed = 1 << 3;
+    static constexpr std::uint16_t failed = 1 << 4;
+    static constexpr std::uint16_t ended = 1 << 5;
+    static constexpr std::uint16_t urgent = 1 << 6;
+};
+
+struct alignas(kCacheLine) Stream {
+    // Mailboxes: kNoChunk, or the head of a chain that nobody else holds.
+    std::atomic<ChunkRef> receive_box;  // in-order bytes for the application
+    std::atomic<ChunkRef> send_box;     // bytes for the stack to send
+
+    // Written by the stack.
+    std::atomic<std::uint32_t> acknowledged;  // bytes that left the send queue, modulo 2^32
+    std::atomic<std::uint16_t> status;        // StreamStatus
+    std::atomic<std::uint16_t> events;        // StreamEvents not yet fetched; see EventRing
+    std::int32_t error;                       // errno; valid once status has `failed`
+    std::uint32_t send_mss;                   // the effective MSS, for TCP_MAXSEG
+
+    // Written by the application.
+    std::atomic<std::uint32_t> consumed;       // bytes taken from what was received, modulo 2^32
+    std::atomic<std::uint8_t> write_posted;    // a write request is in the ring
+    std::atomic<std::uint8_t> consume_posted;  // a consumed request is in the ring
+    std::atomic<std::uint8_t> wants_write;     // post `writable` when there is room again
+    std::uint8_t unused;
+    std::atomic<std::uint32_t>
+        send_limit;         // SO_SNDBUF: room = send_limit - (written - acknowledged)
+    std::uint32_t written;  // bytes put into the send box so far, modulo 2^32
+    std::atomic<std::uint32_t>
+        consume_step;  // post `consumed` after this many bytes (stack writes)
+    std::atomic<std::uint32_t>
+        urgent_mark;  // offset of the urgent byte in what is received, modulo
+                      // 2^32; stack writes, before StreamStatus::urgent
+    std::uint32_t spare[3];
+
+    // By the stack, before the record is shared. Keeps nothing of an earlier connection.
+    void reset(std::uint32_t send_buffer) {
+        receive_box.store(kNoChunk, std::memory_order_relaxed);
+        send_box.store(kNoChunk, std::memory_order_relaxed);
+        acknowledged.store(0, std::memory_order_relaxed);
+        status.store(0, std::memory_order_relaxed);
+        events.store(0, std::memory_order_relaxed);
+        error = 0;
+        send_mss = 0;
+        consumed.store(0, std::memory_order_relaxed);
+        write_posted.store(0, std::memory_order_relaxed);
+        consume_posted.store(0, std::memory_order_relaxed);
+        wants_write.store(0, std::memory_order_relaxed);
+        send_limit.store(send_buffer, std::memory_order_relaxed);
+        written = 0;
+        consume_step.store(1u << 15, std::memory_order_relaxed);
+        urgent_mark.store(0, std::memory_order_relaxed);
+    }
+};
+static_assert(sizeof(Stream) == kCacheLine);
+
+}  // namespace mtcp::socket

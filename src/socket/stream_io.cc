@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moving bytes between a program's buffers and a stream's two mailboxes.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "socket/pipe.h"
+#include "socket/stream_socket.h"
+
+namespace mtcp::socket {
+namespace {
+
+// Joins what the stack has delivered to what is already held; false: nothing new.
+bool fetch(Application& app, Descriptor& d, Stream& s) {
+    // A plain look first: the exchange takes the cache line from the stack.
+    if (s.receive_box.load(std::memory_order_relaxed) == kNoChunk) return false;
+    const ChunkRef fresh = s.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    d.unread = join(app.chunks(), d.unread, fresh);
+    return fresh != kNoChunk;
+}
+
+// Reading stops at the urgent byte, so that a program can find it with SIOCATMARK (RFC 6093 §4.3).
+std::size_t up_to_mark(const Descriptor& d, const Stream& s, std::size_t bytes) {
+    if (d.urgent == 0) return bytes;
+    const std::uint32_t distance = s.urgent_mark.load(std::memory_order_relaxed) -
+                                   s.consumed.load(std::memory_order_relaxed);
+    if (static_cast<std::int32_t>(distance) <= 0) return bytes;
+    return std::min<std::size_t>(bytes, distance);
+}
+
+// The stack learns what was read when that has become worth telling the peer.
+void account_consumed(Application& app, Descriptor& d, Stream& s, std::uint32_t bytes) {
+    const std::uint32_t consumed = s.consumed.load(std::memory_order_relaxed) + bytes;
+    s.consumed.store(consumed, std::memory_order_release);
+    if (d.urgent != 0) {
+        const std::uint32_t mark = s.urgent_mark.load(std::memory_order_relaxed);
+        if (static_cast<std::int32_t>(consumed - mark) > 0) d.urgent = 0;
+    }
+    d.unposted += bytes;
+    if (d.unposted < s.consume_step.load(std::memory_order_relaxed)) return;
+    d.unposted = 0;
+    if (s.consume_posted.exchange(1, std::memory_order_seq_cst) != 0) return;
+    app.post({.kind = RequestKind::consumed, .index = d.connection});
+    app.kick();
+}
+
+std::uint32_t take_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor& to) {
+    const std::size_t wanted = up_to_mark(d, s, to.left());
+    std::size_t left = wanted;
+    while (left != 0 && (d.unread != kNoChunk || fetch(app, d, s))) {
+        Chunk& chunk = app.chunks().at(d.unread);
+        const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(left, chunk.size()));
+        to.put(chunk.data() + chunk.begin, n);
+        left -= n;
+        chunk.begin += n;
+        chunk.chain_bytes -= n;
+        if (chunk.begin != chunk.end) break;
+        const ChunkRef emptied = d.unread;
+        d.unread = detach_first(app.chunks(), emptied);
+        app.give_chunk(emptied);
+    }
+    const auto taken = static_cast<std::uint32_t>(wanted - left);
+    if (taken != 0) account_consumed(app, d, s, taken);
+    return taken;
+}
+
+// As take_bytes, leaving everything where it is.
+std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor to) {
+    static_cast<void>(fetch(app, d, s));
+    std::size_t left = up_to_mark(d, s, to.left());
+    const std::size_t wanted = left;
+    for (ChunkRef ref = d.unread; left != 0 && ref != kNoChunk; ref = app.chunks().at(ref).next) {
+        const Chunk& chunk = app.chunks().at(ref);
+        const std::size_t n = std::min<std::size_t>(left, chunk.size());
+        to.put(chunk.data() + chunk.begin, n);
+        left -= n;
+    }
+    return static_cast<std::uint32_t>(wanted - left);
+}
+
+// What a read that finds no byte answers: -EAGAIN, 0 for the end, or the error, once.
+long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
+    if ((status & StreamStatus::peer_closed) != 0 || d.shut_read != 0) return 0;
+    if ((status & StreamStatus::failed) != 0) return -take_error(app, d);
+    if ((status & StreamStatus::ended) != 0) return 0;
+    return -EAGAIN;
+}
+
+Instant deadline_of(Application& app, std::int64_t timeout_ns) {
+    return timeout_ns == 0 ? kNever : app.now() + nanoseconds(timeout_ns);
+}
+
+bool may_block(const Descriptor& d, int flags) {
+    return d.non_blocking == 0 && (flags & MSG_DONTWAIT) == 0;
+}
+
+long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int flags) {
+    Stream& s = app.stream(d);
+    const bool blocking = may_block(d, flags);
+    const bool all = blocking && (flags & MSG_WAITALL) != 0;
+    const std::size_t wanted = to.left();
+    if (wanted == 0) return 0;
+    std::size_t taken = 0;
+    const auto once = [&]() -> long {
+        // The status before the box: the stack puts the last bytes first, then says it was the last.
+        const std::uint32_t status = s.status.load(std::memory_order_acquire);
+        if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
+        if ((flags & MSG_PEEK) != 0) {
+            taken = peek_bytes(app, d, s, to);
+        } else {
+            taken += take_bytes(app, d, s, to);
+        }
+        if (taken == wanted || (taken != 0 && !all)) return static_cast<long>(taken);
+        const long reason = why_nothing(app, d, status);
+        return taken != 0 && reason != -EAGAIN ? static_cast<long>(taken) : reason;
+    };
+    if (!blocking) return app.attempt(Attempts::once, kNever, once);
+    long result = once();
+    if (result == -EAGAIN) {
+        const Instant deadline = deadline_of(app, app.details(d).receive_timeout_ns);
+        result = app.attempt(Attempts::until_done, deadline, once);
+    }
+    return result < 0 && taken != 0 ? static_cast<long>(taken) : result;
+}
+
+// Appends up to `bytes` to the chain `head`, its last chunk first; returns how many it took.
+std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::uint32_t bytes) {
+    ChunkStore& chunks = app.chunks();
+    std::uint32_t left = bytes;
+    while (left != 0) {
+        ChunkRef tail = head == kNoChunk ? kNoChunk : chunks.at(head).chain_tail;
+        if (tail == kNoChunk || chunks.at(tail).end == chunk_capacity(tail)) {
+            tail = app.cache().take(class_for(left));
+            if (tail == kNoChunk) {
+                app.run_stack();
+                tail = app.cache().take(class_for(left));
+            }
+            if (tail == kNoChunk) break;
+            head = join(chunks, head, tail);
+        }
+        Chunk& chunk = chunks.at(tail);
+        const std::uint32_t n = std::min(left, chunk_capacity(tail) - chunk.end);
+        from.get(chunk.data() + chunk.end, n);
+        chunk.end += n;
+        chunks.at(head).chain_bytes += n;
+        left -= n;
+    }
+    return bytes - left;
+}
+
+void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
+    const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+    // A request in the ring takes these bytes along, unless it would hold them back.
+    const bool covered = posted && kind != RequestKind::urgent &&
+                         (d.more_posted == 0 || kind == RequestKind::more);
+    if (covered) return;
+    d.more_posted = kind == RequestKind::more ? 1 : 0;
+    app.post({.kind = kind, .index = d.connection, .value = s.written});
+    app.kick();
+}
+
+// One attempt: bytes taken, or -EAGAIN when there is no room, or no chunk.
+long write_some(Application& app, Descriptor& d, ByteCursor& from, RequestKind kind) {
+    Stream& s = app.stream(d);
+    const std::uint32_t status = s.status.load(std::memory_order_acquire);
+    if (d.shut_write != 0 || (status & (StreamStatus::failed | StreamStatus::ended)) != 0) {
+        const int error = take_error(app, d);
+        return error != 0 ? -error : -EPIPE;
+    }
+    if ((status & StreamStatus::connected) == 0) return -EAGAIN;
+    std::uint32_t room = write_room(s);
+    if (room == 0) {
+        s.wants_write.store(1, std::memory_order_seq_cst);
+        room = write_room(s);  // it may have come before the stack saw the wish
+        if (room == 0) return -EAGAIN;
+    }
+    const auto bytes = static_cast<std::uint32_t>(std::min<std::size_t>(from.left(), room));
+    ChunkRef head = kNoChunk;
+    if (s.send_box.load(std::memory_order_relaxed) != kNoChunk) {
+        head = s.send_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    }
+    const std::uint32_t taken = append(app, head, from, bytes);
+    std::atomic_ref<std::uint32_t>(s.written).store(s.written + taken, std::memory_order_relaxed);
+    if (head != kNoChunk) s.send_box.store(head, std::memory_order_release);
+    if (taken == 0) {
+        app.starve(d);
+        if (head != kNoChunk) post_write(app, d, s, RequestKind::write);
+        return -EAGAIN;
+    }
+    post_write(app, d, s, kind);
+    return static_cast<long>(taken);
+}
+
+RequestKind write_kind(int flags) {
+    if ((flags & MSG_OOB) != 0) return RequestKind::urgent;
+    return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
+}
+
+long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags) {
+    const RequestKind kind = write_kind(flags);
+    Stream& s = app.stream(d);
+    // Bytes that wait in the box would hide where the urgent byte is.
+    if (kind == RequestKind::urgent && s.write_posted.load(std::memory_order_relaxed) != 0) {
+        app.run_stack();
+    }
+    const bool blocking = may_block(d, flags);
+    const std::size_t wanted = from.left();
+    const auto once = [&]() -> long { return write_some(app, d, from, kind); };
+    if (wanted == 0) {
+        const bool over = d.shut_write != 0 || (s.status.load(std::memory_order_acquire) &
+                                                (StreamStatus::failed | StreamStatus::ended)) != 0;
+        return over ? once() : 0;
+    }
+    long result = once();
+    if (result > 0 && (from.left() == 0 || !blocking)) {
+        if (kind == RequestKind::urgent) app.run_stack();
+        return result;
+    }
+    if (result < 0 && result != -EAGAIN) return result;
+    if (!blocking) return app.run_stack_for_retry() ? once() : result;
+    const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);
+    while (from.left() != 0) {
+        result = app.attempt(Attempts::until_done, deadline, once);
+        if (result < 0) break;
+    }
+    const auto done = static_cast<long>(wanted - from.left());
+    return done != 0 ? done : result;
+}
+
+}  // namespace
+
+long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
+    if (d.kind == DescriptorKind::pipe_read) {
+        if ((flags & MSG_PEEK) != 0) return -EINVAL;
+        const long result = read_pipe(app, d, to);
+        return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
+    }
+    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.connection == kNoIndex) return -ENOTCONN;
+    return receive_from_stream(app, d, to, flags);
+}
+
+long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
+    if (d.kind == DescriptorKind::pipe_write) {
+        const long result = write_pipe(app, d, from);
+        return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
+    }
+    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.connection == kNoIndex) return -ENOTCONN;
+    return send_to_stream(app, d, from, flags);
+}
+
+std::uint32_t readable_bytes(Application& app, Descriptor& d) {
+    if (d.kind == DescriptorKind::pipe_read) return d.pipe->size;
+    if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return 0;
+    static_cast<void>(fetch(app, d, app.stream(d)));
+    return d.unread == kNoChunk ? 0 : app.chunks().at(d.unread).chain_bytes;
+}
+
+std::uint32_t unacknowledged_bytes(Application& app, const Descriptor& d) {
+    if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return 0;
+    const Stream& s = app.stream(d);
+    return s.written - s.acknowledged.load(std::memory_order_acquire);
+}
+
+bool at_urgent_mark(Application& app, const Descriptor& d) {
+    if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return false;
+    app.drain_events();
+    if (d.urgent == 0) return false;
+    const Stream& s = app.stream(d);
+    return s.urgent_mark.load(std::memory_order_relaxed) == s.consumed.load(std::memory_order_relaxed);
+}
+
+}  // namespace mtcp::socket

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a connection as its application sees it: connect, shutdown, close, names, errors.
+#include "socket/stream_socket.h"
+
+#include "socket/listen_socket.h"
+
+namespace mtcp::socket {
+namespace {
+
+enum class Phase : std::uint8_t { none, opening, connected, failed, ended };
+
+Phase phase_of(Application& app, const Descriptor& d) {
+    if (d.connection == kNoIndex) return Phase::none;
+    const std::uint32_t status = app.stream(d).status.load(std::memory_order_acquire);
+    if ((status & StreamStatus::failed) != 0) return Phase::failed;
+    if ((status & StreamStatus::ended) != 0) return Phase::ended;
+    return (status & StreamStatus::connected) != 0 ? Phase::connected : Phase::opening;
+}
+
+Instant deadline_after(Application& app, std::int64_t timeout_ns) {
+    return timeout_ns == 0 ? kNever : app.now() + nanoseconds(timeout_ns);
+}
+
+// Frees what is held of the connection's bytes and gives it to the stack, for ever.
+void let_go(Application& app, Descriptor& d, CloseKind kind) {
+    while (d.unread != kNoChunk) {
+        const ChunkRef ref = d.unread;
+        d.unread = detach_first(app.chunks(), ref);
+        app.give_chunk(ref);
+    }
+    app.attach(d.connection, nullptr);
+    app.post({.kind = RequestKind::close,
+              .index = d.connection,
+              .value = kind == CloseKind::abort ? std::uint64_t{1} : 0});
+    app.kick();
+    d.connection = kNoIndex;
+}
+
+// A failed attempt leaves the socket as it was before connect(): it can try again.
+void forget_attempt(Application& app, Descriptor& d) {
+    let_go(app, d, CloseKind::orderly);
+    d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.urgent = 0;
+    d.unposted = 0;
+}
+
+wire::IpAddress next_source(Application& app) {
+    Application::SourceRange& range = app.sources();
+    if (range.count == 0) return wire::IpAddress::v4(0);
+    const std::uint32_t address = range.first + range.next;
+    range.next = range.next + 1 == range.count ? 0 : range.next + 1;
+    return wire::IpAddress::v4(address);
+}
+
+long check_destination(Application& app, const wire::Endpoint& remote) {
+    if (remote.port == 0) return -EADDRNOTAVAIL;
+    const CoreView& view = app.view();
+    if (remote.address.is_unspecified() || (remote.address.v4_bits() >> 28) >= 0xe) return -ENETUNREACH;
+    return view.has_route(view.core, remote.address) ? 0 : -ENETUNREACH;
+}
+
+long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+    const std::uint32_t index = app.take_connection();
+    if (index == kNoIndex) return -EAGAIN;
+    const DescriptorDetails& details = app.details(d);
+    OpenParameters parameters{};
+    parameters.key.local = d.bound != 0 && !details.local.address.is_unspecified()
+                               ? details.local.address
+                               : next_source(app);
+    parameters.key.local_port = d.bound != 0 ? details.local.port : std::uint16_t{0};
+    parameters.key.remote = remote.address;
+    parameters.key.remote_port = remote.port;
+    parameters.settings = details.settings;
+    d.connection = index;
+    app.attach(index, &d);
+    app.post_open(index, parameters);
+    app.kick();
+    return 0;
+}
+
+// SO_LINGER with a time: a blocking close waits until the peer has everything.
+void linger(Application& app, Descriptor& d, std::int32_t linger_s) {
+    if (phase_of(app, d) != Phase::connected) return;
+    app.post({.kind = RequestKind::shutdown, .index = d.connection});
+    app.kick();
+    const Stream& s = app.stream(d);
+    const Instant deadline = app.now() + seconds(linger_s);
+    // Interrupted or too late: the rest is delivered in the background, as without SO_LINGER.
+    static_cast<void>(app.attempt(Attempts::until_done, deadline, [&s]() -> long {
+        constexpr std::uint32_t kOver =
+            StreamStatus::send_closed | StreamStatus::failed | StreamStatus::ended;
+        return (s.status.load(std::memory_order_acquire) & kOver) != 0 ? 0 : -EAGAIN;
+    }));
+}
+
+}  // namespace
+
+long make_stream(Application& app) {
+    const std::uint32_t id = app.table().take(DescriptorKind::stream);
+    if (id == kNoIndex) return -EMFILE;
+    app.details(app.table().at(id)).settings = app.defaults();
+    return static_cast<long>(id);
+}
+
+long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+    switch (phase_of(app, d)) {
+        case Phase::none: break;
+        case Phase::opening: return -EALREADY;
+        case Phase::connected:
+        case Phase::ended: return -EISCONN;
+        case Phase::failed: {
+            const bool was_connected =
+                (app.stream(d).status.load(std::memory_order_relaxed) & StreamStatus::connected) != 0;
+            if (was_connected) return -EISCONN;
+            const int error = take_error(app, d);
+            forget_attempt(app, d);
+            if (error != 0) return -error;
+            break;
+        }
+    }
+    if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
+    if (const long wrong = start_connection(app, d, remote); wrong != 0) return wrong;
+    if (d.non_blocking != 0) return -EINPROGRESS;
+
+    const Instant deadline = deadline_after(app, app.details(d).send_timeout_ns);
+    const long result = app.attempt(Attempts::until_done, deadline, [&app, &d]() -> long {
+        switch (phase_of(app, d)) {
+            case Phase::opening: return -EAGAIN;
+            case Phase::failed: return -std::max(take_error(app, d), 1);
+            default: return 0;
+        }
+    });
+    if (result == -EAGAIN) return -EINPROGRESS;
+    if (result < 0 && phase_of(app, d) == Phase::failed) forget_attempt(app, d);
+    return result;
+}
+
+long shutdown_stream(Application& app, Descriptor& d, int how) {
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
+    const Phase phase = phase_of(app, d);
+    if (phase != Phase::connected) return -ENOTCONN;
+    if (how != SHUT_WR) d.shut_read = 1;
+    if (how != SHUT_RD && d.shut_write == 0) {
+        d.shut_write = 1;
+        app.post({.kind = RequestKind::shutdown, .index = d.connection});
+        app.kick();
+    }
+    app.raise(d, EpollBits::readable | EpollBits::writable | EpollBits::read_hup | EpollBits::hup);
+    return 0;
+}
+
+void close_stream(Application& app, Descriptor& d, CloseKind kind) {
+    if (d.connection != kNoIndex) {
+        const std::int32_t linger_s = app.details(d).linger_s;
+        if (linger_s == 0) kind = CloseKind::abort;
+        if (kind == CloseKind::orderly && linger_s > 0 && d.non_blocking == 0) linger(app, d, linger_s);
+        let_go(app, d, kind);
+    }
+    app.release(d);
+}
+
+int take_error(Application& app, Descriptor& d) {
+    if (d.connection == kNoIndex || d.error_taken != 0) return 0;
+    const Stream& s = app.stream(d);
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::failed) == 0) return 0;
+    d.error_taken = 1;
+    return s.error;
+}
+
+bool is_connected(Application& app, const Descriptor& d) {
+    return phase_of(app, d) == Phase::connected;
+}
+
+long local_name(Application& app, Descriptor& d, wire::Endpoint& name) {
+    if (d.kind == DescriptorKind::stream && d.connection != kNoIndex) {
+        const Stream& s = app.stream(d);
+        // The stack chooses address and port when it takes the request.
+        if ((s.status.load(std::memory_order_acquire) & StreamStatus::opened) == 0) app.run_stack();
+        if ((s.status.load(std::memory_order_acquire) & StreamStatus::opened) != 0) {
+            const wire::FlowKey key = app.key(d);
+            name = {key.local, key.local_port};
+            return 0;
+        }
+    } else if (d.bound != 0 && app.details(d).local.port == 0) {
+        if (const long wrong = choose_port(app, d); wrong != 0) return wrong;
+    }
+    name = d.bound != 0 ? app.details(d).local : wire::Endpoint{wire::IpAddress::v4(0), 0};
+    return 0;
+}
+
+long peer_name(Application& app, Descriptor& d, wire::Endpoint& name) {
+    const Phase phase = phase_of(app, d);
+    if (phase != Phase::connected && phase != Phase::ended) return -ENOTCONN;
+    const wire::FlowKey key = app.key(d);
+    name = {key.remote, key.remote_port};
+    return 0;
+}
+
+}  // namespace mtcp::socket

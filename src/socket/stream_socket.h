@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections as an application uses them: open, move bytes, close. Bytes cross to the stack and
+// back as whole chains of chunks through the stream's two mailboxes (stream.h).
+#pragma once
+
+#include <sys/socket.h>
+
+#include "socket/application.h"
+#include "socket/byte_cursor.h"
+
+namespace mtcp::socket {
+
+// --- life ---
+// A fresh socket. -EMFILE.
+[[nodiscard]] long make_stream(Application& app);
+// connect(2) to `remote`: 0, -EINPROGRESS, or why not.
+[[nodiscard]] long connect(Application& app, Descriptor& d, const wire::Endpoint& remote);
+// shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
+[[nodiscard]] long shutdown_stream(Application& app, Descriptor& d, int how);
+enum class CloseKind : std::uint8_t { orderly, abort };
+// Lets go of the connection, if there is one, and of the id.
+void close_stream(Application& app, Descriptor& d, CloseKind kind);
+
+// --- bytes ---
+// recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*, checked by the caller.
+[[nodiscard]] long receive(Application& app, Descriptor& d, ByteCursor to, int flags);
+[[nodiscard]] long send(Application& app, Descriptor& d, ByteCursor from, int flags);
+
+// --- names and state ---
+// The address the socket has, or will have; chooses a port when it was bound to port 0.
+[[nodiscard]] long local_name(Application& app, Descriptor& d, wire::Endpoint& name);
+[[nodiscard]] long peer_name(Application& app, Descriptor& d, wire::Endpoint& name);
+// The error of a failed connection, once; 0 when there is none or it was told.
+[[nodiscard]] int take_error(Application& app, Descriptor& d);
+// Bytes that a read would find.
+[[nodiscard]] std::uint32_t readable_bytes(Application& app, Descriptor& d);
+// Bytes written and not yet acknowledged.
+[[nodiscard]] std::uint32_t unacknowledged_bytes(Application& app, const Descriptor& d);
+[[nodiscard]] bool at_urgent_mark(Application& app, const Descriptor& d);
+[[nodiscard]] bool is_connected(Application& app, const Descriptor& d);
+
+// How many more bytes the send buffer takes.
+[[nodiscard]] inline std::uint32_t write_room(const Stream& s) {
+    const std::uint32_t held = s.written - s.acknowledged.load(std::memory_order_acquire);
+    const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
+    return limit > held ? limit - held : 0;
+}
+// Enough room to wake a writer for: a third, as Linux, so that it does not wake for every ACK.
+[[nodiscard]] inline bool has_write_room(const Stream& s) {
+    const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
+    return write_room(s) >= limit / 3;
+}
+
+}  // namespace mtcp::socket

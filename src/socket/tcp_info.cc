@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linux counts some things in segments that we count in bytes, and has its own numbers for states.
+#include "socket/tcp_info.h"
+
+#include <algorithm>
+#include <array>
+
+namespace mtcp::socket {
+namespace {
+
+// Values of TCP_ESTABLISHED ... TCP_CLOSING in the kernel, by our State.
+constexpr std::array<std::uint8_t, tcp::kStateCount> kLinuxState = [] {
+    using S = tcp::State;
+    std::array<std::uint8_t, tcp::kStateCount> table{};
+    const auto set = [&table](S state, std::uint8_t value) {
+        table[static_cast<std::size_t>(state)] = value;
+    };
+    set(S::established, 1);
+    set(S::syn_sent, 2);
+    set(S::syn_received, 3);
+    set(S::fin_wait_1, 4);
+    set(S::fin_wait_2, 5);
+    set(S::time_wait, 6);
+    set(S::closed, 7);
+    set(S::close_wait, 8);
+    set(S::last_ack, 9);
+    set(S::listen, 10);
+    set(S::closing, 11);
+    return table;
+}();
+
+std::uint32_t in_segments(std::uint32_t bytes, std::uint32_t mss) {
+    return mss == 0 ? 0 : (bytes + mss - 1) / mss;
+}
+
+}  // namespace
+
+tcp_info to_tcp_info(const tcp::Status& s) {
+    tcp_info info{};
+    const std::uint32_t mss = s.send_mss;
+    info.tcpi_state = kLinuxState[static_cast<std::size_t>(s.state)];
+    info.tcpi_ca_state = static_cast<std::uint8_t>(s.phase);
+    info.tcpi_retransmits = s.retransmissions;
+    info.tcpi_probes = s.probes;
+    info.tcpi_backoff = s.backoff;
+    info.tcpi_options = static_cast<std::uint8_t>((s.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+                                                  (s.selective_ack ? TCPI_OPT_SACK : 0) |
+                                                  (s.window_scaling ? TCPI_OPT_WSCALE : 0));
+    info.tcpi_snd_wscale = s.send_window_shift & 0xf;
+    info.tcpi_rcv_wscale = s.receive_window_shift & 0xf;
+    info.tcpi_rto = s.rto_us;
+    info.tcpi_snd_mss = mss;
+    info.tcpi_rcv_mss = s.receive_mss;
+    info.tcpi_advmss = s.receive_mss;
+    info.tcpi_unacked = in_segments(s.flight_bytes, mss);
+    info.tcpi_sacked = in_segments(s.sacked_bytes, mss);
+    info.tcpi_lost = in_segments(s.lost_bytes, mss);
+    info.tcpi_retrans = in_segments(s.retransmitted_bytes, mss);
+    info.tcpi_last_data_sent = s.since_last_send_ms;
+    info.tcpi_last_data_recv = s.since_last_receive_ms;
+    info.tcpi_last_ack_recv = s.since_last_receive_ms;
+    info.tcpi_pmtu = s.path_mtu;
+    info.tcpi_rtt = s.srtt_us;
+    info.tcpi_rttvar = s.rttvar_us;
+    info.tcpi_min_rtt = s.rtt_min_us;
+    info.tcpi_snd_ssthresh = in_segments(s.ssthresh_bytes, mss);
+    info.tcpi_snd_cwnd = std::max(s.cwnd_bytes / std::max(mss, 1u), std::uint32_t{mss == 0 ? 0u : 1u});
+    info.tcpi_reordering = 3;
+    info.tcpi_rcv_space = s.receive_window;
+    info.tcpi_total_retrans = s.total_retransmissions;
+    info.tcpi_bytes_acked = s.bytes_acked;
+    info.tcpi_bytes_received = s.bytes_received;
+    info.tcpi_bytes_retrans = s.bytes_retransmitted;
+    info.tcpi_notsent_bytes = s.unsent_bytes;
+    info.tcpi_snd_wnd = s.send_window;
+    return info;
+}
+
+tcp_info listening_tcp_info() {
+    tcp_info info{};
+    info.tcpi_state = kLinuxState[static_cast<std::size_t>(tcp::State::listen)];
+    return info;
+}
+
+}  // namespace mtcp::socket

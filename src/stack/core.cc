@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building a core, showing it to the application side, and ending it.
+#include "stack/core.h"
+
+#include <new>
+
+namespace mtcp::stack {
+namespace {
+
+SecretKey secret(Random& random) { return {.k0 = random.next(), .k1 = random.next()}; }
+
+Problem refused(const char* what) {
+    return {.what = std::string("cannot reserve memory for ") + what,
+            .why = "the system refused the mapping",
+            .mend =
+                "lower max_concurrency or the chunk counts, or raise the address-space limit "
+                "(ulimit -v)",
+            .error = ENOMEM};
+}
+
+}  // namespace
+
+Core::Core(CoreSetup setup)
+    : configuration_(std::move(setup.configuration)),
+      links_(std::move(setup.links)),
+      counters_(setup.counters != nullptr ? setup.counters : &own_counters_),
+      random_(setup.seed),
+      flow_secret_(secret(random_)),
+      port_secret_(secret(random_)),
+      queues_(std::move(setup.queues)),
+      network_configuration_(std::move(setup.network)),
+      loopback_addresses_(std::move(setup.loopback_addresses)),
+      now_(setup.now) {
+    tcp_.configuration = configuration_.tcp;
+    tcp_.isn_key = secret(random_);
+    tcp_.cookie_key = secret(random_);
+    tcp_.counters = counters_;
+}
+
+Result<std::unique_ptr<Core>, Problem> Core::create(CoreSetup setup) {
+    std::unique_ptr<Core> core(new (std::nothrow) Core(std::move(setup)));
+    if (core == nullptr) return failure(refused("a core"));
+    if (auto reserved = core->reserve(); !reserved) return failure(reserved.error());
+    return core;
+}
+
+Result<Done, Problem> Core::reserve() {
+    const Pages pages = configuration_.huge_pages ? Pages::huge_if_available : Pages::normal;
+    connection_grant_target_ = std::min<std::uint32_t>(socket::kConnectionGrantRing,
+                                                       configuration_.max_concurrency / 8 + 1);
+    const std::uint32_t connections = configuration_.max_concurrency + connection_grant_target_;
+    const std::uint64_t flows =
+        std::uint64_t{connections} + configuration_.half_open_max + configuration_.time_wait_max;
+    if (!chunks_.reserve(configuration_.chunks, pages)) return failure(refused("chunks"));
+    if (!connections_.reserve(connections, pages)) return failure(refused("connections"));
+    if (!half_open_.reserve(configuration_.half_open_max))
+        return failure(refused("half-open records"));
+    if (!time_wait_.reserve(configuration_.time_wait_max))
+        return failure(refused("TIME-WAIT records"));
+    if (!flows_.reserve(flows, pages)) return failure(refused("the flow table"));
+    if (!wheel_.reserve(connections, Pages::normal)) return failure(refused("timers"));
+    if (!tcp_.recoveries.reserve(configuration_.recoveries_max) ||
+        !tcp_.reassemblies.reserve(configuration_.reassemblies_max)) {
+        return failure(refused("loss-recovery records"));
+    }
+    streams_region_ = Region::map(std::size_t{connections} * sizeof(socket::Stream), pages);
+    if (streams_region_.data() == nullptr) return failure(refused("streams"));
+    streams_ = reinterpret_cast<socket::Stream*>(streams_region_.data());
+    unposted_.reserve(std::size_t{connections} + 64);
+    wheel_.start(now_);
+    chunk_bytes_total_ = chunks_.available_bytes();
+
+    loopback_ = io::LoopbackQueue::create({});
+    if (loopback_ == nullptr) return failure(refused("the loopback interface"));
+    queues_.push_back(loopback_.get());
+    network_configuration_.interfaces.push_back(
+        {.name = "lo",
+         .layer = io::Layer::ip,
+         .kind = net::InterfaceKind::loopback,
+         .partial_checksums = net::PartialChecksums::accepted,
+         .mac = {},
+         .mtu = loopback_->capabilities().mtu,
+         .addresses = loopback_addresses_});
+    if (links_.cores > 1) network_configuration_.other_cores = net::OtherCores::present;
+    auto network = net::Network::create(network_configuration_, *counters_, random_);
+    if (!network) return failure(network.error());
+    network_ = std::move(network).value();
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+        queues_[i]->set_counters(counters_);
+        network_->attach(i, *queues_[i]);
+    }
+    refill_grants();
+    return Done{};
+}
+
+Core::~Core() {
+    for (socket::Listener* listener : listeners_)
+        delete listener;
+}
+
+socket::CoreView Core::view(socket::Driver& driver) {
+    return {.channel = &channel_,
+            .chunks = &chunks_,
+            .streams = streams_,
+            .connection_capacity = connections_.capacity(),
+            .driver = &driver,
+            .defaults = configuration_.tcp.defaults,
+            .core = this,
+            .key =
+                [](void* core, std::uint32_t index) {
+                    return static_cast<Core*>(core)->connections_[index].tcb.key;
+                },
+            .is_local =
+                [](void* core, const wire::IpAddress& address) {
+                    return static_cast<Core*>(core)->network_->is_local(address);
+                },
+            .has_route =
+                [](void* core, const wire::IpAddress& address) {
+                    return static_cast<Core*>(core)->network_->has_route(address);
+                }};
+}
+
+void Core::shut_down(Instant now) {
+    take_requests(now);
+    for (socket::Listener*& listener : listeners_) {
+        if (listener != nullptr) unlisten(*listener, now);
+    }
+    for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
+        Connection& connection = connections_[index];
+        if (connection.attached) close(index, true, now);
+    }
+    while (time_wait_order_.first != kNoIndex)
+        drop_time_wait(time_wait_order_.first);
+}
+
+std::uint32_t Core::closing_connections() const {
+    std::uint32_t closing = 0;
+    for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
+        const Connection& connection = connections_[index];
+        closing += connection.alive && !connection.attached ? 1 : 0;
+    }
+    return closing;
+}
+
+void Core::abandon_closing(Instant now) {
+    for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
+        if (connections_[index].alive) {
+            react(index, tcp::on_abort(tcp_, connections_[index].tcb, now), nullptr, now);
+        }
+    }
+}
+
+Core::Levels Core::levels() const {
+    return {.connections = connections_.used(),
+            .half_open = half_open_.used(),
+            .time_wait = time_wait_.used(),
+            .chunks = chunks_.used_total(),
+            .flows = flows_.size(),
+            .recoveries = tcp_.recoveries.used(),
+            .reassemblies = tcp_.reassemblies.used()};
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// One core: everything it owns, and what it does in a turn. Nothing here is shared with another
+// core but the rings between them and two read-mostly tables (shared_tables.h). Exactly one thread
+// at a time runs it; which one is the driver's business (drivers.h).
+//
+// Reading order: turn.cc, receive.cc, passive.cc, reactions.cc, requests.cc, transmit.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/index_pool.h"
+#include "base/problem.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "io/loopback/loopback_queue.h"
+#include "io/packet_io.h"
+#include "net/network.h"
+#include "socket/channel.h"
+#include "stack/configuration.h"
+#include "stack/flow_table.h"
+#include "stack/handoff_ring.h"
+#include "stack/records.h"
+#include "stack/shared_tables.h"
+#include "stack/timer_wheel.h"
+#include "tcp/connection.h"
+#include "tcp/passive_open.h"
+#include "tcp/time_wait.h"
+
+namespace mtcp::stack {
+
+// What connects a core to its neighbours in the process. Filled by Stack; empty for a lone core.
+struct CoreLinks {
+    std::size_t self = 0;
+    std::size_t cores = 1;
+    SharedTables* shared = nullptr;  // nullptr when cores == 1
+    std::vector<HandoffRing*> to;    // [core]; nullptr for self
+    std::vector<HandoffRing*> from;  // [core]; nullptr for self
+    void (*ring_doorbell)(void* context, std::size_t core) = nullptr;
+    void* context = nullptr;
+};
+
+struct CoreSetup {
+    StackConfiguration configuration;
+    // One entry a queue, in the order of `queues`; the loopback interface is appended by create().
+    net::NetworkConfiguration network;
+    std::vector<io::Queue*> queues;
+    std::vector<net::Prefix> loopback_addresses;  // own addresses on no wire
+    CoreLinks links;
+    std::uint64_t seed = 0;        // of all randomness in the core
+    Counters* counters = nullptr;  // nullptr: the core keeps its own
+    Instant now;
+};
+
+struct TurnResult {
+    bool did_work = false;
+    bool posted_events = false;      // the application has something to fetch
+    Instant next_deadline = kNever;  // when to come back though nothing arrives; past: at once
+};
+
+// Out-of-order chunks one connection may hold (a segment that needs more is dropped
+// unacknowledged).
+inline constexpr std::uint16_t kStagedChunksMax = 1024;
+// When to try again after a transmit ring was full or frames had run out.
+inline constexpr Duration kBlockedRetry = microseconds(50);
+// Segments sent in one turn, and for one connection before the next has its turn.
+inline constexpr std::uint32_t kSegmentsPerTurn = 512;
+inline constexpr std::uint32_t kSegmentsPerConnection = 64;
+
+class Core {
+  public:
+    // Reserves all memory. Problem: configuration or memory.
+    [[nodiscard]] static Result<std::unique_ptr<Core>, Problem> create(CoreSetup setup);
+    ~Core();
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+
+    // One turn: inhale, process, timers, requests, exhale, publish. Reads no clock, never sleeps.
+    TurnResult turn(Instant now);
+
+    [[nodiscard]] socket::CoreView view(socket::Driver& driver);
+    [[nodiscard]] socket::Channel& channel() { return channel_; }
+    [[nodiscard]] std::span<io::Queue* const> queues() const { return queues_; }
+    // Another core has put something into a ring of ours.
+    [[nodiscard]] bool has_handoffs() const;
+    // Requests wait, or something else that a turn would take up at once.
+    [[nodiscard]] bool has_requests() const { return !channel_.requests.empty(); }
+    [[nodiscard]] Counters& counters() { return *counters_; }
+
+    // The application is gone: what it holds is reset, listeners are dropped. Connections it had
+    // closed before go on to their end: keep calling turn() while closing_connections() > 0, then
+    // abandon_closing().
+    void shut_down(Instant now);
+    [[nodiscard]] std::uint32_t closing_connections() const;
+    void abandon_closing(Instant now);
+
+    // For tests and tools: levels of every pool.
+    struct Levels {
+        std::uint32_t connections = 0;
+        std::uint32_t half_open = 0;
+        std::uint32_t time_wait = 0;
+        std::uint64_t chunks = 0;  // not in a free list of the stack (grants are counted)
+        std::uint64_t flows = 0;
+        std::uint32_t recoveries = 0;
+        std::uint32_t reassemblies = 0;
+        friend bool operator==(const Levels&, const Levels&) = default;
+    };
+    [[nodiscard]] Levels levels() const;
+
+  private:
+    // A received segment on its way through the stages of receive.cc.
+    struct Arrival {
+        wire::Segment segment;
+        wire::FlowKey key;
+        net::Inbound inbound;
+        std::uint32_t hash = 0;
+        std::uint32_t hops = 0;
+    };
+    // The paper's three priorities. ACKs that arose in this turn are held back for one turn when
+    // the application has events to answer: its data then carries them.
+    static constexpr std::uint8_t kControl = 1;
+    static constexpr std::uint8_t kAck = 2;
+    static constexpr std::uint8_t kData = 3;
+    static constexpr std::uint8_t kFreshAck = 4;
+    static constexpr std::size_t kWorkLists = 5;
+    struct WorkList {
+        std::uint32_t first = kNoIndex;
+        std::uint32_t last = kNoIndex;
+    };
+
+    explicit Core(CoreSetup setup);
+    [[nodiscard]] Result<Done, Problem> reserve();
+
+    // receive.cc
+    bool receive(Instant now);
+    void process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now);
+    void take_handoffs(Instant now);
+    bool stage(const net::Inbound& inbound, Arrival& arrival);
+    void deliver(Arrival& arrival, Instant now);
+    void deliver_stray(Arrival& arrival, Instant now);
+    [[nodiscard]] bool hand_off(const Arrival& arrival, std::size_t core);
+    void deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant now);
+    void path_error(const net::PathErrorNotice& notice, std::uint32_t hops, Instant now);
+    void drain_network_notices(Instant now);
+    [[nodiscard]] FlowRef find(const wire::FlowKey& key, std::uint32_t hash) const;
+    [[nodiscard]] const wire::FlowKey& key_of(FlowRef ref) const;
+
+    // passive.cc
+    [[nodiscard]] socket::Listener* find_listener(const wire::FlowKey& key) const;
+    void deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now);
+    void deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant now);
+    void deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant now);
+    bool keep_half_open(socket::Listener& listener, const tcp::HalfOpen& record,
+                        std::uint32_t hash);
+    bool promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,
+                 Instant now);
+    void drop_half_open(std::uint32_t index);
+    void queue_half_open(std::uint32_t index);
+    void drop_time_wait(std::uint32_t index);
+    void enter_time_wait(std::uint32_t index, Instant now);
+    void reset_stray(const Arrival& arrival, Instant now);
+    void passive_timers(Instant now);
+    [[nodiscard]] Instant passive_deadline() const;
+    [[nodiscard]] tcp::ListenerSettings listener_settings(const socket::Listener& listener,
+                                                          std::size_t interface) const;
+    void reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
+               const tcp::Settings& settings, Instant now);
+
+    // reactions.cc
+    void react(std::uint32_t index, const tcp::Reaction& reaction, const wire::Segment* segment,
+               Instant now);
+    void store_received(std::uint32_t index, const tcp::Reaction& reaction,
+                        const wire::Segment& segment);
+    void append_to_box(Connection& connection, socket::Stream& stream,
+                       std::span<const std::byte> bytes);
+    void stage_out_of_order(Connection& connection, std::uint32_t position,
+                            std::span<const std::byte> bytes);
+    void release_staged(Connection& connection, socket::Stream& stream, std::uint32_t edge);
+    [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
+    void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
+    void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
+    void make_connection(std::uint32_t index, std::uint32_t send_buffer);
+    void enter_flow_table(std::uint32_t index);
+    void post(std::uint32_t index, std::uint16_t event_bits);
+    void post_listener(socket::Listener& listener);
+    void publish();
+    void give_to_accept_queue(std::uint32_t index, Instant now);
+    void end_connection(std::uint32_t index);
+    void release_if_unused(std::uint32_t index);
+    void fail_open(std::uint32_t index, int error);
+    void update_timer(std::uint32_t index);
+    void schedule(std::uint32_t index, std::uint8_t work);
+
+    // requests.cc
+    bool take_requests(Instant now);
+    void take(const socket::Request& request, Instant now);
+    void open(std::uint32_t index, Instant now);
+    void take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now);
+    void sync_consumed(std::uint32_t index, Instant now);
+    void close(std::uint32_t index, bool abort, Instant now);
+    void listen(socket::Listener& listener);
+    void unlisten(socket::Listener& listener, Instant now);
+    void refill_grants();
+    [[nodiscard]] bool pick_port(wire::FlowKey& key, Instant now);
+    [[nodiscard]] bool claim(const wire::FlowKey& key, Instant now);
+
+    // transmit.cc
+    bool transmit(Instant now);
+    bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
+    [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
+    void emit(Connection& connection, io::Frame frame, const wire::OutgoingSegment& segment,
+              Instant now);
+    void copy_from_send_queue(Connection& connection, std::uint32_t offset,
+                              std::span<std::byte> out);
+    void put_on(std::uint8_t which, std::uint32_t index);
+    void take_off(std::uint32_t index);
+    void promote_fresh_acks();
+
+    void timers(Instant now);
+    [[nodiscard]] bool ensure_path(Connection& connection);
+
+    StackConfiguration configuration_;
+    CoreLinks links_;
+    Counters own_counters_;
+    Counters* counters_;
+    Random random_;
+    tcp::Environment tcp_;
+    SecretKey flow_secret_;
+    SecretKey port_secret_;
+    std::uint64_t ports_picked_ = 0;
+
+    std::vector<io::Queue*> queues_;  // the last one is the loopback
+    std::unique_ptr<io::LoopbackQueue> loopback_;
+    net::NetworkConfiguration network_configuration_;
+    std::vector<net::Prefix> loopback_addresses_;
+    std::unique_ptr<net::Network> network_;
+
+    socket::Channel channel_;
+    socket::ChunkStore chunks_;
+    Region streams_region_;
+    socket::Stream* streams_ = nullptr;
+
+    FlowTable flows_;
+    IndexPool<Connection> connections_;
+    IndexPool<HalfOpenRecord> half_open_;
+    IndexPool<TimeWaitRecord> time_wait_;
+    TimerWheel wheel_;
+    std::array<RecordList, kSynAckTriesMax + 1>
+        half_open_by_try_;        // each list is in deadline order
+    RecordList time_wait_order_;  // oldest first
+
+    std::vector<socket::Listener*> listeners_;  // by id; nullptr: free
+    std::array<WorkList, kWorkLists> work_;     // by kControl ...; [0] is not used
+    std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
+    bool posted_ = false;
+    bool transmit_blocked_ = false;
+    std::uint64_t chunk_bytes_total_ = 0;
+    std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
+    std::uint32_t connection_grant_target_ = 0;
+    Instant now_;  // of the turn in progress
+
+    std::array<io::Frame, io::kBurst> frames_;
+    std::array<Arrival, io::kBurst> arrivals_;
+};
+
+}  // namespace mtcp::stack

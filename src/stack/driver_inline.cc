@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inline driver, and what both drivers share: clock, doorbell, sleeping.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <new>
+
+#include "io/wait.h"
+#include "stack/drivers.h"
+
+namespace mtcp::stack {
+
+Instant monotonic_now() {
+    timespec t;
+    ::clock_gettime(CLOCK_MONOTONIC, &t);
+    return {std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec};
+}
+
+// --- Doorbell
+// ---------------------------------------------------------------------------------------
+
+bool Doorbell::open() {
+    descriptor_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return descriptor_ >= 0;
+}
+
+Doorbell::~Doorbell() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void Doorbell::ring() {
+    // Pairs with announce(): either the sleeper sees what was posted before this, or this sees it
+    // asleep.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (asleep_.load(std::memory_order_relaxed) != 0 && asleep_.exchange(0) != 0) ring_always();
+}
+
+void Doorbell::ring_always() {
+    const int saved = errno;
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(descriptor_, &one, sizeof one));
+    errno = saved;
+}
+
+void Doorbell::announce() {
+    asleep_.store(1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void Doorbell::withdraw() {
+    asleep_.store(0, std::memory_order_relaxed);
+    std::uint64_t count;
+    static_cast<void>(!::read(descriptor_, &count, sizeof count));
+}
+
+Slept sleep_on(Core& core, Doorbell& doorbell, Instant now, Instant deadline) {
+    doorbell.announce();
+    Slept slept = Slept::woken;
+    if (!core.has_requests() && !core.has_handoffs()) {
+        ++core.counters().sleeps;
+        const int descriptors[] = {doorbell.descriptor()};
+        if (io::wait_until(core.queues(), descriptors, now, deadline) == io::Woken::by_signal) {
+            slept = Slept::by_signal;
+        }
+    }
+    doorbell.withdraw();
+    return slept;
+}
+
+namespace {
+
+// Empty turns before sleeping in the kernel: a few microseconds, the price of one sleep and
+// wake-up.
+constexpr int kIdleTurns = 20;
+
+class InlineDriver final : public CoreDriver {
+  public:
+    InlineDriver(Core& core, Doorbell& doorbell) : core_(core), doorbell_(doorbell) {}
+    ~InlineDriver() override {
+        if (epoll_ >= 0) ::close(epoll_);
+        if (timer_ >= 0) ::close(timer_);
+    }
+
+    void run_stack() override { static_cast<void>(turn(monotonic_now())); }
+    void kick() override {}
+    [[nodiscard]] Instant now() override { return monotonic_now(); }
+
+    Wake wait(Instant deadline) override {
+        int idle = 0;
+        while (true) {
+            if (interrupted_.exchange(false)) return Wake::interrupted;
+            const Instant t = monotonic_now();
+            const TurnResult result = turn(t);
+            if (!core_.channel().events.empty()) {
+                if (epoll_ >= 0) doorbell_.ring_always();  // keeps the descriptor readable
+                return Wake::events;
+            }
+            if (t >= deadline) {
+                if (epoll_ >= 0) arm_descriptor(result.next_deadline);
+                return Wake::deadline;
+            }
+            const Instant until = earlier(deadline, result.next_deadline);
+            if (result.did_work || until <= t) {
+                idle = 0;
+                continue;
+            }
+            if (++idle <= kIdleTurns) continue;
+            idle = 0;
+            if (sleep_on(core_, doorbell_, t, until) == Slept::by_signal) return Wake::interrupted;
+        }
+    }
+
+    int event_descriptor() override {
+        if (epoll_ >= 0) return epoll_;
+        epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+        timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (epoll_ < 0 || timer_ < 0) return -1;
+        const auto add = [this](int descriptor) {
+            epoll_event event{};
+            event.events = EPOLLIN;
+            if (descriptor >= 0)
+                static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event));
+        };
+        add(timer_);
+        add(doorbell_.descriptor());
+        for (io::Queue* queue : core_.queues())
+            add(queue->wait_descriptor());
+        doorbell_.ring_always();  // readable until the first look
+        return epoll_;
+    }
+
+    void stop() override {}
+    void abandon() override {}
+    void interrupt() override {
+        interrupted_.store(true);
+        doorbell_.ring_always();
+    }
+
+  private:
+    TurnResult turn(Instant t) {
+        if (armed_) {
+            for (io::Queue* queue : core_.queues())
+                queue->finish_wait();
+            doorbell_.withdraw();
+            armed_ = false;
+        }
+        return core_.turn(t);
+    }
+    // Nothing to report now: the descriptor becomes readable when a turn is worth making.
+    void arm_descriptor(Instant next) {
+        armed_ = true;
+        doorbell_.withdraw();
+        doorbell_.announce();
+        bool ready = core_.has_requests() || core_.has_handoffs();
+        for (io::Queue* queue : core_.queues()) {
+            ready |= !queue->prepare_wait();
+            next = earlier(next, queue->next_deadline());
+        }
+        if (ready) doorbell_.ring_always();
+        itimerspec when{};
+        if (next != kNever) {
+            const std::int64_t ns = next.ns > 1 ? next.ns : 1;
+            when.it_value = {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+        }
+        static_cast<void>(::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr));
+    }
+
+    Core& core_;
+    Doorbell& doorbell_;
+    std::atomic<bool> interrupted_{false};
+    int epoll_ = -1;
+    int timer_ = -1;
+    bool armed_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CoreDriver>, Problem> make_inline_driver(Core& core, Doorbell& doorbell) {
+    return std::unique_ptr<CoreDriver>(new InlineDriver(core, doorbell));
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flows without a connection: listeners, half-open and TIME-WAIT records. tcp/ decides by pure
+// functions; here the tables follow.
+#include "stack/core.h"
+#include "stack/flow_owner.h"
+
+namespace mtcp::stack {
+namespace {
+
+std::uint32_t to_ms(Instant t) { return static_cast<std::uint32_t>(t.ns / 1'000'000); }
+bool due(std::uint32_t deadline_ms, Instant now) {
+    return static_cast<std::int32_t>(to_ms(now) - deadline_ms) >= 0;
+}
+// The instant near `now` whose millisecond count is `deadline_ms` modulo 2^32, rounded up.
+Instant at_ms(std::uint32_t deadline_ms, Instant now) {
+    const auto ahead = static_cast<std::int32_t>(deadline_ms - to_ms(now));
+    return Instant{(now.ns / 1'000'000 + ahead) * 1'000'000};
+}
+
+}  // namespace
+
+socket::Listener* Core::find_listener(const wire::FlowKey& key) const {
+    socket::Listener* any = nullptr;
+    for (socket::Listener* listener : listeners_) {
+        if (listener == nullptr || listener->endpoint.port != key.local_port) continue;
+        if (listener->endpoint.address == key.local) return listener;
+        if (listener->endpoint.address.is_unspecified()) any = listener;
+    }
+    return any;
+}
+
+tcp::ListenerSettings Core::listener_settings(const socket::Listener& listener,
+                                              std::size_t interface) const {
+    const std::uint32_t mtu = network_->mtu(interface);
+    return {.settings = listener.settings,
+            .path_mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu, 65535)),
+            .defer_accept_s = listener.defer_accept_s};
+}
+
+void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now) {
+    const wire::Flags flags = arrival.segment.flags;
+    const tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
+    if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
+        counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again
+        return;
+    }
+    const bool bare_ack =
+        flags.has(wire::Flags::ack) && !flags.has(wire::Flags::syn | wire::Flags::rst);
+    tcp::HalfOpen record;
+    if (bare_ack && counters_->cookies_sent != 0 &&
+        tcp::check_cookie(tcp_, settings, arrival.key, arrival.segment, now, record)) {
+        if (promote(listener, record, arrival, now)) ++counters_->cookies_accepted;
+        return;
+    }
+    const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
+    const auto decision =
+        tcp::on_listen_segment(tcp_, settings, arrival.key, arrival.segment,
+                               full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
+    switch (decision.verdict) {
+        case tcp::ListenVerdict::record:
+            if (!keep_half_open(listener, decision.half_open, arrival.hash)) return;
+            reply(arrival.key, decision.reply, listener.settings, now);
+            break;
+        case tcp::ListenVerdict::cookie:
+            ++counters_->cookies_sent;
+            reply(arrival.key, decision.reply, listener.settings, now);
+            break;
+        case tcp::ListenVerdict::reset:
+            counters_->drop(Drop::tcp_not_listening);
+            ++counters_->resets_out;
+            reply(arrival.key, decision.reply, listener.settings, now);
+            break;
+        case tcp::ListenVerdict::drop: counters_->drop(decision.drop); break;
+    }
+}
+
+// --- half-open
+// ----------------------------------------------------------------------------------------
+
+bool Core::keep_half_open(socket::Listener& listener, const tcp::HalfOpen& record,
+                          std::uint32_t hash) {
+    const std::uint32_t index = half_open_.take();
+    if (index == kNoIndex) {
+        counters_->drop(Drop::tcp_half_open_full);
+        return false;
+    }
+    half_open_[index].record = record;
+    half_open_[index].record.listener = static_cast<std::uint16_t>(listener.id);
+    ++listener.half_open;
+    flows_.insert(hash, FlowRef::make(RecordKind::half_open, index));
+    if (links_.cores > 1 && owner_of(record.key, links_.cores) != links_.self) {
+        static_cast<void>(
+            links_.shared->exceptions.insert(exception_hash(record.key), links_.self));
+    }
+    queue_half_open(index);
+    return true;
+}
+
+void Core::queue_half_open(std::uint32_t index) {
+    HalfOpenRecord& half_open = half_open_[index];
+    half_open.listed_by_try = static_cast<std::uint8_t>(
+        std::min<std::size_t>(half_open.record.retransmissions, kSynAckTriesMax));
+    append(half_open_, half_open_by_try_[half_open.listed_by_try], index);
+}
+
+void Core::drop_half_open(std::uint32_t index) {
+    HalfOpenRecord& half_open = half_open_[index];
+    const wire::FlowKey key = half_open.record.key;
+    remove(half_open_, half_open_by_try_[half_open.listed_by_try], index);
+    flows_.erase(flow_hash(flow_secret_, key), FlowRef::make(RecordKind::half_open, index));
+    if (socket::Listener* listener = listeners_[half_open.record.listener]; listener != nullptr) {
+        --listener->half_open;
+    }
+    if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) {
+        links_.shared->exceptions.erase(exception_hash(key), links_.self);
+    }
+    half_open_.give_back(index);
+}
+
+void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant now) {
+    HalfOpenRecord& half_open = half_open_[index];
+    if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
+    socket::Listener* listener = listeners_[half_open.record.listener];
+    MTCP_ASSERT(listener != nullptr);  // a listener takes its half-open records along
+    const tcp::ListenerSettings settings = listener_settings(*listener, arrival.inbound.interface);
+    const auto decision =
+        tcp::on_half_open_segment(tcp_, settings, half_open.record, arrival.segment, now);
+    if (decision.drop != Drop::count_) counters_->drop(decision.drop);
+    switch (decision.verdict) {
+        case tcp::HalfOpenVerdict::keep: break;
+        case tcp::HalfOpenVerdict::reply:
+            reply(arrival.key, decision.reply, listener->settings, now);
+            break;
+        case tcp::HalfOpenVerdict::promote: {
+            if (listener->accepted.size() >= listener->backlog) {
+                half_open.record.acked = 1;
+                counters_->drop(Drop::tcp_accept_queue_full);
+                break;
+            }
+            const tcp::HalfOpen record = half_open.record;
+            drop_half_open(index);
+            static_cast<void>(promote(*listener, record, arrival, now));
+            break;
+        }
+        case tcp::HalfOpenVerdict::reset:
+            drop_half_open(index);
+            ++counters_->resets_out;
+            reply(arrival.key, decision.reply, listener->settings, now);
+            break;
+        case tcp::HalfOpenVerdict::drop: drop_half_open(index); break;
+    }
+}
+
+bool Core::promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,
+                   Instant now) {
+    if (listener.accepted.size() >= listener.backlog) {
+        counters_->drop(Drop::tcp_accept_queue_full);
+        return false;
+    }
+    const std::uint32_t index = connections_.take();
+    if (index == kNoIndex) {
+        counters_->drop(Drop::tcp_no_connection_record);
+        return false;
+    }
+    make_connection(index, listener.settings.send_buffer);
+    Connection& connection = connections_[index];
+    connection.listener = static_cast<std::uint16_t>(listener.id);
+    connection.attached = true;
+    connection.alive = true;
+    tcp::promote(tcp_, listener_settings(listener, arrival.inbound.interface), record,
+                 connection.tcb, now);
+    connection.hash = arrival.hash;
+    enter_flow_table(index);
+    deliver_to_connection(index, arrival, now);
+    return true;
+}
+
+// --- TIME-WAIT
+// ------------------------------------------------------------------------------------------
+
+void Core::enter_time_wait(std::uint32_t index, Instant now) {
+    Connection& connection = connections_[index];
+    std::uint32_t slot = time_wait_.take();
+    if (slot == kNoIndex) {
+        if (time_wait_order_.first == kNoIndex) return;  // none are kept at all
+        ++counters_->time_wait_recycled;
+        drop_time_wait(time_wait_order_.first);
+        slot = time_wait_.take();
+    }
+    time_wait_[slot].record = tcp::make_time_wait(tcp_, connection.tcb, now);
+    append(time_wait_, time_wait_order_, slot);
+    flows_.replace(connection.hash, FlowRef::make(RecordKind::connection, index),
+                   FlowRef::make(RecordKind::time_wait, slot));
+    connection.in_flow_table = false;
+    if (links_.cores > 1) connection.misplaced = false;  // its entry goes with the record
+}
+
+void Core::drop_time_wait(std::uint32_t index) {
+    const wire::FlowKey key = time_wait_[index].record.key;
+    remove(time_wait_, time_wait_order_, index);
+    flows_.erase(flow_hash(flow_secret_, key), FlowRef::make(RecordKind::time_wait, index));
+    if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) {
+        links_.shared->exceptions.erase(exception_hash(key), links_.self);
+    }
+    time_wait_.give_back(index);
+}
+
+void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant now) {
+    if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
+    const auto decision =
+        tcp::on_time_wait_segment(tcp_, time_wait_[index].record, arrival.segment, now);
+    switch (decision.verdict) {
+        case tcp::TimeWaitVerdict::ack:
+            if (decision.restart) {
+                remove(time_wait_, time_wait_order_, index);
+                append(time_wait_, time_wait_order_, index);
+            }
+            reply(arrival.key, decision.reply, configuration_.tcp.defaults, now);
+            break;
+        case tcp::TimeWaitVerdict::reopen:
+            if (socket::Listener* listener = find_listener(arrival.key); listener != nullptr) {
+                ++counters_->time_wait_reused;
+                drop_time_wait(index);
+                deliver_to_listener(*listener, arrival, now);
+            } else {
+                counters_->drop(Drop::tcp_time_wait);
+            }
+            break;
+        case tcp::TimeWaitVerdict::drop: counters_->drop(decision.drop); break;
+    }
+}
+
+// --- timers
+// ------------------------------------------------------------------------------------------------
+
+void Core::passive_timers(Instant now) {
+    for (RecordList& list : half_open_by_try_) {
+        while (list.first != kNoIndex && due(half_open_[list.first].record.deadline_ms, now)) {
+            const std::uint32_t index = list.first;
+            HalfOpenRecord& half_open = half_open_[index];
+            const socket::Listener* listener = listeners_[half_open.record.listener];
+            MTCP_ASSERT(listener != nullptr);
+            const auto decision = tcp::on_half_open_deadline(tcp_, listener_settings(*listener, 0),
+                                                             half_open.record, now);
+            if (decision.verdict == tcp::HalfOpenVerdict::drop) {
+                drop_half_open(index);
+                continue;
+            }
+            remove(half_open_, list, index);
+            queue_half_open(index);
+            if (decision.verdict == tcp::HalfOpenVerdict::reply) {
+                const wire::FlowKey key = half_open.record.key;
+                reply(key, decision.reply, listener->settings, now);
+            }
+        }
+    }
+    while (time_wait_order_.first != kNoIndex &&
+           due(time_wait_[time_wait_order_.first].record.expires_ms, now)) {
+        drop_time_wait(time_wait_order_.first);
+    }
+}
+
+Instant Core::passive_deadline() const {
+    Instant next = kNever;
+    const Instant now = now_;
+    for (const RecordList& list : half_open_by_try_) {
+        if (list.first != kNoIndex)
+            next = earlier(next, at_ms(half_open_[list.first].record.deadline_ms, now));
+    }
+    if (time_wait_order_.first != kNoIndex) {
+        next = earlier(next, at_ms(time_wait_[time_wait_order_.first].record.expires_ms, now));
+    }
+    return next;
+}
+
+// --- replies without a connection
+// -----------------------------------------------------------------------------
+
+void Core::reset_stray(const Arrival& arrival, Instant now) {
+    wire::OutgoingSegment segment;
+    if (!tcp::reset_for(arrival.segment, segment)) return;
+    ++counters_->resets_out;
+    reply(arrival.key, segment, configuration_.tcp.defaults, now);
+}
+
+void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
+                 const tcp::Settings& settings, Instant now) {
+    auto route = network_->route(key.remote, key.local);
+    if (!route) {
+        counters_->drop(Drop::no_route);
+        return;
+    }
+    io::Frame frame;
+    if (!network_->allocate(route->path.interface, frame)) return;
+    std::byte* tcp_bytes = frame.data + route->path.header_room;
+    const std::size_t length = wire::emit_segment(segment, key.local_port, key.remote_port,
+                                                  {tcp_bytes, wire::kTcpHeaderMax});
+    ++counters_->segments_out;
+    network_->output(route->path,
+                     {.source = key.local,
+                      .destination = key.remote,
+                      .length = static_cast<std::uint32_t>(length),
+                      .tos = settings.type_of_service,
+                      .ttl = settings.time_to_live},
+                     frame, now);
+}
+
+}  // namespace mtcp::stack

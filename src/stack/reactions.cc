@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carrying out what TCP decided: bytes are stored and freed, the application is told, records
+// change.
+#include <algorithm>
+#include <cstring>
+
+#include "stack/core.h"
+#include "stack/flow_owner.h"
+
+namespace mtcp::stack {
+
+using socket::ChunkRef;
+using socket::kNoChunk;
+using socket::StreamEvents;
+using socket::StreamStatus;
+
+namespace {
+
+void add_status(socket::Stream& stream, std::uint16_t bits) {
+    stream.status.store(
+        static_cast<std::uint16_t>(stream.status.load(std::memory_order_relaxed) | bits),
+        std::memory_order_release);
+}
+
+// Appends to the chain `head`, its tail chunk first. The caller has made sure there is room.
+ChunkRef append_bytes(socket::ChunkStore& chunks, ChunkRef head, std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        ChunkRef tail = head == kNoChunk ? kNoChunk : chunks.at(head).chain_tail;
+        if (tail == kNoChunk || chunks.at(tail).end == socket::chunk_capacity(tail)) {
+            tail = chunks.take_any(socket::class_for(bytes.size()));
+            MTCP_ASSERT(tail != kNoChunk);
+            head = join(chunks, head, tail);
+        }
+        socket::Chunk& chunk = chunks.at(tail);
+        const std::size_t room = socket::chunk_capacity(tail) - chunk.end;
+        const std::size_t length = std::min(room, bytes.size());
+        std::memcpy(chunk.data() + chunk.end, bytes.data(), length);
+        chunk.end += static_cast<std::uint32_t>(length);
+        chunks.at(head).chain_bytes += static_cast<std::uint32_t>(length);
+        bytes = bytes.subspan(length);
+    }
+    return head;
+}
+
+}  // namespace
+
+void Core::react(std::uint32_t index, const tcp::Reaction& reaction, const wire::Segment* segment,
+                 Instant now) {
+    if (reaction.drop != Drop::count_) counters_->drop(reaction.drop);
+    if (reaction.placement_count != 0 || reaction.received_bytes != 0) {
+        store_received(index, reaction, *segment);
+    }
+    if (reaction.acked_bytes != 0) free_acknowledged(index, reaction.acked_bytes);
+    if (reaction.events != 0) carry_out(index, reaction, now);
+    if (connections_[index].alive) {
+        if (reaction.work != 0) schedule(index, reaction.work);
+        update_timer(index);
+    }
+}
+
+void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now) {
+    Connection& connection = connections_[index];
+    socket::Stream& stream = streams_[index];
+    if (reaction.has(tcp::Events::connected)) {
+        stream.send_mss = tcp::effective_mss(connection.tcb);
+        add_status(stream, StreamStatus::opened | StreamStatus::connected);
+        if (connection.listener != kNoListener) {
+            give_to_accept_queue(index, now);
+            if (!connection.alive) return;
+        } else {
+            post(index, StreamEvents::connected | StreamEvents::writable);
+        }
+    }
+    if (reaction.has(tcp::Events::readable)) post(index, StreamEvents::readable);
+    if (reaction.has(tcp::Events::urgent)) {
+        add_status(stream, StreamStatus::urgent);
+        post(index, StreamEvents::urgent);
+    }
+    if (reaction.has(tcp::Events::peer_closed)) {
+        add_status(stream, StreamStatus::peer_closed);
+        post(index, StreamEvents::peer_closed | StreamEvents::readable);
+    }
+    if (reaction.has(tcp::Events::send_closed)) {
+        add_status(stream, StreamStatus::send_closed);
+        post(index, StreamEvents::ended);
+    }
+    if (reaction.has(tcp::Events::error)) {
+        stream.error = reaction.error;
+        add_status(stream, StreamStatus::failed);
+        post(index, StreamEvents::failed);
+    }
+    if (reaction.has(tcp::Events::time_wait | tcp::Events::closed)) {
+        // Whatever reply is still pending (a reset, the last ACK) leaves before the TCB goes.
+        std::uint32_t budget = kSegmentsPerConnection;
+        static_cast<void>(send_from(index, now, budget));
+        if (reaction.has(tcp::Events::time_wait)) enter_time_wait(index, now);
+        end_connection(index);
+    }
+}
+
+// --- received bytes
+// -------------------------------------------------------------------------------
+
+bool Core::can_store(const Connection& connection, const wire::Segment& segment) const {
+    if (connection.staged_chunks >= kStagedChunksMax && segment.seq != connection.tcb.rcv.nxt)
+        return false;
+    const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
+    const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;
+    std::size_t available = 0;
+    for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
+        available += chunks_.available(static_cast<socket::ChunkClass>(c));
+    }
+    return available >= needed;
+}
+
+void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
+                          const wire::Segment& segment) {
+    Connection& connection = connections_[index];
+    socket::Stream& stream = streams_[index];
+    const std::uint32_t edge = connection.received_edge;
+    const bool in_order_only = connection.staged == kNoChunk && reaction.placement_count == 1 &&
+                               reaction.placements[0].stream_offset == 0;
+    for (std::size_t i = 0; i < reaction.placement_count; ++i) {
+        const tcp::Placement& placement = reaction.placements[i];
+        const auto bytes = segment.payload.subspan(placement.payload_offset, placement.length);
+        if (in_order_only) {
+            append_to_box(connection, stream, bytes);
+        } else {
+            ++counters_->out_of_order;
+            stage_out_of_order(connection, edge + placement.stream_offset, bytes);
+        }
+    }
+    connection.received_edge = edge + reaction.received_bytes;
+    if (!in_order_only) release_staged(connection, stream, connection.received_edge);
+}
+
+void Core::append_to_box(Connection&, socket::Stream& stream, std::span<const std::byte> bytes) {
+    // While it is out of the box the chain is ours alone; the application finds an empty box.
+    ChunkRef head = stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    head = append_bytes(chunks_, head, bytes);
+    stream.receive_box.store(head, std::memory_order_release);
+}
+
+// Staged chunks form a chain ordered by position; TCP's placements never overlap what is there.
+void Core::stage_out_of_order(Connection& connection, std::uint32_t position,
+                              std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ChunkRef fresh = chunks_.take_any(socket::class_for(bytes.size()));
+        MTCP_ASSERT(fresh != kNoChunk);
+        socket::Chunk& chunk = chunks_.at(fresh);
+        const std::size_t length =
+            std::min<std::size_t>(socket::chunk_capacity(fresh), bytes.size());
+        std::memcpy(chunk.data(), bytes.data(), length);
+        chunk.end = static_cast<std::uint32_t>(length);
+        chunk.chain_bytes = chunk.end;
+        chunk.position = position;
+        ++connection.staged_chunks;
+
+        ChunkRef before = kNoChunk;
+        ChunkRef after = connection.staged;
+        if (after != kNoChunk) {  // mostly it belongs at the end
+            const ChunkRef tail = chunks_.at(after).chain_tail;
+            if (static_cast<std::int32_t>(position - chunks_.at(tail).position) > 0) {
+                before = tail;
+                after = kNoChunk;
+            }
+        }
+        while (after != kNoChunk &&
+               static_cast<std::int32_t>(chunks_.at(after).position - position) < 0) {
+            before = after;
+            after = chunks_.at(after).next;
+        }
+        chunk.next = after;
+        const ChunkRef old_tail =
+            connection.staged == kNoChunk ? kNoChunk : chunks_.at(connection.staged).chain_tail;
+        if (before == kNoChunk) {
+            connection.staged = fresh;
+        } else {
+            chunks_.at(before).next = fresh;
+        }
+        chunks_.at(connection.staged).chain_tail = after == kNoChunk ? fresh : old_tail;
+
+        position += static_cast<std::uint32_t>(length);
+        bytes = bytes.subspan(length);
+    }
+}
+
+// Moves staged chunks below `edge` into the receive box.
+void Core::release_staged(Connection& connection, socket::Stream& stream, std::uint32_t edge) {
+    ChunkRef ready = kNoChunk;
+    while (connection.staged != kNoChunk) {
+        const ChunkRef first = connection.staged;
+        socket::Chunk& chunk = chunks_.at(first);
+        if (static_cast<std::int32_t>(chunk.position - edge) >= 0) break;
+        const ChunkRef next = chunk.next;
+        if (next != kNoChunk) chunks_.at(next).chain_tail = chunk.chain_tail;
+        connection.staged = next;
+        --connection.staged_chunks;
+        chunk.next = kNoChunk;
+        chunk.chain_tail = first;
+        chunk.chain_bytes = chunk.size();
+        ready = join(chunks_, ready, first);
+    }
+    if (ready == kNoChunk) return;
+    const ChunkRef head = stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    stream.receive_box.store(join(chunks_, head, ready), std::memory_order_release);
+}
+
+// --- acknowledged bytes
+// -----------------------------------------------------------------------------
+
+void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
+    Connection& connection = connections_[index];
+    socket::Stream& stream = streams_[index];
+    std::uint32_t left = bytes;
+    while (left != 0) {
+        const ChunkRef first = connection.send_queue;
+        MTCP_ASSERT(first != kNoChunk);
+        socket::Chunk& chunk = chunks_.at(first);
+        if (chunk.size() > left) {
+            chunk.begin += left;
+            chunk.chain_bytes -= left;
+            break;
+        }
+        left -= chunk.size();
+        connection.send_queue = detach_first(chunks_, first);
+        if (connection.send_cursor == first) connection.send_cursor = kNoChunk;
+        chunks_.give_back(first);
+    }
+    if (connection.send_cursor == kNoChunk || connection.send_cursor == connection.send_queue) {
+        connection.send_cursor = connection.send_queue;
+        connection.cursor_offset = 0;
+    } else {
+        connection.cursor_offset -= bytes;
+    }
+    const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
+    stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
+    if (connection.attached && stream.wants_write.load(std::memory_order_seq_cst) != 0) {
+        // What was queued since is the application's secret (it may be in the box); the send queue
+        // bounds it from below, and a wake-up too many does no harm.
+        const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
+        if (tcp::bytes_queued(connection.tcb) <= limit - limit / 3) {
+            stream.wants_write.store(0, std::memory_order_relaxed);
+            post(index, StreamEvents::writable);
+        }
+    }
+}
+
+// --- telling the application
+// ------------------------------------------------------------------------
+
+void Core::post(std::uint32_t index, std::uint16_t event_bits) {
+    Connection& connection = connections_[index];
+    if (!connection.attached || !connection.announced) return;
+    ++counters_->events_posted;
+    posted_ = true;
+    if (streams_[index].events.fetch_or(event_bits, std::memory_order_acq_rel) != 0) return;
+    if (!unposted_.empty() || !channel_.events.push(index)) unposted_.push_back(index);
+}
+
+void Core::post_listener(socket::Listener& listener) {
+    posted_ = true;
+    if (listener.event_pending.exchange(1, std::memory_order_acq_rel) != 0) return;
+    const std::uint32_t entry = socket::kListenerEvent | listener.id;
+    if (!unposted_.empty() || !channel_.events.push(entry)) unposted_.push_back(entry);
+}
+
+void Core::publish() {
+    std::size_t pushed = 0;
+    while (pushed < unposted_.size() && channel_.events.push(unposted_[pushed]))
+        ++pushed;
+    unposted_.erase(unposted_.begin(), unposted_.begin() + static_cast<std::ptrdiff_t>(pushed));
+}
+
+void Core::give_to_accept_queue(std::uint32_t index, Instant now) {
+    Connection& connection = connections_[index];
+    socket::Listener* listener = listeners_[connection.listener];
+    // Announced before the push: events of a connection the application has not accepted yet are
+    // dropped there, and what they say is in the stream's status.
+    connection.announced = true;
+    if (listener == nullptr || !listener->accepted.push(index)) {
+        connection.attached = connection.announced = false;
+        react(index, tcp::on_abort(tcp_, connection.tcb, now), nullptr, now);
+        return;
+    }
+    connection.in_accept_queue = true;
+    ++counters_->passive_opens;
+    post_listener(*listener);
+}
+
+// --- the end of a connection
+// --------------------------------------------------------------------------
+
+void Core::end_connection(std::uint32_t index) {
+    Connection& connection = connections_[index];
+    if (!connection.alive) return;
+    connection.alive = false;
+    tcp::release(tcp_, connection.tcb);
+    wheel_.disarm(index);
+    take_off(index);
+    chunks_.give_back_chain(connection.send_queue);
+    chunks_.give_back_chain(connection.staged);
+    connection.send_queue = connection.send_cursor = connection.staged = kNoChunk;
+    connection.staged_chunks = 0;
+    if (connection.in_flow_table) {
+        flows_.erase(connection.hash, FlowRef::make(RecordKind::connection, index));
+        connection.in_flow_table = false;
+    }
+    if (connection.misplaced) {
+        links_.shared->exceptions.erase(exception_hash(connection.tcb.key), links_.self);
+        connection.misplaced = false;
+    }
+    if (connection.attached) {
+        add_status(streams_[index], StreamStatus::ended);
+        post(index, StreamEvents::ended);
+    }
+    release_if_unused(index);
+}
+
+void Core::release_if_unused(std::uint32_t index) {
+    Connection& connection = connections_[index];
+    if (connection.alive || connection.attached) return;
+    socket::Stream& stream = streams_[index];
+    chunks_.give_back_chain(stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel));
+    chunks_.give_back_chain(stream.send_box.exchange(kNoChunk, std::memory_order_acq_rel));
+    connections_.give_back(index);
+}
+
+void Core::update_timer(std::uint32_t index) {
+    wheel_.arm(index, tcp::deadline(connections_[index].tcb));
+}
+
+void Core::schedule(std::uint32_t index, std::uint8_t work) {
+    if ((work & tcp::Work::control) != 0) {
+        put_on(kControl, index);
+    } else if ((work & tcp::Work::data) != 0) {
+        put_on(kData, index);
+    } else if (connections_[index].listed == 0) {
+        put_on(kFreshAck, index);
+    }
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// From received frames to the records they concern. A burst goes through stages (parse all, look up
+// all with prefetch, deliver all); correctness does not depend on the staging.
+#include <algorithm>
+
+#include "stack/core.h"
+#include "stack/flow_owner.h"
+#include "wire/segment.h"
+
+namespace mtcp::stack {
+namespace {
+
+// A frame is passed on at most this often, so that two cores that disagree cannot play ball with
+// it.
+constexpr std::uint32_t kHopsMax = 2;
+
+}  // namespace
+
+bool Core::receive(Instant now) {
+    bool worked = false;
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+        const std::size_t count = queues_[i]->receive(frames_, now);
+        if (count == 0) continue;
+        worked = true;
+        process_burst(i, {frames_.data(), count}, now);
+        queues_[i]->release({frames_.data(), count});
+    }
+    if (links_.cores > 1 && has_handoffs()) {
+        take_handoffs(now);
+        worked = true;
+    }
+    return worked;
+}
+
+void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now) {
+    std::size_t staged = 0;
+    for (const io::Frame& frame : frames) {
+        ++counters_->frames_in;
+        counters_->bytes_in += frame.length;
+        Arrival& arrival = arrivals_[staged];
+        net::PathErrorNotice notice;
+        switch (network_->input(interface, frame, now, arrival.inbound, notice)) {
+            case net::Verdict::tcp:
+                if (stage(arrival.inbound, arrival)) ++staged;
+                break;
+            case net::Verdict::path_error: path_error(notice, 0, now); break;
+            case net::Verdict::consumed:
+            case net::Verdict::dropped: break;
+        }
+    }
+    for (std::size_t i = 0; i < staged; ++i) {
+        const FlowRef guess = flows_.guess(arrivals_[i].hash);
+        if (guess.valid() && guess.kind() == RecordKind::connection) {
+            prefetch_for_write(&connections_[guess.index()].tcb);
+            prefetch_for_write(&streams_[guess.index()]);
+        }
+    }
+    for (std::size_t i = 0; i < staged; ++i)
+        deliver(arrivals_[i], now);
+    drain_network_notices(now);
+}
+
+bool Core::stage(const net::Inbound& inbound, Arrival& arrival) {
+    ++counters_->segments_in;
+    auto parsed = wire::parse_segment(inbound.bytes);
+    if (!parsed) {
+        counters_->drop(parsed.error());
+        return false;
+    }
+    arrival.segment = std::move(parsed).value();
+    arrival.segment.ecn = inbound.ecn;
+    arrival.key = {.local = inbound.destination,
+                   .remote = inbound.source,
+                   .local_port = arrival.segment.destination_port,
+                   .remote_port = arrival.segment.source_port};
+    arrival.hash = flow_hash(flow_secret_, arrival.key);
+    arrival.hops = 0;
+    flows_.prefetch_bucket(arrival.hash);
+    return true;
+}
+
+const wire::FlowKey& Core::key_of(FlowRef ref) const {
+    switch (ref.kind()) {
+        case RecordKind::connection: return connections_[ref.index()].tcb.key;
+        case RecordKind::half_open: return half_open_[ref.index()].record.key;
+        case RecordKind::time_wait: break;
+    }
+    return time_wait_[ref.index()].record.key;
+}
+
+FlowRef Core::find(const wire::FlowKey& key, std::uint32_t hash) const {
+    return flows_.find(hash, [&](FlowRef ref) { return key_of(ref) == key; });
+}
+
+void Core::deliver(Arrival& arrival, Instant now) {
+    const FlowRef ref = find(arrival.key, arrival.hash);
+    if (!ref.valid() && links_.cores > 1) {
+        std::size_t core = links_.shared->exceptions.find(exception_hash(arrival.key));
+        if (core >= links_.cores) {
+            const std::size_t owner = owner_of(arrival.key, links_.cores);
+            core = links_.shared->listening.choose(arrival.key.local_port, owner, arrival.hash);
+            if (core >= links_.cores) core = owner;
+        }
+        if (core != links_.self && hand_off(arrival, core)) return;
+    }
+    if (!net::verify_checksum(arrival.inbound, *counters_)) return;
+    if (!ref.valid()) {
+        deliver_stray(arrival, now);
+        return;
+    }
+    switch (ref.kind()) {
+        case RecordKind::connection: deliver_to_connection(ref.index(), arrival, now); break;
+        case RecordKind::half_open: deliver_to_half_open(ref.index(), arrival, now); break;
+        case RecordKind::time_wait: deliver_to_time_wait(ref.index(), arrival, now); break;
+    }
+}
+
+void Core::deliver_stray(Arrival& arrival, Instant now) {
+    if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
+    if (socket::Listener* listener = find_listener(arrival.key); listener != nullptr) {
+        deliver_to_listener(*listener, arrival, now);
+        return;
+    }
+    const bool reset = arrival.segment.flags.has(wire::Flags::rst);
+    counters_->drop(reset ? Drop::tcp_stray_reset : Drop::tcp_not_listening);
+    reset_stray(arrival, now);
+}
+
+// True: the frame is no longer ours, given on or counted as lost.
+bool Core::hand_off(const Arrival& arrival, std::size_t core) {
+    if (arrival.hops >= kHopsMax) return false;
+    HandoffRecord record;
+    record.kind = HandoffKind::segment;
+    record.hops = arrival.hops + 1;
+    record.inbound = arrival.inbound;
+    record.inbound.bytes = {};
+    if (!links_.to[core]->push(record, arrival.inbound.bytes)) {
+        counters_->drop(Drop::handoff_ring_full);
+        return true;
+    }
+    ++counters_->handoffs_out;
+    links_.ring_doorbell(links_.context, core);
+    return true;
+}
+
+bool Core::has_handoffs() const {
+    return std::any_of(links_.from.begin(), links_.from.end(),
+                       [](const HandoffRing* ring) { return ring != nullptr && !ring->empty(); });
+}
+
+void Core::take_handoffs(Instant now) {
+    for (HandoffRing* ring : links_.from) {
+        if (ring == nullptr) continue;
+        for (std::size_t taken = 0; taken < io::kBurst; ++taken) {
+            const HandoffRecord* record = ring->front();
+            if (record == nullptr) break;
+            switch (record->kind) {
+                case HandoffKind::segment: {
+                    ++counters_->handoffs_in;
+                    Arrival& arrival = arrivals_[0];
+                    arrival.inbound = record->inbound;
+                    arrival.inbound.bytes = record->bytes();
+                    if (stage(arrival.inbound, arrival)) {
+                        arrival.hops = record->hops;
+                        deliver(arrival, now);
+                    }
+                    break;
+                }
+                case HandoffKind::neighbour: network_->apply(record->update, now); break;
+                case HandoffKind::path_error: path_error(record->notice, record->hops, now); break;
+            }
+            ring->pop();
+        }
+    }
+}
+
+void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant now) {
+    Connection& connection = connections_[index];
+    const wire::Segment& segment = arrival.segment;
+    if (segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
+    if (!segment.payload.empty() && !can_store(connection, segment)) {
+        // Dropped before TCP saw it: nothing of it was acknowledged, the peer sends it again.
+        counters_->drop(connection.staged_chunks >= kStagedChunksMax ? Drop::tcp_out_of_order_full
+                                                                     : Drop::tcp_no_chunk);
+        return;
+    }
+    if (connection.attached) sync_consumed(index, now);
+    react(index, tcp::on_segment(tcp_, connection.tcb, segment, now), &segment, now);
+}
+
+void Core::path_error(const net::PathErrorNotice& notice, std::uint32_t hops, Instant now) {
+    const std::uint32_t hash = flow_hash(flow_secret_, notice.key);
+    const FlowRef ref = find(notice.key, hash);
+    if (!ref.valid() && links_.cores > 1 && hops < kHopsMax) {
+        std::size_t core = links_.shared->exceptions.find(exception_hash(notice.key));
+        if (core >= links_.cores) core = owner_of(notice.key, links_.cores);
+        if (core != links_.self) {
+            HandoffRecord record;
+            record.kind = HandoffKind::path_error;
+            record.hops = hops + 1;
+            record.notice = notice;
+            if (!links_.to[core]->push(record, {})) {
+                counters_->drop(Drop::handoff_ring_full);
+            } else {
+                links_.ring_doorbell(links_.context, core);
+            }
+            return;
+        }
+    }
+    if (!ref.valid() || ref.kind() != RecordKind::connection) {
+        counters_->drop(Drop::icmp_stale);
+        return;
+    }
+    Connection& connection = connections_[ref.index()];
+    const auto kind = static_cast<tcp::PathError>(notice.kind);
+    react(ref.index(), tcp::on_path_error(tcp_, connection.tcb, kind, notice.mtu, notice.seq, now),
+          nullptr, now);
+}
+
+void Core::drain_network_notices(Instant now) {
+    net::PathErrorNotice notice;
+    while (network_->poll_failure(notice))
+        path_error(notice, 0, now);
+    if (links_.cores == 1) return;
+    net::NeighbourUpdate update;
+    while (network_->poll_update(update)) {
+        for (std::size_t core = 0; core < links_.cores; ++core) {
+            if (core == links_.self) continue;
+            HandoffRecord record;
+            record.kind = HandoffKind::neighbour;
+            record.update = update;
+            if (links_.to[core]->push(record, {})) links_.ring_doorbell(links_.context, core);
+        }
+    }
+}
+
+}  // namespace mtcp::stack

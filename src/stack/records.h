@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a core keeps of a flow, by kind: connection, half-open, TIME-WAIT.
+#pragma once
+
+#include <cstdint>
+
+#include "base/index_pool.h"
+#include "net/network.h"
+#include "socket/chunk.h"
+#include "tcp/connection.h"
+#include "tcp/passive_open.h"
+#include "tcp/time_wait.h"
+
+namespace mtcp::stack {
+
+// The stack's side of a connection. The application's side is the socket::Stream of the same index.
+struct Connection {
+    tcp::Tcb tcb;
+
+    net::Path path;
+    std::uint32_t hash;            // of the key, as in the flow table
+    socket::ChunkRef send_queue;   // bytes from SND.UNA on; kNoChunk: none
+    socket::ChunkRef send_cursor;  // the chunk that holds byte `cursor_offset` of the send queue
+    std::uint32_t cursor_offset;
+    socket::ChunkRef staged;  // out-of-order bytes, by position; kNoChunk: none
+    std::uint16_t staged_chunks;
+    std::uint16_t listener;       // id of the listener that made it, or kNoListener
+    std::uint32_t received_edge;  // in-order bytes received so far, modulo 2^32
+    std::uint32_t consumed_seen;  // of Stream::consumed
+    std::uint32_t work_next;
+    std::uint32_t work_previous;
+    std::uint8_t listed;  // 0: on no work list; else which
+    bool alive : 1;       // the TCB is in use
+    bool attached : 1;    // the application holds it, or may be given it
+    bool announced : 1;   // the application knows the index: events may be posted
+    bool in_accept_queue : 1;
+    bool misplaced : 1;  // has an entry in FlowExceptions
+    bool has_path : 1;
+    bool in_flow_table : 1;
+};
+
+inline constexpr std::uint16_t kNoListener = 0xffff;
+
+struct RecordList {
+    std::uint32_t first = kNoIndex;
+    std::uint32_t last = kNoIndex;
+};
+
+struct HalfOpenRecord {
+    tcp::HalfOpen record;
+    std::uint32_t next;
+    std::uint32_t previous;
+    std::uint8_t listed_by_try;
+};
+
+struct TimeWaitRecord {
+    tcp::TimeWait record;
+    std::uint32_t next;
+    std::uint32_t previous;
+};
+
+// SYN-ACK transmissions are kept in one list each, so that every list has one constant interval.
+inline constexpr std::size_t kSynAckTriesMax = 10;
+
+template <typename Pool>
+void append(Pool& pool, RecordList& list, std::uint32_t index) {
+    auto& record = pool[index];
+    record.next = kNoIndex;
+    record.previous = list.last;
+    if (list.last != kNoIndex) {
+        pool[list.last].next = index;
+    } else {
+        list.first = index;
+    }
+    list.last = index;
+}
+
+template <typename Pool>
+void remove(Pool& pool, RecordList& list, std::uint32_t index) {
+    auto& record = pool[index];
+    (record.previous != kNoIndex ? pool[record.previous].next : list.first) = record.next;
+    (record.next != kNoIndex ? pool[record.next].previous : list.last) = record.previous;
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the application asked for since the last turn, and the grants it lives on.
+#include <cerrno>
+
+#include "base/siphash.h"
+#include "stack/core.h"
+#include "stack/flow_owner.h"
+
+namespace mtcp::stack {
+
+using socket::ChunkRef;
+using socket::kNoChunk;
+using socket::Request;
+using socket::RequestKind;
+using socket::StreamStatus;
+
+bool Core::take_requests(Instant now) {
+    bool worked = false;
+    Request request{};
+    // At most one ring's worth a turn: an application that never stops writing must not stop the
+    // core.
+    for (std::size_t taken = 0; taken < socket::kRequestRing && channel_.requests.pop(request);
+         ++taken) {
+        take(request, now);
+        worked = true;
+    }
+    ChunkRef chunk;
+    while (channel_.returned_chunks.pop(chunk))
+        chunks_.give_back(chunk);
+    return worked;
+}
+
+void Core::take(const Request& request, Instant now) {
+    const std::uint32_t index = request.index;
+    switch (request.kind) {
+        case RequestKind::open: open(index, now); break;
+        case RequestKind::write: take_send_box(index, tcp::SendHint::none, now); break;
+        case RequestKind::more: take_send_box(index, tcp::SendHint::more_follows, now); break;
+        case RequestKind::urgent: take_send_box(index, tcp::SendHint::urgent, now); break;
+        case RequestKind::consumed:
+            streams_[index].consume_posted.store(0, std::memory_order_seq_cst);
+            if (connections_[index].alive) sync_consumed(index, now);
+            break;
+        case RequestKind::shutdown:
+            if (!connections_[index].alive) break;
+            take_send_box(index, tcp::SendHint::none, now);
+            if (connections_[index].alive) {
+                react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now), nullptr, now);
+            }
+            break;
+        case RequestKind::close: close(index, request.value != 0, now); break;
+        case RequestKind::settings: {
+            tcp::Settings settings;
+            if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
+            react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr,
+                  now);
+            break;
+        }
+        case RequestKind::listen:
+            listen(*reinterpret_cast<socket::Listener*>(request.value));
+            break;
+        case RequestKind::unlisten:
+            unlisten(*reinterpret_cast<socket::Listener*>(request.value), now);
+            break;
+        case RequestKind::status:
+            *reinterpret_cast<tcp::Status*>(request.value) =
+                connections_[index].alive ? tcp::status(tcp_, connections_[index].tcb, now)
+                                          : tcp::Status{};
+            break;
+    }
+}
+
+// --- connections
+// --------------------------------------------------------------------------------------
+
+void Core::make_connection(std::uint32_t index, std::uint32_t send_buffer) {
+    Connection& connection = connections_[index];
+    connection.path = {};
+    connection.hash = 0;
+    connection.send_queue = connection.send_cursor = connection.staged = kNoChunk;
+    connection.cursor_offset = 0;
+    connection.staged_chunks = 0;
+    connection.listener = kNoListener;
+    connection.received_edge = connection.consumed_seen = 0;
+    connection.listed = 0;
+    connection.alive = connection.attached = connection.announced = false;
+    connection.in_accept_queue = connection.misplaced = connection.has_path = false;
+    connection.in_flow_table = false;
+    streams_[index].reset(send_buffer);
+}
+
+void Core::enter_flow_table(std::uint32_t index) {
+    Connection& connection = connections_[index];
+    flows_.insert(connection.hash, FlowRef::make(RecordKind::connection, index));
+    connection.in_flow_table = true;
+    if (links_.cores > 1 && owner_of(connection.tcb.key, links_.cores) != links_.self) {
+        connection.misplaced =
+            links_.shared->exceptions.insert(exception_hash(connection.tcb.key), links_.self);
+    }
+}
+
+void Core::fail_open(std::uint32_t index, int error) {
+    ++counters_->connects_failed;
+    streams_[index].error = error;
+    streams_[index].status.store(StreamStatus::opened | StreamStatus::failed | StreamStatus::ended,
+                                 std::memory_order_release);
+    post(index, socket::StreamEvents::failed);
+}
+
+void Core::open(std::uint32_t index, Instant now) {
+    socket::OpenParameters parameters{};
+    MTCP_ASSERT(channel_.open_parameters.pop(parameters));
+    --connection_grants_;
+    Connection& connection = connections_[index];
+    connection.attached = connection.announced = true;
+    streams_[index].send_limit.store(parameters.settings.send_buffer, std::memory_order_relaxed);
+    wire::FlowKey& key = parameters.key;
+    connection.tcb.key = key;
+
+    auto route = network_->route(key.remote, key.local);
+    if (!route) {
+        fail_open(index, route.error() == net::RouteError::no_route       ? ENETUNREACH
+                         : route.error() == net::RouteError::no_neighbour ? ENOBUFS
+                                                                          : EADDRNOTAVAIL);
+        return;
+    }
+    key.local = route->source;
+    const bool free = key.local_port != 0 ? claim(key, now) : pick_port(key, now);
+    connection.tcb.key = key;
+    if (!free) {
+        fail_open(index, EADDRNOTAVAIL);
+        return;
+    }
+    connection.path = route->path;
+    connection.has_path = true;
+    connection.alive = true;
+    connection.hash = flow_hash(flow_secret_, key);
+    ++counters_->active_opens;
+    const tcp::OpenRequest request{
+        .key = key, .settings = parameters.settings, .path_mtu = route->path.mtu};
+    const tcp::Reaction reaction = tcp::on_open(tcp_, connection.tcb, request, now);
+    enter_flow_table(index);
+    streams_[index].status.store(StreamStatus::opened, std::memory_order_release);
+    react(index, reaction, nullptr, now);
+}
+
+// Is the tuple free, or held by a TIME-WAIT that may be taken over (RFC 6191)?
+bool Core::claim(const wire::FlowKey& key, Instant now) {
+    const FlowRef ref = find(key, flow_hash(flow_secret_, key));
+    if (!ref.valid()) return true;
+    if (ref.kind() != RecordKind::time_wait) return false;
+    if (!tcp::may_reuse(tcp_, time_wait_[ref.index()].record, now)) return false;
+    ++counters_->time_wait_reused;
+    drop_time_wait(ref.index());
+    return true;
+}
+
+// RFC 6056 §3.3.4: a secret starting point for each destination, then a walk. A port is taken only
+// if the flow's owner is this core, so that its answers come here.
+bool Core::pick_port(wire::FlowKey& key, Instant now) {
+    const std::uint32_t first = configuration_.port_first;
+    const std::uint32_t span = configuration_.port_last - first + 1u;
+    key.local_port = 0;
+    const std::uint64_t start =
+        siphash(port_secret_, {reinterpret_cast<const std::byte*>(&key), sizeof key}) +
+        ports_picked_;
+    for (std::uint32_t step = 0; step < span; ++step) {
+        key.local_port = static_cast<std::uint16_t>(first + (start + step) % span);
+        if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) continue;
+        if (find_listener(key) != nullptr || !claim(key, now)) continue;
+        ports_picked_ += step + 1;
+        return true;
+    }
+    return false;
+}
+
+void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
+    Connection& connection = connections_[index];
+    socket::Stream& stream = streams_[index];
+    stream.write_posted.store(0, std::memory_order_seq_cst);
+    const ChunkRef chain = stream.send_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    if (!connection.alive || (chain != kNoChunk && !tcp::can_send(connection.tcb))) {
+        chunks_.give_back_chain(chain);
+        return;
+    }
+    const std::uint32_t bytes = chain == kNoChunk ? 0 : chunks_.at(chain).chain_bytes;
+    if (bytes == 0 && hint != tcp::SendHint::none) return;
+    connection.send_queue = join(chunks_, connection.send_queue, chain);
+    if (connection.send_cursor == kNoChunk) {
+        connection.send_cursor = connection.send_queue;
+        connection.cursor_offset = 0;
+    }
+    react(index, tcp::on_send(tcp_, connection.tcb, bytes, hint, now), nullptr, now);
+}
+
+void Core::sync_consumed(std::uint32_t index, Instant now) {
+    Connection& connection = connections_[index];
+    const std::uint32_t consumed = streams_[index].consumed.load(std::memory_order_acquire);
+    const std::uint32_t fresh = consumed - connection.consumed_seen;
+    if (fresh == 0) return;
+    connection.consumed_seen = consumed;
+    react(index, tcp::on_consume(tcp_, connection.tcb, fresh, now), nullptr, now);
+}
+
+void Core::close(std::uint32_t index, bool abort, Instant now) {
+    Connection& connection = connections_[index];
+    if (connection.alive) take_send_box(index, tcp::SendHint::none, now);
+    if (connection.alive) sync_consumed(index, now);
+    connection.attached = connection.announced = connection.in_accept_queue = false;
+    if (!connection.alive) {
+        release_if_unused(index);
+        return;
+    }
+    socket::Stream& stream = streams_[index];
+    chunks_.give_back_chain(stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel));
+    react(
+        index,
+        abort ? tcp::on_abort(tcp_, connection.tcb, now) : tcp::on_close(tcp_, connection.tcb, now),
+        nullptr, now);
+}
+
+// --- listeners
+// --------------------------------------------------------------------------------------------
+
+void Core::listen(socket::Listener& listener) {
+    if (listeners_.size() <= listener.id) listeners_.resize(listener.id + 1, nullptr);
+    listeners_[listener.id] = &listener;
+    if (links_.cores > 1) links_.shared->listening.add(listener.endpoint.port, links_.self);
+}
+
+void Core::unlisten(socket::Listener& listener, Instant now) {
+    // Linux resets what was not accepted, and so do we; half-open peers learn it from a reset when
+    // their ACK finds nothing.
+    for (RecordList& list : half_open_by_try_) {
+        for (std::uint32_t index = list.first; index != kNoIndex;) {
+            const std::uint32_t next = half_open_[index].next;
+            if (half_open_[index].record.listener == listener.id) drop_half_open(index);
+            index = next;
+        }
+    }
+    std::uint32_t index;
+    while (listener.accepted.pop(index))
+        close(index, true, now);
+    listeners_[listener.id] = nullptr;
+    bool still = false;
+    for (const socket::Listener* other : listeners_) {
+        still |= other != nullptr && other->endpoint.port == listener.endpoint.port;
+    }
+    if (links_.cores > 1 && !still)
+        links_.shared->listening.remove(listener.endpoint.port, links_.self);
+    delete &listener;
+}
+
+// --- grants
+// -------------------------------------------------------------------------------------------------
+
+void Core::refill_grants() {
+    for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
+        auto& ring = channel_.granted_chunks[c];
+        const auto chunk_class = static_cast<socket::ChunkClass>(c);
+        // Refilled when half empty, and never from the last quarter: received bytes come first.
+        if (ring.size() * 2 > ring.capacity()) continue;
+        while (ring.size() < ring.capacity() &&
+               chunks_.available(chunk_class) > chunks_.capacity(chunk_class) / 4) {
+            const ChunkRef ref = chunks_.take(chunk_class);
+            if (ref == kNoChunk || !ring.push(ref)) break;
+        }
+    }
+    const std::uint32_t target = connection_grant_target_;
+    if (connection_grants_ * 2 > target) return;
+    while (connection_grants_ < target) {
+        const std::uint32_t index = connections_.take();
+        if (index == kNoIndex) break;
+        make_connection(index, configuration_.tcp.defaults.send_buffer);
+        MTCP_ASSERT(channel_.granted_connections.push(index));
+        ++connection_grants_;
+    }
+}
+
+}  // namespace mtcp::stack

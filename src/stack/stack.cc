@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening the devices, making the cores on them, and starting their drivers.
+#include "stack/stack.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "base/telemetry.h"
+#include "io/middleware/capture.h"
+#include "io/middleware/fault_injector.h"
+#include "io/open_device.h"
+#include "stack/core.h"
+#include "stack/drivers.h"
+#include "stack/stat_print.h"
+
+namespace mtcp::stack {
+namespace {
+
+constexpr std::size_t kHandoffRingBytes = std::size_t{4} << 20;
+// How long stop_core() waits for connections the application had closed to end in order.
+constexpr Duration kClosingGrace = seconds(2);
+
+Problem wrong(std::string what, std::string why, std::string mend, int error) {
+    return {
+        .what = std::move(what), .why = std::move(why), .mend = std::move(mend), .error = error};
+}
+
+struct Interface {
+    InterfaceConfiguration configuration;
+    std::unique_ptr<io::Device> device;
+    std::shared_ptr<io::CaptureFile> capture;
+    std::vector<std::unique_ptr<io::Queue>> middleware;  // around the device's queues
+    std::vector<io::Queue*> queues;                      // one a core, the outermost layer
+};
+
+struct CoreSlot {
+    std::unique_ptr<Core> core;
+    std::unique_ptr<CoreDriver> driver;
+    Doorbell doorbell;
+    bool used = false;
+    bool stopping = false;
+};
+
+io::DevicePrefix device_prefix(const Prefix& p) {
+    // An interface takes what is sent to the address itself, not to its whole network.
+    io::DevicePrefix prefix;
+    if (p.address.is_v4()) {
+        std::copy(p.address.octet.begin() + 12, p.address.octet.end(), prefix.address.begin());
+        return prefix;
+    }
+    prefix.family = io::DevicePrefix::Family::ipv6;
+    prefix.address = p.address.octet;
+    prefix.length = 128;
+    return prefix;
+}
+
+std::uint64_t system_random() {
+    std::uint64_t value = 0;
+    if (::getrandom(&value, sizeof value, 0) != sizeof value) {
+        value = static_cast<std::uint64_t>(monotonic_now().ns) ^
+                static_cast<std::uint64_t>(::getpid()) << 32;
+    }
+    return value;
+}
+
+}  // namespace
+
+struct Stack::Implementation {
+    StackConfiguration configuration;
+    std::vector<Interface> interfaces;
+    net::NetworkConfiguration network;
+    std::vector<net::Prefix> loopback_addresses;
+    std::unique_ptr<SharedTables> shared;
+    std::vector<std::unique_ptr<HandoffRing>> rings;  // [from * cores + to]
+    std::optional<TelemetryFile> telemetry;
+    std::vector<Counters> own_counters;
+    std::vector<std::unique_ptr<CoreSlot>> cores;
+    std::unique_ptr<StatPrinter> stat_printer;
+    std::mutex mutex;  // start_core and stop_core come from several application threads
+
+    [[nodiscard]] Result<Done, Problem> open_interface(const InterfaceConfiguration& wanted);
+    [[nodiscard]] Result<Done, Problem> wrap_queues(Interface& interface);
+    [[nodiscard]] Result<Done, Problem> describe_network();
+    [[nodiscard]] Result<Done, Problem> make_rings();
+    [[nodiscard]] CoreSetup setup_of(std::size_t core);
+    [[nodiscard]] Counters& counters(std::size_t core) {
+        return telemetry ? telemetry->core(static_cast<int>(core)) : own_counters[core];
+    }
+};
+
+Result<Done, Problem> Stack::Implementation::open_interface(const InterfaceConfiguration& wanted) {
+    if (wanted.kind == "link") {  // no wire: addresses reachable inside this process only
+        for (const Prefix& p : wanted.addresses)
+            loopback_addresses.push_back({p.address, p.length});
+        return Done{};
+    }
+    io::DeviceConfig device{};
+    device.kind = wanted.kind;
+    device.name = wanted.name;
+    device.queues = configuration.cores;
+    device.options = wanted.options;
+    for (const Prefix& p : wanted.addresses)
+        device.prefixes.push_back(device_prefix(p));
+    auto opened = io::open_device(device);
+    if (!opened) return failure(opened.error());
+    Interface interface;
+    interface.configuration = wanted;
+    interface.device = std::move(opened).value();
+    log(LogLevel::info, "%s", interface.device->description().c_str());
+    if (interface.device->queue_count() < configuration.cores) {
+        return failure(wrong(
+            "interface " + wanted.name + " has " + std::to_string(interface.device->queue_count()) +
+                " queues for " + std::to_string(configuration.cores) + " cores",
+            "each core needs a queue of its own",
+            "lower num_cores, or give the interface more queues (ethtool -L)", EINVAL));
+    }
+    if (auto wrapped = wrap_queues(interface); !wrapped) return failure(wrapped.error());
+    interfaces.push_back(std::move(interface));
+    return Done{};
+}
+
+Result<Done, Problem> Stack::Implementation::wrap_queues(Interface& interface) {
+    const InterfaceConfiguration& wanted = interface.configuration;
+    auto faults = io::parse_faults(wanted.faults);
+    if (!faults) return failure(faults.error());
+    if (!wanted.capture_file.empty()) {
+        timespec wall;
+        ::clock_gettime(CLOCK_REALTIME, &wall);
+        io::CaptureConfig capture;
+        capture.path = wanted.capture_file;
+        capture.wall_clock_offset_ns =
+            std::int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - monotonic_now().ns;
+        auto file = io::CaptureFile::create(std::move(capture));
+        if (!file) return failure(file.error());
+        interface.capture = std::move(file).value();
+    }
+    for (std::size_t core = 0; core < configuration.cores; ++core) {
+        io::Queue* queue = &interface.device->queue(core);
+        if (interface.capture != nullptr) {
+            interface.middleware.push_back(std::make_unique<io::CaptureQueue>(
+                *queue, interface.capture, wanted.name + " queue " + std::to_string(core)));
+            queue = interface.middleware.back().get();
+        }
+        if (faults->any()) {
+            io::FaultInjectorConfig both_ways{.transmit = *faults, .receive = *faults};
+            both_ways.transmit.seed += 2 * core;
+            both_ways.receive.seed += 2 * core + 1;
+            auto injector = io::FaultInjectorQueue::create(*queue, both_ways);
+            if (!injector) return failure(injector.error());
+            interface.middleware.push_back(std::move(injector).value());
+            queue = interface.middleware.back().get();
+        }
+        interface.queues.push_back(queue);
+    }
+    return Done{};
+}
+
+Result<Done, Problem> Stack::Implementation::describe_network() {
+    for (const Interface& interface : interfaces) {
+        const io::Capabilities& capabilities = interface.queues[0]->capabilities();
+        net::InterfaceConfiguration described{.name = interface.configuration.name,
+                                              .layer = capabilities.layer,
+                                              .kind = net::InterfaceKind::network,
+                                              .partial_checksums = net::PartialChecksums::rejected,
+                                              .mac = interface.device->mac(),
+                                              .mtu = capabilities.mtu,
+                                              .addresses = {}};
+        for (const Prefix& p : interface.configuration.addresses) {
+            described.addresses.push_back({p.address, p.length});
+        }
+        network.interfaces.push_back(std::move(described));
+    }
+    const auto find = [this](const std::string& name) {
+        std::size_t i = 0;
+        while (i < network.interfaces.size() && network.interfaces[i].name != name)
+            ++i;
+        return i;
+    };
+    for (const RouteConfiguration& route : configuration.routes) {
+        const std::size_t i = route.interface_name.empty() ? 0 : find(route.interface_name);
+        if (i >= network.interfaces.size()) {
+            return failure(wrong("route through interface '" + route.interface_name + "'",
+                                 "there is no such interface", "name one that `port` opens",
+                                 ENODEV));
+        }
+        network.routes.push_back(
+            {.destination = {route.destination.address, route.destination.length},
+             .gateway = route.gateway,
+             .interface = i});
+    }
+    for (const NeighbourConfiguration& neighbour : configuration.neighbours) {
+        for (std::size_t i = 0; i < network.interfaces.size(); ++i) {
+            network.neighbours.push_back(
+                {.address = neighbour.address, .mac = neighbour.mac, .interface = i});
+        }
+    }
+    loopback_addresses.push_back({wire::IpAddress::v4(0x7f000001), 8});
+    return Done{};
+}
+
+Result<Done, Problem> Stack::Implementation::make_rings() {
+    const std::size_t n = configuration.cores;
+    rings.resize(n * n);
+    if (n == 1) return Done{};
+    shared = std::make_unique<SharedTables>();
+    for (std::size_t from = 0; from < n; ++from) {
+        for (std::size_t to = 0; to < n; ++to) {
+            if (from == to) continue;
+            auto& ring = rings[from * n + to];
+            ring = std::make_unique<HandoffRing>();
+            if (!ring->reserve(kHandoffRingBytes)) {
+                return failure(
+                    wrong("cannot reserve the rings between cores", "memory refused", "", ENOMEM));
+            }
+        }
+    }
+    return Done{};
+}
+
+CoreSetup Stack::Implementation::setup_of(std::size_t core) {
+    const std::size_t n = configuration.cores;
+    CoreSetup setup;
+    setup.configuration = configuration;
+    setup.network = network;
+    // One core announces our addresses for all.
+    setup.network.announcement =
+        core == 0 ? net::Announcement::announces : net::Announcement::silent;
+    for (Interface& interface : interfaces)
+        setup.queues.push_back(interface.queues[core]);
+    setup.loopback_addresses = loopback_addresses;
+    setup.seed = system_random();
+    setup.counters = &counters(core);
+    setup.now = monotonic_now();
+    setup.links.self = core;
+    setup.links.cores = n;
+    setup.links.shared = shared.get();
+    for (std::size_t other = 0; other < n; ++other) {
+        setup.links.to.push_back(rings[core * n + other].get());
+        setup.links.from.push_back(rings[other * n + core].get());
+    }
+    setup.links.context = this;
+    setup.links.ring_doorbell = [](void* context, std::size_t to) {
+        static_cast<Implementation*>(context)->cores[to]->doorbell.ring();
+    };
+    return setup;
+}
+
+Stack::Stack(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+
+Result<std::unique_ptr<Stack>, Problem> Stack::open(const StackConfiguration& configuration) {
+    if (configuration.cores == 0 || configuration.cores > kCoresMax) {
+        return failure(wrong("num_cores = " + std::to_string(configuration.cores), "out of range",
+                             "use 1 to " + std::to_string(kCoresMax), EINVAL));
+    }
+    auto made = std::make_unique<Implementation>();
+    made->configuration = configuration;
+    for (const InterfaceConfiguration& wanted : configuration.interfaces) {
+        if (auto opened = made->open_interface(wanted); !opened) return failure(opened.error());
+    }
+    if (auto described = made->describe_network(); !described) return failure(described.error());
+    if (auto rings = made->make_rings(); !rings) return failure(rings.error());
+    made->own_counters.resize(configuration.cores);
+    if (auto file = TelemetryFile::create(static_cast<int>(configuration.cores)); file) {
+        made->telemetry = std::move(file).value();
+    } else {
+        log(LogLevel::warning, "`mtcp stat` will not see this process: %s",
+            file.error().text().c_str());
+    }
+    for (std::size_t i = 0; i < configuration.cores; ++i) {
+        made->cores.push_back(std::make_unique<CoreSlot>());
+        if (!made->cores.back()->doorbell.open()) {
+            return failure(wrong("cannot make an event descriptor", "too many open files",
+                                 "raise the limit (ulimit -n)", EMFILE));
+        }
+    }
+    if (!configuration.stat_print.empty()) {
+        std::vector<const Counters*> all;
+        for (std::size_t i = 0; i < configuration.cores; ++i)
+            all.push_back(&made->counters(i));
+        made->stat_printer = std::make_unique<StatPrinter>(std::move(all));
+    }
+    return std::unique_ptr<Stack>(new Stack(std::move(made)));
+}
+
+Stack::~Stack() {
+    if (implementation_ == nullptr) return;
+    implementation_->stat_printer.reset();
+    for (std::size_t i = 0; i < implementation_->cores.size(); ++i)
+        stop_core(i);
+}
+
+const StackConfiguration& Stack::configuration() const { return implementation_->configuration; }
+Counters& Stack::counters(std::size_t core) { return implementation_->counters(core); }
+
+Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
+    const std::scoped_lock lock(implementation_->mutex);
+    Implementation& all = *implementation_;
+    if (core >= all.cores.size()) {
+        return failure(wrong("core " + std::to_string(core),
+                             "the stack has " + std::to_string(all.cores.size()) + " cores",
+                             "raise num_cores", EINVAL));
+    }
+    CoreSlot& slot = *all.cores[core];
+    if (slot.used) {
+        return failure(wrong("core " + std::to_string(core), "a context already exists on it",
+                             "make one context a core", EBUSY));
+    }
+    auto made = Core::create(all.setup_of(core));
+    if (!made) return failure(made.error());
+    slot.core = std::move(made).value();
+    const std::vector<int>& cpus = all.configuration.cpus;
+    int cpu = core < cpus.size() ? cpus[core] : static_cast<int>(core);
+    if (cpu >= static_cast<int>(std::thread::hardware_concurrency())) cpu = -1;
+    auto driver = all.configuration.drive == Drive::paired
+                      ? make_paired_driver(*slot.core, slot.doorbell, cpu)
+                      : make_inline_driver(*slot.core, slot.doorbell);
+    if (!driver) {
+        slot.core.reset();
+        return failure(driver.error());
+    }
+    slot.driver = std::move(driver).value();
+    slot.used = true;
+    return slot.core->view(*slot.driver);
+}
+
+void Stack::stop_core(std::size_t core) {
+    CoreSlot& slot = *implementation_->cores[core];
+    {
+        const std::scoped_lock lock(implementation_->mutex);
+        if (!slot.used || slot.stopping) return;
+        slot.stopping = true;
+    }
+    // Not under the lock: the last segments may need another core, which may be stopping as well.
+    slot.driver->stop();
+    Instant now = monotonic_now();
+    const Instant end = now + kClosingGrace;
+    slot.core->shut_down(now);
+    while (true) {
+        const TurnResult result = slot.core->turn(now);
+        if (slot.core->closing_connections() == 0 || now >= end) break;
+        if (!result.did_work && result.next_deadline > now) {
+            static_cast<void>(
+                sleep_on(*slot.core, slot.doorbell, now,
+                         earlier(earlier(result.next_deadline, end), now + milliseconds(10))));
+        }
+        now = monotonic_now();
+    }
+    slot.core->abandon_closing(now);
+    static_cast<void>(slot.core->turn(now));
+    const std::scoped_lock lock(implementation_->mutex);
+    slot.driver.reset();
+    slot.core.reset();
+    slot.used = slot.stopping = false;
+}
+
+void Stack::interrupt(std::size_t core) {
+    CoreSlot& slot = *implementation_->cores[core];
+    if (slot.driver != nullptr) slot.driver->interrupt();
+}
+
+void Stack::abandon_after_fork() {
+    // The child has the memory but not the threads. Destroying would unmap rings, close sockets and
+    // unlock files the parent lives on; leaking them costs the child nothing.
+    for (auto& slot : implementation_->cores) {
+        if (slot->driver != nullptr) slot->driver->abandon();
+    }
+    static_cast<void>(implementation_.release());
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole stack: the devices, the cores on them, and whoever drives the cores. What api/ sees.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/counters.h"
+#include "base/problem.h"
+#include "base/result.h"
+#include "socket/channel.h"
+#include "stack/configuration.h"
+
+namespace mtcp::stack {
+
+class Stack {
+  public:
+    // Opens the devices (as many queues as cores) and prepares the cores; no thread runs yet.
+    [[nodiscard]] static Result<std::unique_ptr<Stack>, Problem> open(const StackConfiguration&);
+    ~Stack();  // stops what still runs
+
+    [[nodiscard]] const StackConfiguration& configuration() const;
+    // Reserves the core's memory and starts driving it for an application (in the calling thread
+    // for Drive::run_inline). Errors: no such core, core in use, memory refused.
+    [[nodiscard]] Result<socket::CoreView, Problem> start_core(std::size_t core);
+    // Takes the core from the application: open connections are reset, TIME-WAIT is forgotten, the
+    // stack thread ends.
+    void stop_core(std::size_t core);
+    // Wakes the core's application out of Driver::wait with Wake::interrupted. Async-signal-safe.
+    void interrupt(std::size_t core);
+    // Wrong-thread calls and the like are counted here by the API.
+    [[nodiscard]] Counters& counters(std::size_t core);
+    // In the child of a fork: drops everything without touching what the parent owns.
+    void abandon_after_fork();
+
+  private:
+    struct Implementation;
+    explicit Stack(std::unique_ptr<Implementation>);
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace mtcp::stack

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole stack in real time, without a wire: both drivers, one core and two.
+#include "stack/stack.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "socket/application.h"
+#include "socket/listen_socket.h"
+#include "socket/stream_socket.h"
+
+namespace mtcp::stack {
+namespace {
+
+using socket::Application;
+
+const wire::IpAddress kOwn = wire::IpAddress::v4(0x0a000002);
+
+StackConfiguration link_only(Drive drive, std::size_t cores) {
+    StackConfiguration configuration;
+    configuration.cores = cores;
+    configuration.drive = drive;
+    configuration.max_concurrency = 1024;
+    configuration.chunks.count = {4096, 2048, 64};
+    configuration.huge_pages = false;
+    InterfaceConfiguration interface;
+    interface.kind = "link";
+    interface.name = "link0";
+    interface.addresses = {{kOwn, 24}};
+    configuration.interfaces.push_back(interface);
+    return configuration;
+}
+
+std::unique_ptr<Application> application_on(Stack& stack, std::size_t core) {
+    auto view = stack.start_core(core);
+    EXPECT_TRUE(view) << view.error().text();
+    auto app = Application::create(*view, {.descriptors = 1024});
+    EXPECT_TRUE(app);
+    return std::move(app).value();
+}
+
+socket::Descriptor& find(Application& app, long id) { return *app.table().find(static_cast<int>(id)); }
+
+long send_text(Application& app, long id, std::string text) {
+    const iovec buffer{text.data(), text.size()};
+    return socket::send(app, find(app, id), socket::ByteCursor({&buffer, 1}), 0);
+}
+std::string receive_text(Application& app, long id) {
+    std::string text(65536, '\0');
+    const iovec buffer{text.data(), text.size()};
+    const long n = socket::receive(app, find(app, id), socket::ByteCursor({&buffer, 1}), 0);
+    text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return text;
+}
+long listen_on(Application& app, std::uint16_t port) {
+    const long id = socket::make_stream(app);
+    EXPECT_EQ(socket::bind(app, find(app, id), {{}, port}), 0);
+    EXPECT_EQ(socket::listen(app, find(app, id), 128), 0);
+    return id;
+}
+
+class BothDrivers : public ::testing::TestWithParam<Drive> {};
+
+TEST_P(BothDrivers, BlockingCallsTalkToThemselvesOnOneCore) {
+    auto stack = Stack::open(link_only(GetParam(), 1));
+    ASSERT_TRUE(stack) << stack.error().text();
+    auto app = application_on(**stack, 0);
+    const long listener = listen_on(*app, 80);
+    for (int round = 0; round < 200; ++round) {
+        const long client = socket::make_stream(*app);
+        ASSERT_EQ(socket::connect(*app, find(*app, client), {kOwn, 80}), 0);
+        wire::Endpoint peer;
+        const long server = socket::accept(*app, find(*app, listener), peer);
+        ASSERT_GE(server, 0);
+        EXPECT_EQ(send_text(*app, client, "ping"), 4);
+        EXPECT_EQ(receive_text(*app, server), "ping");
+        EXPECT_EQ(send_text(*app, server, "pong"), 4);
+        EXPECT_EQ(receive_text(*app, client), "pong");
+        socket::close_stream(*app, find(*app, client), socket::CloseKind::orderly);
+        EXPECT_EQ(receive_text(*app, server), "");
+        socket::close_stream(*app, find(*app, server), socket::CloseKind::orderly);
+    }
+    app.reset();
+    (*stack)->stop_core(0);
+}
+
+TEST_P(BothDrivers, AServerOnOneCoreServesAClientOnAnother) {
+    auto stack = Stack::open(link_only(GetParam(), 2));
+    ASSERT_TRUE(stack) << stack.error().text();
+    constexpr int kRounds = 100;
+    std::atomic<bool> listening{false};
+    std::thread server_thread([&] {
+        auto app = application_on(**stack, 1);
+        const long listener = listen_on(*app, 80);
+        app->run_stack();
+        listening = true;
+        for (int round = 0; round < kRounds; ++round) {
+            wire::Endpoint peer;
+            const long server = socket::accept(*app, find(*app, listener), peer);
+            ASSERT_GE(server, 0);
+            EXPECT_EQ(receive_text(*app, server), "ping");
+            EXPECT_EQ(send_text(*app, server, "pong"), 4);
+            EXPECT_EQ(receive_text(*app, server), "");
+            socket::close_stream(*app, find(*app, server), socket::CloseKind::orderly);
+        }
+        app.reset();
+        (*stack)->stop_core(1);
+    });
+    auto app = application_on(**stack, 0);
+    while (!listening) std::this_thread::yield();
+    for (int round = 0; round < kRounds; ++round) {
+        const long client = socket::make_stream(*app);
+        ASSERT_EQ(socket::connect(*app, find(*app, client), {kOwn, 80}), 0);
+        EXPECT_EQ(send_text(*app, client, "ping"), 4);
+        EXPECT_EQ(receive_text(*app, client), "pong");
+        socket::close_stream(*app, find(*app, client), socket::CloseKind::orderly);
+    }
+    EXPECT_GT((*stack)->counters(0).handoffs_out, 0u);
+    app.reset();
+    (*stack)->stop_core(0);
+    server_thread.join();
+}
+
+TEST_P(BothDrivers, AnInterruptEndsAWait) {
+    auto stack = Stack::open(link_only(GetParam(), 1));
+    ASSERT_TRUE(stack) << stack.error().text();
+    auto app = application_on(**stack, 0);
+    const long listener = listen_on(*app, 80);
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        (*stack)->interrupt(0);
+    });
+    wire::Endpoint peer;
+    EXPECT_EQ(socket::accept(*app, find(*app, listener), peer), -EINTR);
+    other.join();
+}
+
+TEST_P(BothDrivers, ACoreIsStartedOnceAndStartsAgainAfterItStopped) {
+    auto stack = Stack::open(link_only(GetParam(), 1));
+    ASSERT_TRUE(stack);
+    EXPECT_TRUE((*stack)->start_core(0));
+    auto second = (*stack)->start_core(0);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().error, EBUSY);
+    EXPECT_FALSE((*stack)->start_core(1));
+    (*stack)->stop_core(0);
+    EXPECT_TRUE((*stack)->start_core(0));
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, BothDrivers, ::testing::Values(Drive::paired, Drive::run_inline),
+                         [](const auto& tested) {
+                             return tested.param == Drive::paired ? "paired" : "run_inline";
+                         });
+
+TEST(Stack, RefusesMoreCoresThanItCanHave) {
+    auto stack = Stack::open(link_only(Drive::paired, 65));
+    ASSERT_FALSE(stack);
+    EXPECT_NE(stack.error().mend, "");
+}
+
+}  // namespace
+}  // namespace mtcp::stack

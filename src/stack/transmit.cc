@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// What leaves: the paper's control, ACK and data lists, in that order, each connection drained
+// through tcp::poll_segment().
+#include <algorithm>
+#include <cstring>
+
+#include "stack/core.h"
+
+namespace mtcp::stack {
+
+using socket::ChunkRef;
+using socket::kNoChunk;
+
+bool Core::transmit(Instant now) {
+    std::uint32_t budget = kSegmentsPerTurn;
+    transmit_blocked_ = false;
+    bool worked = drain(kControl, now, budget);
+    worked |= drain(kAck, now, budget);
+    // An application that has something to answer will do so before the next turn, and its data
+    // carries the ACK; without one nothing is gained by waiting.
+    if (!posted_) worked |= drain(kFreshAck, now, budget);
+    worked |= drain(kData, now, budget);
+    promote_fresh_acks();
+    if (network_->flush(now) != 0) transmit_blocked_ = true;
+    return worked;
+}
+
+bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
+    WorkList& list = work_[which];
+    const std::uint32_t last = list.last;  // those put back at the end wait for the next turn
+    bool worked = false;
+    while (list.first != kNoIndex && budget > 0 && !transmit_blocked_) {
+        const std::uint32_t index = list.first;
+        worked = true;
+        take_off(index);
+        if (!send_from(index, now, budget) && connections_[index].alive) put_on(which, index);
+        if (index == last) break;
+    }
+    return worked;
+}
+
+// Sends what a connection has, up to its share. False: it has more and must be visited again.
+bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
+    Connection& connection = connections_[index];
+    if (connection.attached && connection.alive) sync_consumed(index, now);
+    if (!connection.alive || !ensure_path(connection)) return true;
+    const io::Capabilities& device = network_->capabilities(connection.path.interface);
+    wire::OutgoingSegment segment;
+    for (std::uint32_t sent = 0; sent < kSegmentsPerConnection; ++sent) {
+        io::Frame frame;
+        if (budget == 0) return false;
+        if (!network_->allocate(connection.path.interface, frame)) {
+            transmit_blocked_ = true;
+            return false;
+        }
+        const std::size_t headers = connection.path.header_room + wire::kTcpHeaderMax;
+        const std::uint32_t most = std::min<std::uint32_t>(device.transmit_segmentation, 65535);
+        const auto room = static_cast<std::uint32_t>(
+            frame.capacity - std::min<std::size_t>(frame.capacity, headers));
+        const tcp::OutputBudget output{
+            .payload_max = most == 0 ? 0
+                                     : std::min<std::uint32_t>(
+                                           most - static_cast<std::uint32_t>(headers), room)};
+        if (!tcp::poll_segment(tcp_, connection.tcb, now, output, segment)) {
+            network_->give_back(connection.path.interface, frame);
+            update_timer(index);
+            return true;
+        }
+        emit(connection, frame, segment, now);
+        --budget;
+    }
+    update_timer(index);
+    return false;
+}
+
+bool Core::ensure_path(Connection& connection) {
+    if (connection.has_path) return true;
+    auto route = network_->route(connection.tcb.key.remote, connection.tcb.key.local);
+    if (!route) {
+        // TCP is not told: the route may come back, and its timers decide how long to try.
+        counters_->drop(Drop::no_route);
+        return false;
+    }
+    connection.path = route->path;
+    connection.has_path = true;
+    return true;
+}
+
+void Core::emit(Connection& connection, io::Frame frame, const wire::OutgoingSegment& segment,
+                Instant now) {
+    const wire::FlowKey& key = connection.tcb.key;
+    std::byte* header = frame.data + connection.path.header_room;
+    const std::size_t header_length =
+        wire::emit_segment(segment, key.local_port, key.remote_port, {header, wire::kTcpHeaderMax});
+    const std::size_t length = header_length + segment.data_length;
+    MTCP_ASSERT(connection.path.header_room + length <= frame.capacity);
+    if (segment.data_length != 0) {
+        copy_from_send_queue(connection, segment.data_offset,
+                             {header + header_length, segment.data_length});
+    }
+    frame.segment_size =
+        segment.data_length > segment.segment_size ? segment.segment_size : std::uint16_t{0};
+    ++counters_->segments_out;
+    const tcp::Settings& settings = connection.tcb.settings;
+    network_->output(
+        connection.path,
+        {.source = key.local,
+         .destination = key.remote,
+         .length = static_cast<std::uint32_t>(length),
+         .tos = static_cast<std::uint8_t>((settings.type_of_service & ~3u) | segment.ecn),
+         .ttl = settings.time_to_live},
+        frame, now);
+}
+
+// Copies send-queue bytes [offset, offset + out.size()). Sending goes forward, so the chunk found
+// last time is where the search starts.
+void Core::copy_from_send_queue(Connection& connection, std::uint32_t offset,
+                                std::span<std::byte> out) {
+    if (connection.send_cursor == kNoChunk || offset < connection.cursor_offset) {
+        connection.send_cursor = connection.send_queue;
+        connection.cursor_offset = 0;
+    }
+    while (!out.empty()) {
+        MTCP_ASSERT(connection.send_cursor != kNoChunk);
+        socket::Chunk& chunk = chunks_.at(connection.send_cursor);
+        const std::uint32_t within = offset - connection.cursor_offset;
+        if (within >= chunk.size()) {
+            // The last chunk stays the cursor: more may be joined behind it.
+            MTCP_ASSERT(chunk.next != kNoChunk);
+            connection.cursor_offset += chunk.size();
+            connection.send_cursor = chunk.next;
+            continue;
+        }
+        const std::size_t length = std::min<std::size_t>(out.size(), chunk.size() - within);
+        std::memcpy(out.data(), chunk.data() + chunk.begin + within, length);
+        offset += static_cast<std::uint32_t>(length);
+        out = out.subspan(length);
+    }
+}
+
+// --- work lists
+// -----------------------------------------------------------------------------------------
+
+void Core::put_on(std::uint8_t which, std::uint32_t index) {
+    Connection& connection = connections_[index];
+    if (connection.listed != 0) {
+        // Control before all; data before a bare ACK, which it carries.
+        const bool higher = which == kControl ? connection.listed != kControl
+                                              : which == kData && connection.listed != kControl &&
+                                                    connection.listed != kData;
+        if (!higher) return;
+        take_off(index);
+    }
+    WorkList& list = work_[which];
+    connection.listed = which;
+    connection.work_next = kNoIndex;
+    connection.work_previous = list.last;
+    (list.last != kNoIndex ? connections_[list.last].work_next : list.first) = index;
+    list.last = index;
+}
+
+void Core::take_off(std::uint32_t index) {
+    Connection& connection = connections_[index];
+    if (connection.listed == 0) return;
+    WorkList& list = work_[connection.listed];
+    (connection.work_previous != kNoIndex ? connections_[connection.work_previous].work_next
+                                          : list.first) = connection.work_next;
+    (connection.work_next != kNoIndex ? connections_[connection.work_next].work_previous
+                                      : list.last) = connection.work_previous;
+    connection.listed = 0;
+}
+
+void Core::promote_fresh_acks() {
+    WorkList& fresh = work_[kFreshAck];
+    for (std::uint32_t index = fresh.first; index != kNoIndex;) {
+        const std::uint32_t next = connections_[index].work_next;
+        take_off(index);
+        put_on(kAck, index);
+        index = next;
+    }
+}
+
+}  // namespace mtcp::stack

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// One turn of one core: the whole of its life, once around. A thread, an application's
+// mtcp_epoll_wait, a test and the simulator call the same function.
+#include <algorithm>
+
+#include "stack/core.h"
+
+namespace mtcp::stack {
+
+TurnResult Core::turn(Instant now) {
+    now_ = now;
+    posted_ = false;
+    tcp_.memory = chunks_.available_bytes() * 4 < chunk_bytes_total_
+                      ? tcp::Environment::Memory::low
+                      : tcp::Environment::Memory::plenty;
+    bool worked = receive(now);  // inhale, process
+    timers(now);
+    worked |= take_requests(now);
+    worked |= transmit(now);  // exhale: control, then ACKs, then data
+    publish();
+    refill_grants();
+
+    ++counters_->turns;
+    if (!worked) ++counters_->turns_idle;
+    counters_->connections = connections_.used();
+    counters_->half_open = half_open_.used();
+    counters_->time_wait = time_wait_.used();
+    counters_->chunks_used = chunks_.used_total();
+
+    Instant next =
+        earlier(earlier(wheel_.next_deadline(), passive_deadline()), network_->deadline());
+    const bool waiting = std::any_of(work_.begin(), work_.end(),
+                                     [](const WorkList& l) { return l.first != kNoIndex; });
+    if (waiting || !unposted_.empty()) {
+        // What a full ring or the hold-back of ACKs kept is taken up soon, but not in a spin.
+        next = earlier(next, transmit_blocked_ ? now + kBlockedRetry : now);
+    }
+    return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
+}
+
+void Core::timers(Instant now) {
+    wheel_.advance(now, [this, now](std::uint32_t index) {
+        Connection& connection = connections_[index];
+        if (!connection.alive) return;
+        if (tcp::deadline(connection.tcb) > now) {
+            update_timer(index);
+            return;
+        }
+        react(index, tcp::on_deadline(tcp_, connection.tcb, now), nullptr, now);
+    });
+    passive_timers(now);
+    if (network_->deadline() <= now) network_->on_deadline(now);
+    drain_network_notices(now);
+}
+
+}  // namespace mtcp::stack
