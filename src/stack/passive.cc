@@ -49,7 +49,7 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     tcp::HalfOpen record;
     if (bare_ack && counters_->cookies_sent != 0 &&
         tcp::check_cookie(tcp_, settings, arrival.key, arrival.segment, now, record)) {
-        if (promote(listener, record, arrival, now)) ++counters_->cookies_accepted;
+        static_cast<void>(promote(listener, record, arrival, now));
         return;
     }
     const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
@@ -62,7 +62,6 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
             reply(arrival.key, decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::cookie:
-            ++counters_->cookies_sent;
             reply(arrival.key, decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::reset:

@@ -126,7 +126,6 @@ void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
         if (in_order_only) {
             append_to_box(connection, stream, bytes);
         } else {
-            ++counters_->out_of_order;
             stage_out_of_order(connection, edge + placement.stream_offset, bytes);
         }
     }

@@ -31,9 +31,12 @@ TurnResult Core::turn(Instant now) {
         earlier(earlier(wheel_.next_deadline(), passive_deadline()), network_->deadline());
     const bool waiting = std::any_of(work_.begin(), work_.end(),
                                      [](const WorkList& l) { return l.first != kNoIndex; });
-    if (waiting || !unposted_.empty()) {
-        // What a full ring or the hold-back of ACKs kept is taken up soon, but not in a spin.
-        next = earlier(next, transmit_blocked_ ? now + kBlockedRetry : now);
+    // What a full ring refused, also when no connection is left that knows of it, is taken up soon
+    // but not in a spin; what the hold-back of ACKs kept, at once.
+    if (transmit_blocked_) {
+        next = earlier(next, now + kBlockedRetry);
+    } else if (waiting || !unposted_.empty()) {
+        next = now;
     }
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
 }
