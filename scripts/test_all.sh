@@ -27,13 +27,14 @@ step() {
     shift
     printf '== %s\n' "$name"
     "$@" > "$logs/$name.log" 2>&1 < /dev/null || status=$?
-    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$logs/$name.log" | tail -1)
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name.log" | tail -1)
     if [[ $status -eq 77 ]]; then
         skipped=$((skipped + 1))
         printf '   %-24s skipped: %s\n' "$name" "$(tail -1 "$logs/$name.log")"
         return 0
     elif [[ -n $line ]]; then
         good=${line%% *} bad=$(awk '{print $3}' <<< "$line")
+        [[ $line != *skipped ]] || skipped=$((skipped + $(awk '{print $5}' <<< "$line")))
         # A step that fails although none of its cases did is a failure of its own.
         ((status == 0 || bad > 0)) || bad=1
     elif ((status == 0)); then good=1

@@ -10,7 +10,8 @@
  *     (the first that used it; creating it alone does not count), or was inherited through fork();
  *   - EBADF: `sockid` is not open in this context, or is of the wrong kind;
  *   - socket ids are small, dense, private to their context and below `max_concurrency`; an id that
- *     was closed is given out again last, and never while an array of events that names it is in use;
+ *     was closed is given out again last, and never while an array of events that names it is in
+ * use;
  *   - no call raises SIGPIPE.
  */
 #ifndef MTCP_API_H
@@ -65,9 +66,10 @@ struct mtcp_conf {
 };
 
 /** One core of the stack, as its application holds it. */
-typedef struct mtcp_context *mctx_t;
+typedef struct mtcp_context* mctx_t;
 
-/* ------------------------------------------------------------------ start, configuration, end --- */
+/* ------------------------------------------------------------------ start, configuration, end ---
+ */
 
 /**
  * Reads a configuration file and opens the stack: its devices, addresses and routes.
@@ -80,20 +82,20 @@ typedef struct mtcp_context *mctx_t;
  *   EINVAL: bad configuration; EALREADY: the stack is open; ENODEV: no such interface; EPERM,
  *   EBUSY, ENOMEM: as the device said. Never exits.
  */
-MTCP_API int mtcp_init(const char *config_file);
+MTCP_API int mtcp_init(const char* config_file);
 
 /**
  * As mtcp_init(), with the configuration itself instead of a file's name.
  * @param configuration text in the format of the configuration file, lines separated by '\n'.
  */
-MTCP_API int mtcp_init_from_text(const char *configuration);
+MTCP_API int mtcp_init_from_text(const char* configuration);
 
 /**
  * What went wrong in the calling thread's last failed mtcp_init*(), mtcp_setconf() or
  * mtcp_create_context(): what, why, and how to mend it, in one line.
  * @return never NULL; "" when nothing failed. Valid until the thread's next such call.
  */
-MTCP_API const char *mtcp_last_problem(void);
+MTCP_API const char* mtcp_last_problem(void);
 
 /** Ends every context and closes the stack. The program may call mtcp_init() again afterwards. */
 MTCP_API void mtcp_destroy(void);
@@ -102,7 +104,7 @@ MTCP_API void mtcp_destroy(void);
  * Copies the configuration in effect. Works before mtcp_init() too (defaults and what was set).
  * @return 0, or -1 with EINVAL when `conf` is NULL.
  */
-MTCP_API int mtcp_getconf(struct mtcp_conf *conf);
+MTCP_API int mtcp_getconf(struct mtcp_conf* conf);
 
 /**
  * Changes the configuration; only fields greater than 0 are taken.
@@ -113,7 +115,7 @@ MTCP_API int mtcp_getconf(struct mtcp_conf *conf);
  *
  * @return 0, or -1 with EINVAL or EBUSY.
  */
-MTCP_API int mtcp_setconf(const struct mtcp_conf *conf);
+MTCP_API int mtcp_setconf(const struct mtcp_conf* conf);
 
 /**
  * Binds the calling thread to the CPU of core `cpu` (the CPU with that number unless `core_mask`
@@ -158,7 +160,8 @@ MTCP_API mtcp_sighandler_t mtcp_register_signal(int signum, mtcp_sighandler_t ha
  */
 MTCP_API int mtcp_context_fd(mctx_t mctx);
 
-/* -------------------------------------------------------------------------------- making sockets */
+/* -------------------------------------------------------------------------------- making sockets
+ */
 
 /**
  * Makes a socket.
@@ -184,7 +187,7 @@ MTCP_API int mtcp_pipe(mctx_t mctx, int pipeid[2]);
  *   EADDRNOTAVAIL (not an address of the stack), EADDRINUSE (by another socket of this context,
  *   unless SO_REUSEADDR or SO_REUSEPORT allow it as on Linux; other contexts never conflict).
  */
-MTCP_API int mtcp_bind(mctx_t mctx, int sockid, const struct sockaddr *addr, socklen_t addrlen);
+MTCP_API int mtcp_bind(mctx_t mctx, int sockid, const struct sockaddr* addr, socklen_t addrlen);
 
 /**
  * Listens for connections. Every context has its own listener and accept queue; several contexts
@@ -202,10 +205,10 @@ MTCP_API int mtcp_listen(mctx_t mctx, int sockid, int backlog);
  * @return the new id, or -1: EAGAIN (none, non-blocking), EINVAL (not listening), EMFILE (no id
  *   left; the connection keeps waiting), EINTR.
  */
-MTCP_API int mtcp_accept(mctx_t mctx, int sockid, struct sockaddr *addr, socklen_t *addrlen);
+MTCP_API int mtcp_accept(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen);
 
 /** As mtcp_accept(); `flags`: SOCK_NONBLOCK, SOCK_CLOEXEC, else EINVAL. Source: accept4(2). */
-MTCP_API int mtcp_accept4(mctx_t mctx, int sockid, struct sockaddr *addr, socklen_t *addrlen,
+MTCP_API int mtcp_accept4(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen,
                           int flags);
 
 /**
@@ -227,7 +230,7 @@ MTCP_API int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_a
  *   free), EOPNOTSUPP (listening), EINTR (the attempt goes on). After a failure the socket can try
  *   again.
  */
-MTCP_API int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr *addr, socklen_t addrlen);
+MTCP_API int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr* addr, socklen_t addrlen);
 
 /**
  * Closes any kind of id. A connection delivers what was written in the background and then ends in
@@ -248,10 +251,10 @@ MTCP_API int mtcp_abort(mctx_t mctx, int sockid);
 MTCP_API int mtcp_shutdown(mctx_t mctx, int sockid, int how);
 
 /** The local address. @return 0, or -1: EFAULT, EINVAL. Source: getsockname(2). */
-MTCP_API int mtcp_getsockname(mctx_t mctx, int sock, struct sockaddr *addr, socklen_t *addrlen);
+MTCP_API int mtcp_getsockname(mctx_t mctx, int sock, struct sockaddr* addr, socklen_t* addrlen);
 
 /** The peer's address. @return 0, or -1: EFAULT, EINVAL, ENOTCONN. Source: getpeername(2). */
-MTCP_API int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr *addr, socklen_t *addrlen);
+MTCP_API int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen);
 
 /* ----------------------------------------------------------------------------------------- data */
 
@@ -260,43 +263,43 @@ MTCP_API int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr *addr, so
  * @return bytes read; 0: the peer sends no more; -1: EAGAIN (non-blocking, or SO_RCVTIMEO is over),
  *   ENOTCONN, ECONNRESET, ETIMEDOUT (reported once, then 0), EFAULT, EINTR.
  */
-MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char *buf, size_t len);
+MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len);
 
 /**
  * As mtcp_read(), with flags: MSG_PEEK (leave it there), MSG_WAITALL (a blocking socket waits for
  * all `len` bytes), MSG_DONTWAIT, MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line
  * (RFC 6093), so MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it.
  */
-MTCP_API ssize_t mtcp_recv(mctx_t mctx, int sockid, char *buf, size_t len, int flags);
+MTCP_API ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags);
 
 /** As mtcp_read(), into several buffers. @param numIOV 0 ... 1024, else EINVAL. */
-MTCP_API int mtcp_readv(mctx_t mctx, int sockid, const struct iovec *iov, int numIOV);
+MTCP_API int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV);
 
 /**
  * Writes. A blocking socket takes everything; a non-blocking one what there is room for.
  * @return bytes taken, or -1: EAGAIN (no room, or SO_SNDTIMEO is over), ENOTCONN, EPIPE (ended, or
  *   shut down), ECONNRESET, ETIMEDOUT (reported once, then EPIPE), EFAULT, EINTR.
  */
-MTCP_API ssize_t mtcp_write(mctx_t mctx, int sockid, const char *buf, size_t len);
+MTCP_API ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len);
 
 /**
  * As mtcp_write(), with flags: MSG_DONTWAIT, MSG_NOSIGNAL (always so), MSG_MORE (more follows:
  * hold back what does not fill a segment), MSG_OOB (the last byte is urgent, RFC 6093), MSG_EOR
  * (no effect); others: EINVAL.
  */
-MTCP_API ssize_t mtcp_send(mctx_t mctx, int sockid, const char *buf, size_t len, int flags);
+MTCP_API ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags);
 
 /** As mtcp_write(), from several buffers. @param numIOV 0 ... 1024, else EINVAL. */
-MTCP_API int mtcp_writev(mctx_t mctx, int sockid, const struct iovec *iov, int numIOV);
+MTCP_API int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV);
 
 /**
  * As mtcp_send(), from msg->msg_iov. A msg_name is EISCONN; control data is EINVAL.
  * Source: sendmsg(2).
  */
-MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr *msg, int flags);
+MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags);
 
 /** As mtcp_recv(), into msg->msg_iov; msg_namelen, msg_controllen and msg_flags become 0. */
-MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr *msg, int flags);
+MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags);
 
 /* -------------------------------------------------------------------------------------- options */
 
@@ -309,15 +312,15 @@ MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr *msg, int f
  * IP_TTL. Sources: socket(7), tcp(7), ip(7).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length), EFAULT.
  */
-MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void *optval,
-                             socklen_t *optlen);
+MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval,
+                             socklen_t* optlen);
 
 /**
  * Sets an option of the list above (the first six lines' SO_ERROR to SO_ACCEPTCONN and TCP_INFO
  * are read-only). TCP_DEFER_ACCEPT is to be set before mtcp_listen().
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length or value), EFAULT, ENOENT (congestion control).
  */
-MTCP_API int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void *optval,
+MTCP_API int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval,
                              socklen_t optlen);
 
 /** Makes the socket non-blocking. @return 0, or -1: EBADF. */
@@ -328,7 +331,7 @@ MTCP_API int mtcp_setsock_nonblock(mctx_t mctx, int sockid);
  *   SIOCATMARK (reading stands at the urgent mark), SIOCOUTQ (bytes not acknowledged); else EINVAL.
  * @param argp an int.
  */
-MTCP_API int mtcp_socket_ioctl(mctx_t mctx, int sockid, int request, void *argp);
+MTCP_API int mtcp_socket_ioctl(mctx_t mctx, int sockid, int request, void* argp);
 
 #ifdef __cplusplus
 }

@@ -13,11 +13,7 @@ extern "C" {
 #endif
 
 /** Operations of mtcp_epoll_ctl(); the values of Linux's EPOLL_CTL_*. */
-enum mtcp_epoll_op {
-    MTCP_EPOLL_CTL_ADD = 1,
-    MTCP_EPOLL_CTL_DEL = 2,
-    MTCP_EPOLL_CTL_MOD = 3
-};
+enum mtcp_epoll_op { MTCP_EPOLL_CTL_ADD = 1, MTCP_EPOLL_CTL_DEL = 2, MTCP_EPOLL_CTL_MOD = 3 };
 
 /** Event bits; the values of Linux's EPOLL*. */
 enum mtcp_event_type {
@@ -39,7 +35,7 @@ enum mtcp_event_type {
 
 /** What the program wants back with an event. */
 typedef union mtcp_epoll_data {
-    void *ptr;
+    void* ptr;
     int sockid;
     uint32_t u32;
     uint64_t u64;
@@ -68,18 +64,18 @@ MTCP_API int mtcp_epoll_create1(mctx_t mctx, int flags);
  *   EFAULT, ENOSPC. Source: epoll_ctl(2).
  */
 MTCP_API int mtcp_epoll_ctl(mctx_t mctx, int epid, int op, int sockid,
-                            struct mtcp_epoll_event *event);
+                            struct mtcp_epoll_event* event);
 
 /**
  * Waits for events. Every call lets the stack make progress.
  * @param timeout milliseconds; -1: without limit; 0: does not wait.
  * @return number of entries written; 0: time is over; -1: EINVAL, EFAULT, EINTR.
  */
-MTCP_API int mtcp_epoll_wait(mctx_t mctx, int epid, struct mtcp_epoll_event *events, int maxevents,
+MTCP_API int mtcp_epoll_wait(mctx_t mctx, int epid, struct mtcp_epoll_event* events, int maxevents,
                              int timeout);
 
 /** Names of the event bits ("MTCP_EPOLLIN|MTCP_EPOLLOUT"); valid until the thread's next call. */
-MTCP_API char *EventToString(uint32_t event);
+MTCP_API char* EventToString(uint32_t event);
 
 /** As Linux's struct pollfd; bits as MTCP_EPOLL*, and MTCP_POLLNVAL. */
 struct mtcp_pollfd {
@@ -96,7 +92,7 @@ struct mtcp_pollfd {
  * @param timeout milliseconds; -1: without limit; 0: does not wait.
  * @return number of entries with revents; 0: time is over; -1: EFAULT, EINTR. Source: poll(2).
  */
-MTCP_API int mtcp_poll(mctx_t mctx, struct mtcp_pollfd *fds, unsigned long nfds, int timeout);
+MTCP_API int mtcp_poll(mctx_t mctx, struct mtcp_pollfd* fds, unsigned long nfds, int timeout);
 
 #ifdef __cplusplus
 }

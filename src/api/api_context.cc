@@ -30,10 +30,15 @@ void read_conf(const Configuration& configuration, mtcp_conf& out) {
 void write_conf(const mtcp_conf& given, Configuration& configuration) {
     stack::StackConfiguration& s = configuration.stack;
     if (given.num_cores > 0) configuration.cores_asked = given.num_cores;
-    if (given.max_concurrency > 0) s.max_concurrency = static_cast<std::uint32_t>(given.max_concurrency);
-    if (given.max_num_buffers > 0) configuration.buffers_asked = static_cast<std::uint32_t>(given.max_num_buffers);
-    if (given.rcvbuf_size > 0) s.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(given.rcvbuf_size);
-    if (given.sndbuf_size > 0) s.tcp.defaults.send_buffer = static_cast<std::uint32_t>(given.sndbuf_size);
+    if (given.max_concurrency > 0)
+        s.max_concurrency = static_cast<std::uint32_t>(given.max_concurrency);
+    if (given.max_num_buffers > 0) {
+        set_buffers(configuration, static_cast<std::uint32_t>(given.max_num_buffers));
+    }
+    if (given.rcvbuf_size > 0)
+        s.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(given.rcvbuf_size);
+    if (given.sndbuf_size > 0)
+        s.tcp.defaults.send_buffer = static_cast<std::uint32_t>(given.sndbuf_size);
     if (given.tcp_timewait > 0) s.tcp.time_wait = milliseconds(given.tcp_timewait);
     if (given.tcp_timeout > 0) s.tcp.idle_timeout = milliseconds(given.tcp_timeout);
 }
@@ -42,8 +47,10 @@ void write_conf(const mtcp_conf& given, Configuration& configuration) {
 const char* fixed_by_now(const mtcp_conf& given, const Configuration& configuration) {
     const stack::StackConfiguration& s = configuration.stack;
     if (given.num_cores > static_cast<int>(s.cores)) return "num_cores";
-    if (given.tcp_timewait > 0 && given.tcp_timewait != in_milliseconds(s.tcp.time_wait)) return "tcp_timewait";
-    if (given.tcp_timeout > 0 && given.tcp_timeout != in_milliseconds(s.tcp.idle_timeout)) return "tcp_timeout";
+    if (given.tcp_timewait > 0 && given.tcp_timewait != in_milliseconds(s.tcp.time_wait))
+        return "tcp_timewait";
+    if (given.tcp_timeout > 0 && given.tcp_timeout != in_milliseconds(s.tcp.idle_timeout))
+        return "tcp_timeout";
     return nullptr;
 }
 
@@ -54,7 +61,8 @@ int cpu_of_core(const Configuration& configuration, int core) {
 }
 
 Problem no_context(int cpu, std::string why, std::string mend, int error) {
-    return {"cannot create a context on core " + std::to_string(cpu), std::move(why), std::move(mend), error};
+    return {"cannot create a context on core " + std::to_string(cpu), std::move(why),
+            std::move(mend), error};
 }
 
 // Takes the core into use; the process is locked.
@@ -64,11 +72,10 @@ int start_context(Process& p, int cpu) {
     if (!view) return report(view.error());
     view->defaults = p.configuration.stack.tcp.defaults;
     std::random_device device;
-    const socket::Application::Limits limits{
-        .descriptors = p.configuration.stack.max_concurrency,
-        .port_first = p.configuration.stack.port_first,
-        .port_last = p.configuration.stack.port_last,
-        .seed = std::uint64_t{device()} << 32 | device()};
+    const socket::Application::Limits limits{.descriptors = p.configuration.stack.max_concurrency,
+                                             .port_first = p.configuration.stack.port_first,
+                                             .port_last = p.configuration.stack.port_last,
+                                             .seed = std::uint64_t{device()} << 32 | device()};
     auto application = socket::Application::create(*view, limits);
     if (!application) {
         p.stack->stop_core(static_cast<std::size_t>(cpu));
@@ -90,12 +97,14 @@ using namespace mtcp::api;  // NOLINT: this file defines the C API in terms of i
 extern "C" {
 
 int mtcp_init(const char* config_file) {
-    if (config_file == nullptr) return open_stack({"(no configuration file)", {}, SideFiles::defaults});
+    if (config_file == nullptr)
+        return open_stack({"(no configuration file)", {}, SideFiles::defaults});
     const auto text = this_host().read_file(config_file);
     if (!text) {
         const int error = errno;
         forget_problem();
-        return report({config_file, std::strerror(error), "paths are relative to the current directory", error});
+        return report({config_file, std::strerror(error),
+                       "paths are relative to the current directory", error});
     }
     return open_stack({config_file, *text, SideFiles::defaults});
 }
@@ -107,7 +116,8 @@ int mtcp_init_from_text(const char* configuration) {
 
 void mtcp_destroy(void) {
     Process& p = process();
-    for (mtcp_context& context : p.contexts) stop_context(context);
+    for (mtcp_context& context : p.contexts)
+        stop_context(context);
     std::unique_lock lock(p.mutex);
     // Others may be on their way out in mtcp_destroy_context().
     p.context_stopped.wait(lock, [&p] {
@@ -134,7 +144,9 @@ int mtcp_getconf(struct mtcp_conf* conf) {
 }
 
 int mtcp_setconf(const struct mtcp_conf* conf) {
-    if (conf == nullptr || conf->num_cores > kCoresMax) return refuse(EINVAL);
+    if (conf == nullptr || conf->num_cores > kCoresMax || conf->max_num_buffers > 1 << 24) {
+        return refuse(EINVAL);
+    }
     forget_problem();
     Process& p = process();
     const std::scoped_lock lock(p.mutex);
@@ -173,10 +185,12 @@ mctx_t mtcp_create_context(int cpu) {
         report(no_context(cpu, "the stack is not open", "call mtcp_init() first", EPERM));
         return nullptr;
     }
-    const int cores = p.configuration.cores_asked != 0 ? p.configuration.cores_asked
-                                                       : static_cast<int>(p.configuration.stack.cores);
+    const int cores = p.configuration.cores_asked != 0
+                          ? p.configuration.cores_asked
+                          : static_cast<int>(p.configuration.stack.cores);
     if (cpu < 0 || cpu >= cores) {
-        report(no_context(cpu, "the stack has " + std::to_string(cores) + " cores", "raise num_cores", EINVAL));
+        report(no_context(cpu, "the stack has " + std::to_string(cores) + " cores",
+                          "raise num_cores", EINVAL));
         return nullptr;
     }
     mtcp_context& context = p.contexts[static_cast<std::size_t>(cpu)];

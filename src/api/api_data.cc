@@ -15,9 +15,10 @@ namespace {
 using socket::ByteCursor;
 using Buffers = std::span<const iovec>;
 
-constexpr std::size_t kBuffersMax = 1024;            // IOV_MAX
+constexpr std::size_t kBuffersMax = 1024;             // IOV_MAX
 constexpr std::size_t kBytesMax = INT_MAX & ~0xfffu;  // of one call, as Linux
-constexpr int kReceiveFlags = MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
+constexpr int kReceiveFlags =
+    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
 constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR;
 
 int check_buffers(const iovec* buffers, std::size_t count) {
@@ -95,13 +96,15 @@ ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flag
     if (msg == nullptr) return refuse(EFAULT);
     if (msg->msg_name != nullptr && msg->msg_namelen != 0) return refuse(EISCONN);
     if (msg->msg_controllen != 0) return refuse(EINVAL);
-    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0) return refuse(wrong);
+    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
+        return refuse(wrong);
     return send_from(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
 }
 
 ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags) {
     if (msg == nullptr) return refuse(EFAULT);
-    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0) return refuse(wrong);
+    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
+        return refuse(wrong);
     const long result = receive_into(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
     if (result < 0) return result;
     msg->msg_namelen = 0;

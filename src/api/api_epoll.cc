@@ -24,7 +24,8 @@ static_assert(offsetof(mtcp_pollfd, revents) == offsetof(PollEntry, found));
 
 using Bits = socket::EpollBits;
 static_assert(Bits::in == MTCP_EPOLLIN && Bits::pri == MTCP_EPOLLPRI && Bits::out == MTCP_EPOLLOUT);
-static_assert(Bits::err == MTCP_EPOLLERR && Bits::hup == MTCP_EPOLLHUP && Bits::read_hup == MTCP_EPOLLRDHUP);
+static_assert(Bits::err == MTCP_EPOLLERR && Bits::hup == MTCP_EPOLLHUP &&
+              Bits::read_hup == MTCP_EPOLLRDHUP);
 static_assert(Bits::read_normal == MTCP_EPOLLRDNORM && Bits::write_normal == MTCP_EPOLLWRNORM);
 static_assert(Bits::one_shot == static_cast<std::uint32_t>(MTCP_EPOLLONESHOT));
 static_assert(Bits::edge == static_cast<std::uint32_t>(MTCP_EPOLLET));
@@ -77,18 +78,20 @@ int mtcp_epoll_ctl(mctx_t mctx, int epid, int op, int sockid, struct mtcp_epoll_
     if (event == nullptr && op != MTCP_EPOLL_CTL_DEL) return refuse(EFAULT);
     EpollEvent wanted{};
     if (event != nullptr) wanted = {.events = event->events, .data = event->data.u64};
-    return static_cast<int>(answer(sockets::control_epoll(
-        epoll.app(), epoll.descriptor(), static_cast<sockets::EpollOperation>(op), *watched, wanted)));
+    return static_cast<int>(
+        answer(sockets::control_epoll(epoll.app(), epoll.descriptor(),
+                                      static_cast<sockets::EpollOperation>(op), *watched, wanted)));
 }
 
-int mtcp_epoll_wait(mctx_t mctx, int epid, struct mtcp_epoll_event* events, int maxevents, int timeout) {
+int mtcp_epoll_wait(mctx_t mctx, int epid, struct mtcp_epoll_event* events, int maxevents,
+                    int timeout) {
     const SocketCall call(mctx, epid);
     if (!call) return -1;
     if (maxevents <= 0) return refuse(EINVAL);
     if (events == nullptr) return refuse(EFAULT);
-    return static_cast<int>(answer(
-        sockets::wait_epoll(call.app(), call.descriptor(),
-                            {reinterpret_cast<EpollEvent*>(events), static_cast<std::size_t>(maxevents)}, timeout)));
+    return static_cast<int>(answer(sockets::wait_epoll(
+        call.app(), call.descriptor(),
+        {reinterpret_cast<EpollEvent*>(events), static_cast<std::size_t>(maxevents)}, timeout)));
 }
 
 char* EventToString(uint32_t event) {
@@ -107,7 +110,8 @@ int mtcp_poll(mctx_t mctx, struct mtcp_pollfd* fds, unsigned long nfds, int time
     const Call call(mctx);
     if (!call) return -1;
     if (fds == nullptr && nfds != 0) return refuse(EFAULT);
-    return static_cast<int>(answer(sockets::poll(call.app(), {reinterpret_cast<PollEntry*>(fds), nfds}, timeout)));
+    return static_cast<int>(
+        answer(sockets::poll(call.app(), {reinterpret_cast<PollEntry*>(fds), nfds}, timeout)));
 }
 
 }  // extern "C"

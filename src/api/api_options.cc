@@ -11,20 +11,24 @@ namespace sockets = mtcp::socket;
 
 extern "C" {
 
-int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval, socklen_t* optlen) {
+int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval,
+                    socklen_t* optlen) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if (optval == nullptr || optlen == nullptr) return refuse(EFAULT);
-    return static_cast<int>(answer(sockets::get_option(call.app(), call.descriptor(), level, optname,
-                                                       {static_cast<std::byte*>(optval), *optlen}, *optlen)));
+    return static_cast<int>(
+        answer(sockets::get_option(call.app(), call.descriptor(), level, optname,
+                                   {static_cast<std::byte*>(optval), *optlen}, *optlen)));
 }
 
-int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval, socklen_t optlen) {
+int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval,
+                    socklen_t optlen) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if (optval == nullptr && optlen != 0) return refuse(EFAULT);
-    return static_cast<int>(answer(sockets::set_option(call.app(), call.descriptor(), level, optname,
-                                                       {static_cast<const std::byte*>(optval), optlen})));
+    return static_cast<int>(
+        answer(sockets::set_option(call.app(), call.descriptor(), level, optname,
+                                   {static_cast<const std::byte*>(optval), optlen})));
 }
 
 int mtcp_setsock_nonblock(mctx_t mctx, int sockid) {
@@ -38,8 +42,8 @@ int mtcp_socket_ioctl(mctx_t mctx, int sockid, int request, void* argp) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if (argp == nullptr) return refuse(EFAULT);
-    return static_cast<int>(
-        answer(sockets::control_socket(call.app(), call.descriptor(), request, *static_cast<int*>(argp))));
+    return static_cast<int>(answer(
+        sockets::control_socket(call.app(), call.descriptor(), request, *static_cast<int*>(argp))));
 }
 
 }  // extern "C"

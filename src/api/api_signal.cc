@@ -48,7 +48,8 @@ extern "C" mtcp_sighandler_t mtcp_register_signal(int signum, mtcp_sighandler_t 
     using namespace mtcp::api;
     if (signum != SIGINT || !is_function(handler)) {
         const mtcp_sighandler_t previous = std::signal(signum, handler);
-        return signum == SIGINT && previous == on_interrupt ? interrupt_handler.exchange(nullptr) : previous;
+        return signum == SIGINT && previous == on_interrupt ? interrupt_handler.exchange(nullptr)
+                                                            : previous;
     }
     static_cast<void>(process());  // made here: a signal handler could not
     const mtcp_sighandler_t previous = interrupt_handler.exchange(handler);

@@ -28,9 +28,7 @@ void close_any(socket::Application& app, Descriptor& d, socket::CloseKind kind) 
         case DescriptorKind::listener: return close_listener(app, d);
         case DescriptorKind::epoll: return close_epoll(app, d);
         case DescriptorKind::pipe_read:
-        case DescriptorKind::pipe_write:
-            close_pipe_end(app, d);
-            return app.release(d);
+        case DescriptorKind::pipe_write: close_pipe_end(app, d); return app.release(d);
         case DescriptorKind::unused: return;
     }
 }
@@ -43,7 +41,8 @@ int accept_on(mctx_t mctx, int sockid, sockaddr* addr, socklen_t* addrlen, int f
     wire::Endpoint peer;
     const long id = answer(socket::accept(call.app(), call.descriptor(), peer));
     if (id < 0) return -1;
-    call.app().table().at(static_cast<std::uint32_t>(id)).non_blocking = (flags & SOCK_NONBLOCK) != 0 ? 1 : 0;
+    call.app().table().at(static_cast<std::uint32_t>(id)).non_blocking =
+        (flags & SOCK_NONBLOCK) != 0 ? 1 : 0;
     if (addr != nullptr) static_cast<void>(write_address(peer, addr, addrlen));
     return static_cast<int>(id);
 }
@@ -101,7 +100,8 @@ int mtcp_accept4(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addr
     return accept_on(mctx, sockid, addr, addrlen, flags);
 }
 
-int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_addr_t daddr, in_addr_t dport) {
+int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_addr_t daddr,
+                  in_addr_t dport) {
     UNUSED(daddr);
     UNUSED(dport);
     const Call call(mctx);
@@ -113,7 +113,8 @@ int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_addr_t dad
     const std::uint32_t first = ntohl(saddr_base);
     const sockets::CoreView& view = call.app().view();
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(num_addr); ++i) {
-        if (!view.is_local(view.core, mtcp::wire::IpAddress::v4(first + i))) return refuse(EADDRNOTAVAIL);
+        if (!view.is_local(view.core, mtcp::wire::IpAddress::v4(first + i)))
+            return refuse(EADDRNOTAVAIL);
     }
     sources = {.first = first, .count = static_cast<std::uint32_t>(num_addr), .next = 0};
     return 0;
@@ -122,7 +123,8 @@ int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_addr_t dad
 int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr* addr, socklen_t addrlen) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if (!is_stream(call.descriptor())) return refuse(is_named(call.descriptor()) ? EOPNOTSUPP : ENOTSOCK);
+    if (!is_stream(call.descriptor()))
+        return refuse(is_named(call.descriptor()) ? EOPNOTSUPP : ENOTSOCK);
     Endpoint remote;
     if (const int wrong = read_address(addr, addrlen, remote); wrong != 0) return refuse(wrong);
     return static_cast<int>(answer(sockets::connect(call.app(), call.descriptor(), remote)));
@@ -146,7 +148,8 @@ int mtcp_abort(mctx_t mctx, int sockid) {
 int mtcp_shutdown(mctx_t mctx, int sockid, int how) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if (!is_stream(call.descriptor())) return refuse(is_named(call.descriptor()) ? ENOTCONN : ENOTSOCK);
+    if (!is_stream(call.descriptor()))
+        return refuse(is_named(call.descriptor()) ? ENOTCONN : ENOTSOCK);
     return static_cast<int>(answer(sockets::shutdown_stream(call.app(), call.descriptor(), how)));
 }
 
@@ -163,7 +166,8 @@ int mtcp_getsockname(mctx_t mctx, int sock, struct sockaddr* addr, socklen_t* ad
 int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if (!is_stream(call.descriptor())) return refuse(is_named(call.descriptor()) ? ENOTCONN : ENOTSOCK);
+    if (!is_stream(call.descriptor()))
+        return refuse(is_named(call.descriptor()) ? ENOTCONN : ENOTSOCK);
     Endpoint name;
     if (answer(sockets::peer_name(call.app(), call.descriptor(), name)) < 0) return -1;
     const int wrong = write_address(name, addr, addrlen);

@@ -9,7 +9,8 @@
 
 namespace mtcp::api {
 
-Problem complain(const Place& place, std::string_view what, std::string why, std::string mend, int error) {
+Problem complain(const Place& place, std::string_view what, std::string why, std::string mend,
+                 int error) {
     std::string where = place.file;
     if (place.line != 0) where += ":" + std::to_string(place.line);
     return {.what = where + ": " + std::string(what),
@@ -18,11 +19,21 @@ Problem complain(const Place& place, std::string_view what, std::string why, std
             .error = error};
 }
 
+void set_buffers(Configuration& configuration, std::uint32_t buffers) {
+    configuration.buffers_asked = buffers;
+    const std::uint32_t chunks = std::max(buffers * 2, std::uint32_t{4096});
+    configuration.stack.chunks.count[0] = configuration.stack.chunks.count[1] = chunks;
+}
+
 DeviceDraft& Reader::device(std::string_view name) {
     const auto known = std::find_if(devices.begin(), devices.end(),
                                     [name](const DeviceDraft& d) { return d.name == name; });
     if (known != devices.end()) return *known;
-    devices.push_back({.name = std::string(name), .place = place, .kind = {}, .options = {}, .capture = {},
+    devices.push_back({.name = std::string(name),
+                       .place = place,
+                       .kind = {},
+                       .options = {},
+                       .capture = {},
                        .faults = {}});
     return devices.back();
 }
@@ -35,13 +46,16 @@ struct Key {
     Read read;
 };
 
-// --- values ---------------------------------------------------------------------------------------
+// --- values
+// ---------------------------------------------------------------------------------------
 
 template <typename T>
-Complaint read_integer(Reader& r, std::string_view value, std::int64_t least, std::int64_t most, T& out) {
+Complaint read_integer(Reader& r, std::string_view value, std::int64_t least, std::int64_t most,
+                       T& out) {
     const auto number = parse_integer(value);
     if (!number || *number < least || *number > most) {
-        return r.bad("not a number from " + std::to_string(least) + " to " + std::to_string(most), "");
+        return r.bad("not a number from " + std::to_string(least) + " to " + std::to_string(most),
+                     "");
     }
     out = static_cast<T>(*number);
     return {};
@@ -52,13 +66,15 @@ Complaint read_size(Reader& r, std::string_view value, std::uint64_t least, std:
     const auto size = parse_size(value);
     if (!size) return r.bad("not a size", "write a number of bytes, as 8192, 64k or 1m");
     if (*size < least || *size > most) {
-        return r.bad("out of range", "from " + std::to_string(least) + " to " + std::to_string(most) + " bytes");
+        return r.bad("out of range",
+                     "from " + std::to_string(least) + " to " + std::to_string(most) + " bytes");
     }
     out = *size;
     return {};
 }
 
-Complaint read_duration(Reader& r, std::string_view value, Duration unit, Duration most, Duration& out) {
+Complaint read_duration(Reader& r, std::string_view value, Duration unit, Duration most,
+                        Duration& out) {
     const auto duration = parse_duration(value, unit);
     if (!duration || duration->ns < 0) return r.bad("not a duration", "as 200ms, 5s or 2min");
     if (*duration > most) {
@@ -94,7 +110,8 @@ Complaint read_choice(Reader& r, std::string_view value, const Choice<T> (&choic
     return r.bad("not a known value", "one of " + names);
 }
 
-// --- keys with a meaning of their own -----------------------------------------------------------------
+// --- keys with a meaning of their own
+// -----------------------------------------------------------------
 
 Complaint read_cores(Reader& r, std::string_view value) {
     if (auto bad = read_integer(r, value, 1, kCoresMax, r.result.cores_asked)) return bad;
@@ -117,18 +134,21 @@ Complaint read_congestion(Reader& r, std::string_view value) {
 
 Complaint read_multiprocess(Reader& r, std::string_view value) {
     if (value == "0") return {};
-    return r.bad("processes do not share an interface", "one process with num_cores cores; multiprocess = 0");
+    return r.bad("processes do not share an interface",
+                 "one process with num_cores cores; multiprocess = 0");
 }
 
 Complaint read_timeout(Reader& r, std::string_view value) {
     if (value == "-1") value = "0";
-    return read_duration(r, value, seconds(1), seconds(365 * 86'400), r.result.stack.tcp.idle_timeout);
+    return read_duration(r, value, seconds(1), seconds(365 * 86'400),
+                         r.result.stack.tcp.idle_timeout);
 }
 
 Complaint read_ports(Reader& r, std::string_view value) {
     const std::size_t dash = value.find('-');
     const auto first = parse_integer(trim(value.substr(0, dash)));
-    const auto last = dash == std::string_view::npos ? std::nullopt : parse_integer(trim(value.substr(dash + 1)));
+    const auto last =
+        dash == std::string_view::npos ? std::nullopt : parse_integer(trim(value.substr(dash + 1)));
     if (!first || !last || *first < 1 || *last > 65'535 || *last < *first) {
         return r.bad("not a range of ports", "as 10000-65535");
     }
@@ -143,21 +163,22 @@ Complaint read_buffer_memory(Reader& r, std::string_view value) {
     // Half for bulk transfers, the rest for messages; an eighth in the smallest chunks.
     const std::uint64_t shares[] = {bytes / 8, bytes * 3 / 8, bytes / 2};
     for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
-        r.result.stack.chunks.count[c] = static_cast<std::uint32_t>(shares[c] / socket::kChunkBytes[c]);
+        r.result.stack.chunks.count[c] =
+            static_cast<std::uint32_t>(shares[c] / socket::kChunkBytes[c]);
     }
     return {};
 }
 
-// The original preallocates this many receive and send buffers; chunks are shared by all streams.
 Complaint read_max_num_buffers(Reader& r, std::string_view value) {
-    if (auto bad = read_integer(r, value, 1, 1 << 24, r.result.buffers_asked)) return bad;
-    const std::uint32_t chunks = std::max(r.result.buffers_asked * 2, std::uint32_t{4096});
-    r.result.stack.chunks.count[0] = r.result.stack.chunks.count[1] = chunks;
+    std::uint32_t buffers = 0;
+    if (auto bad = read_integer(r, value, 1, 1 << 24, buffers)) return bad;
+    set_buffers(r.result, buffers);
     return {};
 }
 
 Complaint read_stat_print(Reader& r, std::string_view value) {
-    for (const std::string_view name : split_words(value)) r.result.stack.stat_print.emplace_back(name);
+    for (const std::string_view name : split_words(value))
+        r.result.stack.stat_print.emplace_back(name);
     return {};
 }
 
@@ -167,7 +188,8 @@ Complaint ignore(Reader& r, std::string_view) {
 }
 
 Complaint no_onvm(Reader& r, std::string_view) {
-    return r.bad("OpenNetVM is not supported", "remove the line, and use io = memif between processes");
+    return r.bad("OpenNetVM is not supported",
+                 "remove the line, and use io = memif between processes");
 }
 
 constexpr Duration kDay = seconds(86'400);
@@ -210,9 +232,13 @@ constexpr Key kKeys[] = {
     {"max_concurrency", read_records<&Stack::max_concurrency>},
     {"max_num_buffers", read_max_num_buffers},
     {"rcvbuf",
-     [](Reader& r, std::string_view v) { return read_size(r, v, 64, 64 << 20, r.receive_buffer.emplace()); }},
+     [](Reader& r, std::string_view v) {
+         return read_size(r, v, 64, 64 << 20, r.receive_buffer.emplace());
+     }},
     {"sndbuf",
-     [](Reader& r, std::string_view v) { return read_size(r, v, 64, 64 << 20, r.send_buffer.emplace()); }},
+     [](Reader& r, std::string_view v) {
+         return read_size(r, v, 64, 64 << 20, r.send_buffer.emplace());
+     }},
     {"tcp_timeout", read_timeout},
     {"tcp_timewait", read_tcp_s<&Tcp::time_wait>},
     {"stat_print", read_stat_print},
@@ -257,7 +283,10 @@ constexpr Key kKeys[] = {
          return read_choice(r, v, kDrives, r.result.stack.drive);
      }},
     {"ports", read_ports},
-    {"huge_pages", [](Reader& r, std::string_view v) { return read_on_off(r, v, false, true, r.result.stack.huge_pages); }},
+    {"huge_pages",
+     [](Reader& r, std::string_view v) {
+         return read_on_off(r, v, false, true, r.result.stack.huge_pages);
+     }},
     {"buffer_memory", read_buffer_memory},
     {"chunks_small", read_chunks<0>},
     {"chunks_medium", read_chunks<1>},
@@ -280,7 +309,8 @@ constexpr Key kKeys[] = {
     {"rto_max", read_tcp_ms<&Tcp::rto_max>},
     {"delayed_ack",
      [](Reader& r, std::string_view v) {  // RFC 9293 MUST-40: less than half a second
-         return read_duration(r, v, milliseconds(1), milliseconds(499), r.result.stack.tcp.delayed_ack);
+         return read_duration(r, v, milliseconds(1), milliseconds(499),
+                              r.result.stack.tcp.delayed_ack);
      }},
     {"fin_wait_2", read_tcp_s<&Tcp::fin_wait_2>},
     {"retries", read_tcp_count<&Tcp::retries_2>},
@@ -307,12 +337,14 @@ constexpr Key kKeys[] = {
      }},
 };
 
-// --- lines ----------------------------------------------------------------------------------------------
+// --- lines
+// ----------------------------------------------------------------------------------------------
 
 // How many letters must change to get from one word to the other, to guess what was meant.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t j = 0; j <= b.size(); ++j)
+        row[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         std::size_t diagonal = row[0];
         row[0] = i;
@@ -334,8 +366,9 @@ Problem unknown_key(const Reader& r, std::string_view name) {
             nearest = &key;
         }
     }
-    const std::string mend = nearest == nullptr ? "see the list of keys in the guide"
-                                                : "did you mean '" + std::string(nearest->name) + "'?";
+    const std::string mend = nearest == nullptr
+                                 ? "see the list of keys in the guide"
+                                 : "did you mean '" + std::string(nearest->name) + "'?";
     return r.bad("unknown key '" + std::string(name) + "'", mend);
 }
 
@@ -362,7 +395,8 @@ Complaint read_line(Reader& r, std::string_view line) {
     if (end == std::string_view::npos) end = line.find_first_of(" \t");
     if (end == std::string_view::npos) end = line.size();
     const std::string_view name = trim(line.substr(0, end));
-    const std::string_view value = end == line.size() ? std::string_view{} : trim(line.substr(end + 1));
+    const std::string_view value =
+        end == line.size() ? std::string_view{} : trim(line.substr(end + 1));
     if (name.empty()) return r.bad("a value without a key", "key = value");
     return read_key(r, name, value);
 }
@@ -381,16 +415,19 @@ Complaint read_lines(Reader& r) {
 Complaint finish_cores(Reader& r) {
     stack::StackConfiguration& s = r.result.stack;
     const Place whole{r.source.name, 0};
-    s.cores = static_cast<std::size_t>(r.result.cores_asked != 0 ? r.result.cores_asked : r.host.cpus);
+    s.cores =
+        static_cast<std::size_t>(r.result.cores_asked != 0 ? r.result.cores_asked : r.host.cpus);
     if (r.result.cores_asked > r.host.cpus) {  // by mtcp_setconf()
         return complain(whole, "num_cores = " + std::to_string(r.result.cores_asked),
-                        "this machine has " + std::to_string(r.host.cpus) + " CPUs online", "lower it");
+                        "this machine has " + std::to_string(r.host.cpus) + " CPUs online",
+                        "lower it");
     }
     if (!s.cpus.empty() && s.cpus.size() < s.cores) {
         if (r.result.cores_asked != 0) {
-            return complain(whole, "num_cores and core_mask do not agree",
-                            std::to_string(s.cores) + " cores, " + std::to_string(s.cpus.size()) + " CPUs",
-                            "set as many bits in core_mask as there are cores");
+            return complain(
+                whole, "num_cores and core_mask do not agree",
+                std::to_string(s.cores) + " cores, " + std::to_string(s.cpus.size()) + " CPUs",
+                "set as many bits in core_mask as there are cores");
         }
         s.cores = s.cpus.size();
     }
@@ -404,16 +441,18 @@ Complaint finish_cores(Reader& r) {
         defaults.send_buffer = static_cast<std::uint32_t>(*r.send_buffer);
     }
     if (s.tcp.rto_min > s.tcp.rto_max || s.tcp.rto_initial > s.tcp.rto_max) {
-        return complain(whole, "rto_min and rto_initial must not exceed rto_max", "", "raise rto_max");
+        return complain(whole, "rto_min and rto_initial must not exceed rto_max", "",
+                        "raise rto_max");
     }
     return {};
 }
 
 }  // namespace
 
-Result<Configuration, Problem> parse_configuration(const ConfigurationText& source, const Configuration& base,
-                                                   const Host& host) {
-    Reader reader{.source = source, .host = host, .result = base, .place = {source.name, 0}, .line = {}};
+Result<Configuration, Problem> parse_configuration(const ConfigurationText& source,
+                                                   const Configuration& base, const Host& host) {
+    Reader reader{
+        .source = source, .host = host, .result = base, .place = {source.name, 0}, .line = {}};
     if (auto bad = read_lines(reader)) return failure(std::move(*bad));
     if (auto bad = finish_cores(reader)) return failure(std::move(*bad));
     if (auto bad = read_side_files(reader)) return failure(std::move(*bad));

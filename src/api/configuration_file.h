@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration file: the original's keys and ours, from text to what stack/ is told. Pure: what
-// it needs of the machine comes in as a Host.
+// The configuration file: the original's keys and ours, from text to what stack/ is told. Pure:
+// what it needs of the machine comes in as a Host.
 //
 //   key = value      or   key value        # comment
 //   io.OPTION = value                      an option of the packet I/O back end, for all devices
@@ -24,12 +24,16 @@ inline constexpr int kCoresMax = 256;
 struct Configuration {
     stack::StackConfiguration stack;
     LogLevel log = LogLevel::warning;
-    int cores_asked = 0;                // num_cores; 0: all CPUs
+    int cores_asked = 0;                   // num_cores; 0: all CPUs
     std::uint32_t buffers_asked = 10'000;  // max_num_buffers
-    std::vector<std::string> warnings;  // one line each, for the log
+    std::vector<std::string> warnings;     // one line each, for the log
     // "FILE:LINE" that names the interface, in the order of stack.interfaces.
     std::vector<std::string> interface_places;
 };
+
+// max_num_buffers: the original preallocates that many receive and send buffers; here chunks are
+// shared by all streams, and there are twice as many of the smaller two kinds.
+void set_buffers(Configuration& configuration, std::uint32_t buffers);
 
 enum class SideFiles : std::uint8_t { named_only, defaults };  // config/arp.conf, config/route.conf
 

@@ -22,7 +22,7 @@ std::optional<std::string> read_from_map(const std::string& path) {
 }
 
 class ConfigurationFile : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override {
         files.clear();
         host.cpus = 4;
@@ -90,11 +90,12 @@ TEST_F(ConfigurationFile, DefaultsAreThoseOfTheHeaders) {
 }
 
 TEST_F(ConfigurationFile, ReadsOurKeys) {
-    const Configuration c = good(kLink +
-                                 "drive = inline\nports = 20000-30000\nrto_min = 150ms\ndelayed_ack = 25\n"
-                                 "syn_cookies = always\ntimestamps = off\nsack = off\nhuge_pages = no\n"
-                                 "half_open_max = 77\ntime_wait_max = 88\nchunks_large = 99\nlog = debug\n"
-                                 "capture = out.pcapng\nfaults = loss=1%\n");
+    const Configuration c =
+        good(kLink +
+             "drive = inline\nports = 20000-30000\nrto_min = 150ms\ndelayed_ack = 25\n"
+             "syn_cookies = always\ntimestamps = off\nsack = off\nhuge_pages = no\n"
+             "half_open_max = 77\ntime_wait_max = 88\nchunks_large = 99\nlog = debug\n"
+             "capture = out.pcapng\nfaults = loss=1%\n");
     EXPECT_EQ(c.stack.drive, stack::Drive::run_inline);
     EXPECT_EQ(c.stack.port_first, 20'000);
     EXPECT_EQ(c.stack.port_last, 30'000);
@@ -189,7 +190,8 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"port = eth0\naddress = 10.0.0.2/24 dev eth7\n", "mtcp.conf:2:", "no port eth7"},
         {"port = eth0\ndevice eth1 mode = native\n", "mtcp.conf:2:", "not used"},
         {"port = eth0\ngateway = 10.9.9.9\n", "mtcp.conf:2:", "no network of ours"},
-        {"num_cores = 2\ncore_mask = 1\nio = link\naddress = 10.0.0.2/24\n", "mtcp.conf:", "core_mask"},
+        {"num_cores = 2\ncore_mask = 1\nio = link\naddress = 10.0.0.2/24\n",
+         "mtcp.conf:", "core_mask"},
     };
     for (const auto& row : rows) {
         const std::string said = bad(row.text);
@@ -218,7 +220,8 @@ TEST_F(ConfigurationFile, DevicesHaveOptionsOfTheirOwn) {
     const Configuration c = good(
         "port = eth0 tap0\nio.mode = native\nio.queues = 2\n"
         "device eth0 mode = generic\ndevice tap0 io = tap\ndevice tap0 faults = loss=2%\n"
-        "address = 10.0.0.2/24 dev tap0\naddress = 10.0.1.2/24 dev eth0\naddress = 10.0.1.3/24 dev eth0\n");
+        "address = 10.0.0.2/24 dev tap0\naddress = 10.0.1.2/24 dev eth0\naddress = 10.0.1.3/24 dev "
+        "eth0\n");
     ASSERT_EQ(c.stack.interfaces.size(), 2u);
     const auto& eth0 = c.stack.interfaces[0];
     const auto& tap0 = c.stack.interfaces[1];
@@ -294,7 +297,8 @@ TEST(Values, SizesAndDurations) {
 
 TEST(Values, Addresses) {
     EXPECT_EQ(parse_address("10.0.0.2")->v4_bits(), 0x0a000002u);
-    for (const char* const wrong : {"10.0.0", "10.0.0.256", "10.0.0.2.3", "a.b.c.d", "", "10..0.1"}) {
+    for (const char* const wrong :
+         {"10.0.0", "10.0.0.256", "10.0.0.2.3", "a.b.c.d", "", "10..0.1"}) {
         EXPECT_FALSE(parse_address(wrong)) << wrong;
     }
     EXPECT_EQ(parse_mac("02:00:00:00:0a:FF")->octet[5], 0xff);

@@ -17,7 +17,8 @@ struct Replaced {
 };
 // Back ends of the original, and what does their work here.
 constexpr Replaced kReplaced[] = {
-    {"dpdk", "io = af_xdp (any interface of the kernel, no driver to bind); to a DPDK program: io = memif"},
+    {"dpdk",
+     "io = af_xdp (any interface of the kernel, no driver to bind); to a DPDK program: io = memif"},
     {"psio", "io = af_xdp"},
     {"netmap", "io = af_xdp"},
     {"onvm", "io = memif"},
@@ -25,7 +26,8 @@ constexpr Replaced kReplaced[] = {
 
 std::string kinds() {
     std::string names;
-    for (const std::string_view kind : kKinds) names += (names.empty() ? "" : ", ") + std::string(kind);
+    for (const std::string_view kind : kKinds)
+        names += (names.empty() ? "" : ", ") + std::string(kind);
     return names;
 }
 
@@ -58,8 +60,9 @@ Complaint check_io(const Reader& r, std::string_view kind) {
     if (std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end()) return {};
     for (const Replaced& replaced : kReplaced) {
         if (replaced.kind == kind) {
-            return r.bad("packet I/O '" + std::string(kind) + "' of the original is not in this stack",
-                         std::string(replaced.replacement));
+            return r.bad(
+                "packet I/O '" + std::string(kind) + "' of the original is not in this stack",
+                std::string(replaced.replacement));
         }
     }
     return r.bad("unknown packet I/O '" + std::string(kind) + "'", "one of " + kinds());
@@ -97,7 +100,8 @@ Complaint read_address(Reader& r, std::string_view value) {
     const auto prefix = parse_prefix(words.front());
     const bool named = words.size() == 3 && words[1] == "dev";
     if (!prefix || (words.size() != 1 && !named)) {
-        return r.bad("not an address with the length of its network", "address = 10.0.0.2/24 [dev NAME]");
+        return r.bad("not an address with the length of its network",
+                     "address = 10.0.0.2/24 [dev NAME]");
     }
     const std::uint32_t bits = prefix->address.v4_bits();
     if (bits == 0 || bits >> 28 >= 0xe || bits >> 24 == 127) {
@@ -114,7 +118,9 @@ Complaint read_gateway(Reader& r, std::string_view value) {
     if (!gateway || (words.size() != 1 && !named)) {
         return r.bad("not an address", "gateway = 10.0.0.1 [dev NAME]");
     }
-    r.routes.push_back({{wire::IpAddress::v4(0), 0}, *gateway, named ? std::string(words[2]) : std::string{},
+    r.routes.push_back({{wire::IpAddress::v4(0), 0},
+                        *gateway,
+                        named ? std::string(words[2]) : std::string{},
                         r.place});
     return {};
 }
@@ -136,7 +142,9 @@ Complaint read_route(Reader& r, std::string_view value) {
             good = false;
         }
     }
-    if (!good) return r.bad("not a route", "route = 10.1.0.0/16 via 10.0.0.1, or route = 10.1.0.0/16 dev NAME");
+    if (!good)
+        return r.bad("not a route",
+                     "route = 10.1.0.0/16 via 10.0.0.1, or route = 10.1.0.0/16 dev NAME");
     draft.destination = *destination;
     r.routes.push_back(std::move(draft));
     return {};
@@ -151,7 +159,8 @@ Complaint read_neighbour(Reader& r, std::string_view value) {
     return {};
 }
 
-Complaint read_device(Reader& r, const std::vector<std::string_view>& words, std::string_view value) {
+Complaint read_device(Reader& r, const std::vector<std::string_view>& words,
+                      std::string_view value) {
     if (words.size() != 3) return r.bad("not an option of a device", "device NAME OPTION = value");
     DeviceDraft& draft = r.device(words[1]);
     if (words[2] == "io") {
@@ -174,15 +183,15 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
         return complain(draft.place, "device " + draft.name, "this device is not used",
                         "port = " + draft.name + ", or remove the line");
     }
-    stack::InterfaceConfiguration interface{.kind = draft.kind.empty() ? r.io : draft.kind,
-                                            .name = draft.name,
-                                            .options = r.options,
-                                            .addresses = {},
-                                            .capture_file = draft.capture.value_or(r.capture),
-                                            .faults = draft.faults.value_or(r.faults)};
+    stack::InterfaceConfiguration interface {
+        .kind = draft.kind.empty() ? r.io : draft.kind, .name = draft.name, .options = r.options,
+        .addresses = {}, .capture_file = draft.capture.value_or(r.capture),
+        .faults = draft.faults.value_or(r.faults)
+    };
     // A device's own option replaces the common one.
     for (const auto& option : draft.options) {
-        std::erase_if(interface.options, [&option](const auto& o) { return o.first == option.first; });
+        std::erase_if(interface.options,
+                      [&option](const auto& o) { return o.first == option.first; });
         interface.options.push_back(option);
     }
     if (interface.kind == "af_xdp" && r.host.find(draft.name) == nullptr) {
@@ -198,28 +207,35 @@ Complaint place_address(Reader& r, const AddressDraft& draft) {
     std::vector<stack::InterfaceConfiguration>& interfaces = r.result.stack.interfaces;
     stack::InterfaceConfiguration* interface = find_interface(r, draft.device);
     if (draft.device.empty() && interfaces.size() == 1) interface = &interfaces.front();
-    const std::string text = to_text(draft.prefix.address) + "/" + std::to_string(draft.prefix.length);
+    const std::string text =
+        to_text(draft.prefix.address) + "/" + std::to_string(draft.prefix.length);
     if (interface == nullptr) {
-        return complain(draft.place, "address " + text,
-                        draft.device.empty() ? "there are several ports" : "there is no port " + draft.device,
-                        "address = " + text + " dev NAME, with NAME one of: " + interface_names(r));
+        return complain(
+            draft.place, "address " + text,
+            draft.device.empty() ? "there are several ports" : "there is no port " + draft.device,
+            "address = " + text + " dev NAME, with NAME one of: " + interface_names(r));
     }
     interface->addresses.push_back(draft.prefix);
     return {};
 }
 
 // The original's way: the stack takes over the address that the kernel has on the interface.
-Complaint take_over_addresses(Reader& r, stack::InterfaceConfiguration& interface, const Place& place) {
+Complaint take_over_addresses(Reader& r, stack::InterfaceConfiguration& interface,
+                              const Place& place) {
     if (!interface.addresses.empty()) return {};
-    const KernelInterface* const kernel = interface.kind == "af_xdp" ? r.host.find(interface.name) : nullptr;
+    const KernelInterface* const kernel =
+        interface.kind == "af_xdp" ? r.host.find(interface.name) : nullptr;
     if (kernel == nullptr || kernel->addresses.empty()) {
         return complain(place, "port " + interface.name, "the stack has no address on it",
                         "add a line: address = 10.0.0.2/24 dev " + interface.name);
     }
     interface.addresses = kernel->addresses;
-    r.warn(place, "no address for " + interface.name + ": taking over " + to_text(kernel->addresses[0].address) +
-                      " from the kernel, which will not see this address's traffic any more; give the stack one of "
-                      "its own with address = IP/LENGTH dev " + interface.name);
+    r.warn(place, "no address for " + interface.name + ": taking over " +
+                      to_text(kernel->addresses[0].address) +
+                      " from the kernel, which will not see this address's traffic any more; give "
+                      "the stack one of "
+                      "its own with address = IP/LENGTH dev " +
+                      interface.name);
     return {};
 }
 
@@ -243,7 +259,8 @@ Complaint place_route(Reader& r, const RouteDraft& draft) {
         const stack::InterfaceConfiguration* const on = network_of(r, draft.gateway);
         if (on == nullptr) {
             return complain(draft.place, "route via " + to_text(draft.gateway),
-                            "the gateway is on no network of ours", "check it against the addresses, or add dev NAME");
+                            "the gateway is on no network of ours",
+                            "check it against the addresses, or add dev NAME");
         }
         route.interface_name = on->name;
     }
@@ -259,7 +276,8 @@ Complaint finish_network(Reader& r) {
     if (!any_port && r.io == "link") {
         r.device("link0").is_port = true;  // in memory: it needs no name
     } else if (!any_port) {
-        return complain({r.source.name, 0}, "no port", "the stack has no interface", "add a line: port = NAME");
+        return complain({r.source.name, 0}, "no port", "the stack has no interface",
+                        "add a line: port = NAME");
     }
     for (const DeviceDraft& draft : r.devices) {
         if (auto bad = finish_device(r, draft)) return bad;

@@ -22,8 +22,8 @@ struct Place {
 
 // nothing: all is well.
 using Complaint = std::optional<Problem>;
-[[nodiscard]] Problem complain(const Place& place, std::string_view what, std::string why, std::string mend,
-                               int error = EINVAL);
+[[nodiscard]] Problem complain(const Place& place, std::string_view what, std::string why,
+                               std::string mend, int error = EINVAL);
 
 struct DeviceDraft {
     std::string name;
@@ -50,7 +50,7 @@ struct Reader {
     const ConfigurationText& source;
     const Host& host;
     Configuration result;
-    Place place;           // of the line being read
+    Place place;            // of the line being read
     std::string_view line;  // as written, for messages
 
     std::string io = "af_xdp";

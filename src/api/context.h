@@ -14,9 +14,9 @@
 namespace mtcp::api {
 
 enum class ContextState : std::uint8_t {
-    vacant,    // no application has this core
+    vacant,  // no application has this core
     alive,
-    ended,     // by a second ^C: every call answers EPERM, mtcp_destroy_context() is still to come
+    ended,  // by a second ^C: every call answers EPERM, mtcp_destroy_context() is still to come
     stopping,
 };
 
@@ -25,7 +25,8 @@ enum class ContextState : std::uint8_t {
 struct mtcp_context {
     int cpu = 0;
     std::atomic<mtcp::api::ContextState> state{mtcp::api::ContextState::vacant};
-    // A context belongs to the first thread that uses it, known by the address of a variable of its own.
+    // A context belongs to the first thread that uses it, known by the address of a variable of its
+    // own.
     std::atomic<const void*> owner{nullptr};
     std::atomic<std::uint8_t> inside{0};  // a call is under way
     std::unique_ptr<mtcp::socket::Application> application;
@@ -42,7 +43,7 @@ namespace mtcp::api {
 
 // One call into a context: bool says whether it may go on; if not, errno is set.
 class Call {
-public:
+  public:
     explicit Call(mtcp_context* context) {
         if (!is_context(context)) {
             errno = EINVAL;
@@ -65,13 +66,13 @@ public:
     [[nodiscard]] explicit operator bool() const { return context_ != nullptr; }
     [[nodiscard]] socket::Application& app() const { return *context_->application; }
 
-protected:
+  protected:
     mtcp_context* context_ = nullptr;
 };
 
 // A call on an open id.
 class SocketCall : public Call {
-public:
+  public:
     SocketCall(mtcp_context* context, int id) : Call(context) {
         if (context_ == nullptr) return;
         descriptor_ = app().table().find(id);
@@ -80,7 +81,7 @@ public:
     [[nodiscard]] explicit operator bool() const { return descriptor_ != nullptr; }
     [[nodiscard]] socket::Descriptor& descriptor() const { return *descriptor_; }
 
-private:
+  private:
     socket::Descriptor* descriptor_ = nullptr;
 };
 

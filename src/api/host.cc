@@ -62,8 +62,9 @@ Host this_host() {
         auto known = std::find_if(host.interfaces.begin(), host.interfaces.end(),
                                   [&name](const KernelInterface& i) { return i.name == name; });
         if (known == host.interfaces.end()) {
-            host.interfaces.push_back(
-                {.name = name, .loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0, .addresses = {}});
+            host.interfaces.push_back({.name = name,
+                                       .loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0,
+                                       .addresses = {}});
             known = host.interfaces.end() - 1;
         }
         if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != AF_INET) continue;

@@ -29,7 +29,8 @@ Problem with_place(Problem problem, const Configuration& configuration, const st
     std::string place = file;
     for (std::size_t i = 0; i < configuration.stack.interfaces.size(); ++i) {
         const std::string& name = configuration.stack.interfaces[i].name;
-        if (configuration.stack.interfaces.size() == 1 || problem.what.find(name) != std::string::npos) {
+        if (configuration.stack.interfaces.size() == 1 ||
+            problem.what.find(name) != std::string::npos) {
             place = configuration.interface_places[i];
         }
     }
@@ -82,7 +83,8 @@ const void* this_thread() { return &thread_mark; }
 bool claim(mtcp_context& context) {
     const void* nobody = nullptr;
     if (context.owner.compare_exchange_strong(nobody, this_thread())) return true;
-    std::atomic_ref<std::uint64_t>(context.counters->wrong_thread).fetch_add(1, std::memory_order_relaxed);
+    std::atomic_ref<std::uint64_t>(context.counters->wrong_thread)
+        .fetch_add(1, std::memory_order_relaxed);
     return false;
 }
 
@@ -105,7 +107,8 @@ int open_stack(const ConfigurationText& source) {
     auto parsed = parse_configuration(source, p.configuration, this_host());
     if (!parsed) return report(parsed.error());
     set_log_level(parsed->log);
-    for (const std::string& warning : parsed->warnings) log(LogLevel::warning, "%s", warning.c_str());
+    for (const std::string& warning : parsed->warnings)
+        log(LogLevel::warning, "%s", warning.c_str());
     auto opened = stack::Stack::open(parsed->stack);
     if (!opened) return report(with_place(opened.error(), *parsed, source.name));
     p.configuration = std::move(*parsed);
@@ -130,7 +133,8 @@ void stop_context(mtcp_context& context) {
     if (owner != nullptr && owner != this_thread()) {
         stack.interrupt(core);
         if (!wait_until_left(context)) {
-            log(LogLevel::error, "context %d is still in use by its thread and stays open", context.cpu);
+            log(LogLevel::error, "context %d is still in use by its thread and stays open",
+                context.cpu);
             context.state.store(ContextState::ended);
             return;
         }
@@ -144,7 +148,8 @@ void stop_context(mtcp_context& context) {
 }
 
 void watch_for_fork() {
-    static const int registered = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    static const int registered =
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     static_cast<void>(registered);
 }
 

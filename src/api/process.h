@@ -18,7 +18,7 @@ struct Process {
     std::mutex mutex;  // of everything but the contexts' atomic fields
     std::condition_variable context_stopped;
     std::unique_ptr<stack::Stack> stack;
-    Configuration configuration;       // before mtcp_init(): what mtcp_setconf() set
+    Configuration configuration;  // before mtcp_init(): what mtcp_setconf() set
     std::array<mtcp_context, kCoresMax> contexts;
     // For signal handlers, which may take no lock.
     std::atomic<stack::Stack*> stack_for_signals{nullptr};

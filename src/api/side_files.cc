@@ -19,7 +19,8 @@ constexpr int kShortestArpPrefix = 24;
 struct Table {
     std::string_view header;  // "ARP_ENTRY", "ROUTES"
     const char* default_path;
-    Complaint (*entry)(Reader&, const Place&, std::string_view line, const std::vector<std::string_view>&);
+    Complaint (*entry)(Reader&, const Place&, std::string_view line,
+                       const std::vector<std::string_view>&);
 };
 
 Complaint arp_entry(Reader& r, const Place& place, std::string_view line,
@@ -27,11 +28,13 @@ Complaint arp_entry(Reader& r, const Place& place, std::string_view line,
     const auto prefix = words.size() == 2 ? parse_prefix(words[0]) : std::nullopt;
     const auto mac = words.size() == 2 ? parse_mac(words[1]) : std::nullopt;
     if (!prefix || !mac) {
-        return complain(place, line, "not an ARP entry", "IP/LENGTH MAC, as 10.0.0.9/32 02:00:00:00:00:09");
+        return complain(place, line, "not an ARP entry",
+                        "IP/LENGTH MAC, as 10.0.0.9/32 02:00:00:00:00:09");
     }
     if (prefix->length < kShortestArpPrefix) {
-        return complain(place, line, "an ARP entry for so many hosts",
-                        "make that host a gateway: route = " + std::string(words[0]) + " via ITS_ADDRESS");
+        return complain(
+            place, line, "an ARP entry for so many hosts",
+            "make that host a gateway: route = " + std::string(words[0]) + " via ITS_ADDRESS");
     }
     const std::uint32_t hosts = std::uint32_t{1} << (32 - prefix->length);
     const std::uint32_t first = prefix->address.v4_bits() & ~(hosts - 1);
@@ -44,7 +47,8 @@ Complaint arp_entry(Reader& r, const Place& place, std::string_view line,
 Complaint route_entry(Reader& r, const Place& place, std::string_view line,
                       const std::vector<std::string_view>& words) {
     const auto prefix = words.size() == 2 ? parse_prefix(words[0]) : std::nullopt;
-    if (!prefix) return complain(place, line, "not a route", "NETWORK/LENGTH DEVICE, or GATEWAY/0 DEVICE");
+    if (!prefix)
+        return complain(place, line, "not a route", "NETWORK/LENGTH DEVICE, or GATEWAY/0 DEVICE");
     RouteDraft draft{.destination = *prefix, .device = std::string(words[1]), .place = place};
     if (prefix->length == 0) {
         draft.gateway = prefix->address;
@@ -57,7 +61,8 @@ Complaint route_entry(Reader& r, const Place& place, std::string_view line,
 constexpr Table kArp{"ARP_ENTRY", "config/arp.conf", arp_entry};
 constexpr Table kRoutes{"ROUTES", "config/route.conf", route_entry};
 
-Complaint read_table(Reader& r, const Table& table, const std::string& path, std::string_view text) {
+Complaint read_table(Reader& r, const Table& table, const std::string& path,
+                     std::string_view text) {
     Place place{path, 0};
     std::int64_t announced = -1;
     while (!text.empty()) {
@@ -71,7 +76,8 @@ Complaint read_table(Reader& r, const Table& table, const std::string& path, std
         if (words[0] == table.header) {
             const auto count = words.size() == 2 ? parse_integer(words[1]) : std::nullopt;
             if (!count || *count < 0) {
-                return complain(place, line, "not a number of entries", std::string(table.header) + " 2");
+                return complain(place, line, "not a number of entries",
+                                std::string(table.header) + " 2");
             }
             announced = *count;
             continue;
@@ -85,7 +91,8 @@ Complaint read_table(Reader& r, const Table& table, const std::string& path, std
     return {};
 }
 
-Complaint read_file(Reader& r, const Table& table, const std::optional<std::pair<std::string, Place>>& named) {
+Complaint read_file(Reader& r, const Table& table,
+                    const std::optional<std::pair<std::string, Place>>& named) {
     if (!named && r.source.side_files == SideFiles::named_only) return {};
     const std::string path = named ? named->first : table.default_path;
     const std::optional<std::string> text = r.host.read_file(path);

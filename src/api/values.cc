@@ -61,7 +61,8 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
         }
         text.remove_prefix(1);
     }
-    if (!text.empty() || *value > (std::numeric_limits<std::uint64_t>::max() >> shift)) return std::nullopt;
+    if (!text.empty() || *value > (std::numeric_limits<std::uint64_t>::max() >> shift))
+        return std::nullopt;
     return *value << shift;
 }
 

@@ -8,7 +8,8 @@
 namespace mtcp {
 
 void assertion_failed(const char* condition, const char* file, int line) noexcept {
-    static_cast<void>(std::fprintf(stderr, "mtcp: broken invariant: %s (%s:%d)\n", condition, file, line));
+    static_cast<void>(
+        std::fprintf(stderr, "mtcp: broken invariant: %s (%s:%d)\n", condition, file, line));
     std::abort();
 }
 

@@ -7,11 +7,11 @@ namespace mtcp {
 [[noreturn]] void assertion_failed(const char* condition, const char* file, int line) noexcept;
 }  // namespace mtcp
 
-#define MTCP_ASSERT(condition)                                                   \
-    do {                                                                         \
-        if (!(condition)) [[unlikely]] {                                         \
-            ::mtcp::assertion_failed(#condition, __FILE__, __LINE__);            \
-        }                                                                        \
+#define MTCP_ASSERT(condition)                                        \
+    do {                                                              \
+        if (!(condition)) [[unlikely]] {                              \
+            ::mtcp::assertion_failed(#condition, __FILE__, __LINE__); \
+        }                                                             \
     } while (false)
 
 #ifdef NDEBUG

@@ -21,7 +21,7 @@ class IndexPool {
     static_assert(std::is_trivially_destructible_v<T>);
     static_assert(sizeof(T) >= sizeof(std::uint32_t));
 
-public:
+  public:
     IndexPool() = default;
     // Returns false when the memory is refused.
     [[nodiscard]] bool reserve(std::uint32_t capacity, Pages pages = Pages::normal) {
@@ -64,7 +64,7 @@ public:
     // One more than the highest index ever handed out.
     [[nodiscard]] std::uint32_t touched() const { return untouched_; }
 
-private:
+  private:
     void* slot(std::uint32_t index) { return region_.data() + std::size_t{index} * sizeof(T); }
 
     Region region_;

@@ -25,7 +25,8 @@ void set_allocation_hook(AllocationHook hook) { allocation_hook.store(hook); }
 Region Region::map(std::size_t bytes, Pages pages) {
     Region region;
     if (bytes == 0) return region;
-    if (AllocationHook hook = allocation_hook.load(); hook != nullptr && !hook(bytes)) return region;
+    if (AllocationHook hook = allocation_hook.load(); hook != nullptr && !hook(bytes))
+        return region;
     const std::size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
     void* address = nullptr;
     if (pages == Pages::huge_if_available) {

@@ -12,7 +12,7 @@ enum class Pages { normal, huge_if_available };
 
 // A private anonymous mapping, unmapped when destroyed. Zero-filled.
 class Region {
-public:
+  public:
     Region() = default;
     // Returns an empty region (data() == nullptr) when the system refuses.
     [[nodiscard]] static Region map(std::size_t bytes, Pages pages);
@@ -28,7 +28,7 @@ public:
     // True when the region sits on explicit huge pages (not merely advised).
     [[nodiscard]] bool huge() const { return huge_; }
 
-private:
+  private:
     void swap(Region& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);

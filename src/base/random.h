@@ -9,7 +9,7 @@ namespace mtcp {
 
 // xoshiro256** (Blackman and Vigna): fast, not cryptographic. Secrets are keys of SipHash, below.
 class Random {
-public:
+  public:
     explicit Random(std::uint64_t seed) {
         for (std::uint64_t& word : state_) {  // splitmix64 spreads the seed
             seed += 0x9e3779b97f4a7c15u;
@@ -39,8 +39,10 @@ public:
         return below(1'000'000) < parts_per_million;
     }
 
-private:
-    static constexpr std::uint64_t rotate(std::uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+  private:
+    static constexpr std::uint64_t rotate(std::uint64_t x, int k) {
+        return (x << k) | (x >> (64 - k));
+    }
     std::array<std::uint64_t, 4> state_{};
 };
 

@@ -20,9 +20,10 @@ template <typename E>
 // T and E may be the same type: construct failures with failure(e).
 template <typename T, typename E>
 class [[nodiscard]] Result {
-public:
+  public:
     constexpr Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}  // NOLINT
-    constexpr Result(Failure<E> f) : content_(std::in_place_index<1>, std::move(f.error)) {}  // NOLINT
+    constexpr Result(Failure<E> f)
+        : content_(std::in_place_index<1>, std::move(f.error)) {}  // NOLINT
 
     [[nodiscard]] constexpr bool ok() const { return content_.index() == 0; }
     constexpr explicit operator bool() const { return ok(); }
@@ -39,7 +40,7 @@ public:
     // Precondition: !ok().
     [[nodiscard]] constexpr const E& error() const { return *std::get_if<1>(&content_); }
 
-private:
+  private:
     std::variant<T, E> content_;
 };
 

@@ -19,17 +19,28 @@ namespace mtcp {
     std::uint64_t v3 = key.k1 ^ 0x7465646279746573u;
     const auto rotate = [](std::uint64_t x, int k) { return (x << k) | (x >> (64 - k)); };
     const auto round = [&] {
-        v0 += v1; v1 = rotate(v1, 13); v1 ^= v0; v0 = rotate(v0, 32);
-        v2 += v3; v3 = rotate(v3, 16); v3 ^= v2;
-        v0 += v3; v3 = rotate(v3, 21); v3 ^= v0;
-        v2 += v1; v1 = rotate(v1, 17); v1 ^= v2; v2 = rotate(v2, 32);
+        v0 += v1;
+        v1 = rotate(v1, 13);
+        v1 ^= v0;
+        v0 = rotate(v0, 32);
+        v2 += v3;
+        v3 = rotate(v3, 16);
+        v3 ^= v2;
+        v0 += v3;
+        v3 = rotate(v3, 21);
+        v3 ^= v0;
+        v2 += v1;
+        v1 = rotate(v1, 17);
+        v1 ^= v2;
+        v2 = rotate(v2, 32);
     };
     std::size_t at = 0;
     for (; at + 8 <= bytes.size(); at += 8) {
         std::uint64_t word;
         std::memcpy(&word, bytes.data() + at, 8);
         v3 ^= word;
-        round(); round();
+        round();
+        round();
         v0 ^= word;
     }
     std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56;
@@ -37,10 +48,14 @@ namespace mtcp {
         last |= static_cast<std::uint64_t>(bytes[at + i]) << (8 * i);
     }
     v3 ^= last;
-    round(); round();
+    round();
+    round();
     v0 ^= last;
     v2 ^= 0xff;
-    round(); round(); round(); round();
+    round();
+    round();
+    round();
+    round();
     return v0 ^ v1 ^ v2 ^ v3;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bounded queue with one producer thread and one consumer thread, without locks. Each side keeps a
-// copy of the other's index on its own cache line and re-reads it only when the ring looks full
+// A bounded queue with one producer thread and one consumer thread, without locks. Each side keeps
+// a copy of the other's index on its own cache line and re-reads it only when the ring looks full
 // (or empty), so a burst costs one transfer of a line, not one per entry.
 #pragma once
 
@@ -22,7 +22,7 @@ template <typename T>
 class SpscRing {
     static_assert(std::is_trivially_copyable_v<T>);
 
-public:
+  public:
     // `capacity` is rounded up to a power of two; at least 2.
     explicit SpscRing(std::size_t capacity)
         : mask_(std::bit_ceil(capacity < 2 ? std::size_t{2} : capacity) - 1),
@@ -56,7 +56,8 @@ public:
         }
         const std::size_t free = mask_ + 1 - (tail - head_seen_);
         const std::size_t count = values.size() < free ? values.size() : free;
-        for (std::size_t i = 0; i < count; ++i) slots_[(tail + i) & mask_] = values[i];
+        for (std::size_t i = 0; i < count; ++i)
+            slots_[(tail + i) & mask_] = values[i];
         if (count != 0) tail_.store(tail + count, order);
         return count;
     }
@@ -84,7 +85,8 @@ public:
         if (tail_seen_ - head < values.size()) tail_seen_ = tail_.load(std::memory_order_acquire);
         const std::size_t there = tail_seen_ - head;
         const std::size_t count = values.size() < there ? values.size() : there;
-        for (std::size_t i = 0; i < count; ++i) values[i] = slots_[(head + i) & mask_];
+        for (std::size_t i = 0; i < count; ++i)
+            values[i] = slots_[(head + i) & mask_];
         if (count != 0) head_.store(head + count, std::memory_order_release);
         return count;
     }
@@ -107,7 +109,7 @@ public:
         return tail_.load(std::memory_order_acquire) - head;
     }
 
-private:
+  private:
     const std::size_t mask_;
     const std::unique_ptr<T[]> slots_;
     alignas(kCacheLine) std::atomic<std::size_t> tail_{0};

@@ -21,16 +21,16 @@ enum class Checksum : std::uint8_t {
 };
 
 struct Frame {
-    std::byte* data = nullptr;     // first byte: the Ethernet header on L2, the IP header on L3
-    std::uint32_t length = 0;      // bytes that are valid
-    std::uint32_t capacity = 0;    // bytes usable from data (for frames allocated to transmit)
-    std::uint64_t token = 0;       // of the queue that lent the frame; nobody else looks at it
+    std::byte* data = nullptr;   // first byte: the Ethernet header on L2, the IP header on L3
+    std::uint32_t length = 0;    // bytes that are valid
+    std::uint32_t capacity = 0;  // bytes usable from data (for frames allocated to transmit)
+    std::uint64_t token = 0;     // of the queue that lent the frame; nobody else looks at it
     Checksum checksum = Checksum::in_frame;
     std::uint8_t reserved = 0;
     std::uint16_t checksum_start = 0;  // tx with Checksum::partial: offset of the TCP header
     std::uint16_t segment_size = 0;    // >0: payload is to be cut into segments of this many bytes
                                        // (tx, TSO), or was joined from such segments (rx, GRO)
-    std::uint16_t header_length = 0;   // tx with segment_size: bytes up to the end of the TCP header
+    std::uint16_t header_length = 0;  // tx with segment_size: bytes up to the end of the TCP header
 
     [[nodiscard]] std::span<std::byte> bytes() const { return {data, length}; }
 };

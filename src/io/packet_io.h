@@ -25,11 +25,11 @@ enum class Layer : std::uint8_t { ethernet, ip };
 
 struct Capabilities {
     Layer layer = Layer::ethernet;
-    std::uint32_t mtu = 1500;            // largest IP packet
-    std::uint32_t frame_size = 1514;     // most bytes of a single transmitted frame (without TSO)
-    bool transmit_checksum = false;      // takes Checksum::partial
+    std::uint32_t mtu = 1500;         // largest IP packet
+    std::uint32_t frame_size = 1514;  // most bytes of a single transmitted frame (without TSO)
+    bool transmit_checksum = false;   // takes Checksum::partial
     std::uint32_t transmit_segmentation = 0;  // TSO: largest IP packet it cuts; 0: none
-    bool cannot_corrupt = false;         // both ends are ours, in memory: checksums may be skipped
+    bool cannot_corrupt = false;  // both ends are ours, in memory: checksums may be skipped
 };
 
 template <typename Io>
@@ -59,7 +59,7 @@ concept PacketIo = requires(Io& io, const Io& constant, std::span<Frame> frames,
 
 // The run-time form of PacketIo.
 class Queue {
-public:
+  public:
     Queue() = default;
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
@@ -78,7 +78,7 @@ public:
     // without counters (nullptr) discards all the same.
     void set_counters(Counters* counters) { counters_ = counters; }
 
-protected:
+  protected:
     void count_drop(Drop reason) {
         if (counters_ != nullptr) counters_->drop(reason);
     }
@@ -91,9 +91,10 @@ struct MacAddress {
     friend constexpr bool operator==(const MacAddress&, const MacAddress&) = default;
 };
 
-// An open interface. Back ends provide `static Result<std::unique_ptr<XDevice>, Problem> open(...)`.
+// An open interface. Back ends provide `static Result<std::unique_ptr<XDevice>, Problem>
+// open(...)`.
 class Device {
-public:
+  public:
     Device() = default;
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;

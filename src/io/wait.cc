@@ -29,7 +29,8 @@ Woken wait_until(std::span<Queue* const> queues, std::span<const int> descriptor
         deadline = earlier(deadline, queue.next_deadline());
         if (queue.wait_descriptor() >= 0) polled[count++] = {queue.wait_descriptor(), POLLIN, 0};
     }
-    for (const int descriptor : descriptors) polled[count++] = {descriptor, POLLIN, 0};
+    for (const int descriptor : descriptors)
+        polled[count++] = {descriptor, POLLIN, 0};
 
     int result = 1;
     if (!ready) {
@@ -37,7 +38,8 @@ Woken wait_until(std::span<Queue* const> queues, std::span<const int> descriptor
         const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
         result = ::ppoll(polled.data(), count, deadline == kNever ? nullptr : &timeout, nullptr);
     }
-    for (std::size_t i = 0; i < prepared; ++i) queues[i]->finish_wait();
+    for (std::size_t i = 0; i < prepared; ++i)
+        queues[i]->finish_wait();
     if (result < 0) return Woken::by_signal;
     return result == 0 ? Woken::by_deadline : Woken::by_work;
 }

@@ -23,7 +23,8 @@ constexpr Duration kStarvedInterval = milliseconds(1);
 // What a program may find changed, for each event that the stack posts.
 std::uint32_t epoll_bits(std::uint32_t events) {
     std::uint32_t bits = 0;
-    if ((events & (StreamEvents::connected | StreamEvents::writable)) != 0) bits |= EpollBits::writable;
+    if ((events & (StreamEvents::connected | StreamEvents::writable)) != 0)
+        bits |= EpollBits::writable;
     if ((events & StreamEvents::readable) != 0) bits |= EpollBits::readable;
     if ((events & StreamEvents::urgent) != 0) bits |= EpollBits::pri;
     if ((events & (StreamEvents::peer_closed | StreamEvents::failed | StreamEvents::ended)) != 0) {
@@ -57,8 +58,8 @@ Result<Done, Problem> Application::reserve(const Limits& limits) {
                         ports_.reserve(limits.port_first, limits.port_last, limits.seed) &&
                         (descriptor_of_.data() != nullptr || view_.connection_capacity == 0);
     if (!enough) {
-        return failure(Problem{"cannot reserve memory for a context's sockets", std::strerror(ENOMEM),
-                               "lower max_concurrency", ENOMEM});
+        return failure(Problem{"cannot reserve memory for a context's sockets",
+                               std::strerror(ENOMEM), "lower max_concurrency", ENOMEM});
     }
     starved_.reserve(256);
     return Done{};
@@ -81,7 +82,8 @@ Application::~Application() {
 
 void Application::release(Descriptor& d) {
     const std::uint32_t id = table_.id_of(d);
-    while (d.interests != kNoIndex) ready_.remove(d, d.interests);
+    while (d.interests != kNoIndex)
+        ready_.remove(d, d.interests);
     ports_.erase(table_, d);
     const Descriptor* const reporter =
         d.reported_epoll == kNoIndex ? nullptr : table_.find(static_cast<int>(d.reported_epoll));
@@ -115,24 +117,35 @@ std::uint32_t Application::take_listener_id(const Descriptor& d) {
 
 void Application::give_back_listener_id(std::uint32_t id) { listeners_[id] = kNoIndex; }
 
-// --- to the stack ---------------------------------------------------------------------------------
+// --- to the stack
+// ---------------------------------------------------------------------------------
 
 void Application::post(const Request& request) {
-    while (!view_.channel->requests.push(request)) run_stack();
+    while (!view_.channel->requests.push(request))
+        run_stack();
 }
 
 void Application::post_open(std::uint32_t index, const OpenParameters& parameters) {
-    while (!view_.channel->open_parameters.push(parameters)) run_stack();
+    while (!view_.channel->open_parameters.push(parameters))
+        run_stack();
     post({.kind = RequestKind::open, .index = index});
 }
 
 void Application::post_settings(std::uint32_t index, const tcp::Settings& settings) {
-    while (!view_.channel->settings.push(settings)) run_stack();
+    while (!view_.channel->settings.push(settings))
+        run_stack();
     post({.kind = RequestKind::settings, .index = index});
 }
 
+void Application::post_inherited(Listener& listener, const tcp::Settings& settings) {
+    while (!view_.channel->settings.push(settings))
+        run_stack();
+    post({.kind = RequestKind::inherit, .value = reinterpret_cast<std::uint64_t>(&listener)});
+}
+
 void Application::give_chunk(ChunkRef ref) {
-    while (!cache_.give(ref)) run_stack();
+    while (!cache_.give(ref))
+        run_stack();
 }
 
 std::uint32_t Application::take_connection() {
@@ -142,12 +155,14 @@ std::uint32_t Application::take_connection() {
     return view_.channel->granted_connections.pop(index) ? index : kNoIndex;
 }
 
-// --- time and progress ----------------------------------------------------------------------------
+// --- time and progress
+// ----------------------------------------------------------------------------
 
 void Application::run_stack() {
     view_.driver->run_stack();
     stack_ran_ = view_.driver->now();
     drain_events();
+    if (epoll_fd_ >= 0) signal_event_descriptor();  // the driver arms its own when it is waited on
 }
 
 bool Application::run_stack_for_retry() {
@@ -181,7 +196,8 @@ void Application::drain_events() {
 
 void Application::on_stream_event(std::uint32_t index) {
     const std::uint32_t events = view_.streams[index].events.exchange(0, std::memory_order_acq_rel);
-    const std::uint32_t owner = reinterpret_cast<const std::uint32_t*>(descriptor_of_.data())[index];
+    const std::uint32_t owner =
+        reinterpret_cast<const std::uint32_t*>(descriptor_of_.data())[index];
     // Nobody's: in an accept queue. mtcp_accept looks at the stream itself.
     if (events == 0 || owner == 0) return;
     Descriptor& d = table_.at(owner - 1);
@@ -197,13 +213,14 @@ void Application::on_listener_event(std::uint32_t id) {
     raise(d, EpollBits::readable);
 }
 
-// --- events ---------------------------------------------------------------------------------------
+// --- events
+// ---------------------------------------------------------------------------------------
 
 void Application::raise(const Descriptor& d, std::uint32_t bits) {
     for (std::uint32_t i = d.interests; i != kNoIndex; i = ready_.at(i).next_of_descriptor) {
         if ((ready_.at(i).events & bits) != 0) ready_.enqueue(i);
     }
-    if (epoll_fd_ >= 0) signal_event_descriptor();
+    if (epoll_fd_ >= 0 && ready_.ready_total() != 0) signal_event_descriptor();
 }
 
 void Application::starve(Descriptor& d) {
@@ -240,23 +257,30 @@ int Application::event_descriptor() {
         signal_fd_ = epoll_fd_ = -1;
         return -error;
     }
-    update_event_descriptor();
+    signal_event_descriptor();
     return epoll_fd_;
 }
 
 void Application::signal_event_descriptor() {
-    if (signalled_ || ready_.ready_total() == 0) return;
+    if (signalled_) return;
     const std::uint64_t one = 1;
     signalled_ = ::write(signal_fd_, &one, sizeof one) == static_cast<ssize_t>(sizeof one);
 }
 
-void Application::update_event_descriptor() {
-    if (epoll_fd_ < 0) return;
-    signal_event_descriptor();
-    if (!signalled_ || ready_.ready_total() != 0) return;
+void Application::clear_event_descriptor() {
+    if (!signalled_) return;
     std::uint64_t count = 0;
     if (::read(signal_fd_, &count, sizeof count) == static_cast<ssize_t>(sizeof count)) {
         signalled_ = false;
+    }
+}
+
+void Application::after_wait(long found) {
+    if (epoll_fd_ < 0) return;
+    if (found > 0 || ready_.ready_total() != 0) {
+        signal_event_descriptor();
+    } else {
+        clear_event_descriptor();
     }
 }
 

@@ -29,7 +29,7 @@ inline constexpr Duration kRetryInterval = microseconds(20);
 enum class Attempts : std::uint8_t { once, until_done };
 
 class Application {
-public:
+  public:
     struct Limits {
         std::uint32_t descriptors = 10'000;
         std::uint16_t port_first = 10'000;  // what bind() to port 0 chooses from
@@ -53,7 +53,9 @@ public:
     [[nodiscard]] DescriptorTable& table() { return table_; }
     [[nodiscard]] DescriptorDetails& details(const Descriptor& d) { return table_.details(d); }
     [[nodiscard]] Stream& stream(const Descriptor& d) { return view_.streams[d.connection]; }
-    [[nodiscard]] wire::FlowKey key(const Descriptor& d) { return view_.key(view_.core, d.connection); }
+    [[nodiscard]] wire::FlowKey key(const Descriptor& d) {
+        return view_.key(view_.core, d.connection);
+    }
     // Ends a descriptor: no epoll names it any more, and its id can be used again once no array of
     // events that a program may be working through names it.
     void release(Descriptor& d);
@@ -68,7 +70,12 @@ public:
     void post(const Request& request);
     void post_open(std::uint32_t index, const OpenParameters& parameters);
     void post_settings(std::uint32_t index, const tcp::Settings& settings);
-    void kick() { view_.driver->kick(); }
+    // For the SYN-ACKs and connections of a listener from now on.
+    void post_inherited(Listener& listener, const tcp::Settings& settings);
+    void kick() {
+        view_.driver->kick();
+        if (epoll_fd_ >= 0) signal_event_descriptor();
+    }
     void give_chunk(ChunkRef ref);
     // An index for a new connection, or kNoIndex.
     [[nodiscard]] std::uint32_t take_connection();
@@ -82,23 +89,28 @@ public:
     void drain_events();
     // Sleeps until there may be something new. Drain, attempt, then wait: in this order.
     [[nodiscard]] Driver::Wake wait(Instant deadline);
-    // Calls `attempt` until it answers other than -EAGAIN. For Attempts::once, twice at most; else
-    // until `deadline` (then -EAGAIN) or an interruption (-EINTR).
+    // Sleeps and looks in turn, until `look` answers other than -EAGAIN, `deadline` has passed
+    // (-EAGAIN), or a signal came (-EINTR). Sleeps at least once, be it for no time.
+    template <typename Look>
+    [[nodiscard]] long wait_for(Instant deadline, Look&& look) {
+        while (true) {
+            const Driver::Wake wake = wait(deadline);
+            drain_events();
+            const long result = look();
+            if (result != -EAGAIN) return result;
+            if (wake == Driver::Wake::interrupted) return -EINTR;
+            if (wake == Driver::Wake::deadline && stack_ran_ >= deadline) return -EAGAIN;
+        }
+    }
+    // Calls `one` until it answers other than -EAGAIN. For Attempts::once, twice at most, with a
+    // turn of the stack in between; else until `deadline` or an interruption, as wait_for().
     template <typename Attempt>
     [[nodiscard]] long attempt(Attempts attempts, Instant deadline, Attempt&& one) {
         long result = one();
         if (result != -EAGAIN) return result;
         if (run_stack_for_retry()) result = one();
-        if (attempts == Attempts::once) return result;
-        while (result == -EAGAIN) {
-            const Driver::Wake wake = wait(deadline);
-            drain_events();
-            result = one();
-            if (result != -EAGAIN || wake == Driver::Wake::events) continue;
-            if (wake == Driver::Wake::interrupted) return -EINTR;
-            if (stack_ran_ >= deadline) break;
-        }
-        return result;
+        if (attempts == Attempts::once || result != -EAGAIN) return result;
+        return wait_for(deadline, one);
     }
 
     // --- events ---
@@ -106,10 +118,12 @@ public:
     void raise(const Descriptor& d, std::uint32_t bits);
     // `d` found room to write but no chunk; OUT is raised when there are chunks again.
     void starve(Descriptor& d);
-    // A kernel descriptor that is readable when a wait would find something.
+    // A kernel descriptor that is readable when a wait would find something, or when one is needed
+    // to let the stack run.
     [[nodiscard]] int event_descriptor();
-    // Keeps the descriptor above in step with the ready lists; at the end of a wait.
-    void update_event_descriptor();
+    // The end of a wait that handed out `found` entries: only one that slept and found nothing
+    // makes the descriptor quiet.
+    void after_wait(long found);
     [[nodiscard]] std::uint32_t next_wait_number() { return ++wait_number_; }
 
     // Addresses that active opens take in turn (mtcp_init_rss).
@@ -120,13 +134,14 @@ public:
     };
     [[nodiscard]] SourceRange& sources() { return sources_; }
 
-private:
+  private:
     explicit Application(const CoreView& view);
     [[nodiscard]] Result<Done, Problem> reserve(const Limits& limits);
     void on_stream_event(std::uint32_t index);
     void on_listener_event(std::uint32_t id);
     void feed_starved();
     void signal_event_descriptor();
+    void clear_event_descriptor();
 
     CoreView view_;
     DescriptorTable table_;
@@ -139,7 +154,7 @@ private:
     SourceRange sources_;
     Instant stack_ran_{INT64_MIN / 2};
     std::uint32_t wait_number_ = 0;
-    int epoll_fd_ = -1;   // joins the driver's descriptor and ours
+    int epoll_fd_ = -1;  // joins the driver's descriptor and ours
     int signal_fd_ = -1;
     bool signalled_ = false;
 };

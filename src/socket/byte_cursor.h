@@ -11,9 +11,10 @@
 namespace mtcp::socket {
 
 class ByteCursor {
-public:
+  public:
     explicit ByteCursor(std::span<const iovec> buffers) : buffers_(buffers) {
-        for (const iovec& b : buffers_) left_ += b.iov_len;
+        for (const iovec& b : buffers_)
+            left_ += b.iov_len;
     }
     // Bytes from here to the end.
     [[nodiscard]] std::size_t left() const { return left_; }
@@ -33,7 +34,7 @@ public:
         });
     }
 
-private:
+  private:
     template <typename Copy>
     void walk(std::size_t bytes, Copy copy) {
         left_ -= bytes;

@@ -31,7 +31,7 @@ struct Listener {
 
     const wire::Endpoint endpoint;  // address unspecified: any of ours
     const std::uint32_t backlog;    // most connections waiting for accept
-    tcp::Settings settings;         // inherited by accepted connections
+    tcp::Settings settings;         // inherited by accepted connections; `inherit` changes it
     std::uint16_t defer_accept_s = 0;
     std::uint32_t id = 0;              // index in the application's and the stack's listener tables
     SpscRing<std::uint32_t> accepted;  // connection indices, stack → application
@@ -50,6 +50,7 @@ enum class RequestKind : std::uint8_t {
     settings,  // index; one Settings follows in its ring
     listen,    // value: Listener*
     unlisten,  // value: Listener*
+    inherit,   // value: Listener*; one Settings for what is born there follows in its ring
     status,    // index, value: tcp::Status* to fill before the turn ends (then run_stack returns)
 };
 

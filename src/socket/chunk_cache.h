@@ -12,7 +12,7 @@
 namespace mtcp::socket {
 
 class ChunkCache {
-public:
+  public:
     ChunkCache(ChunkStore& store, Channel& channel) : store_(store), channel_(channel) {}
 
     // An empty chunk of the class that fits best, or of another; kNoChunk when none is at hand.
@@ -22,7 +22,7 @@ public:
     // True when take() would find a chunk.
     [[nodiscard]] bool has_any() const;
 
-private:
+  private:
     static constexpr std::size_t kMost = 64;
     static constexpr std::array<std::uint32_t, kChunkClasses> kKept{64, 64, 4};
 
@@ -30,7 +30,8 @@ private:
 
     ChunkStore& store_;
     Channel& channel_;
-    std::array<std::array<ChunkRef, kMost>, kChunkClasses> kept_;  // only the first count_ are valid
+    std::array<std::array<ChunkRef, kMost>, kChunkClasses>
+        kept_;  // only the first count_ are valid
     std::array<std::uint32_t, kChunkClasses> count_{};
 };
 

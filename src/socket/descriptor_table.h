@@ -21,21 +21,21 @@ enum class DescriptorKind : std::uint8_t { unused, stream, listener, epoll, pipe
 struct alignas(kCacheLine) Descriptor {
     DescriptorKind kind = DescriptorKind::unused;
     std::uint8_t non_blocking : 1 = 0;
-    std::uint8_t bound : 1 = 0;            // details.local was given by the program, or chosen
-    std::uint8_t in_port_table : 1 = 0;    // details.local.port is taken in this context
+    std::uint8_t bound : 1 = 0;          // details.local was given by the program, or chosen
+    std::uint8_t in_port_table : 1 = 0;  // details.local.port is taken in this context
     std::uint8_t shut_read : 1 = 0;
     std::uint8_t shut_write : 1 = 0;
-    std::uint8_t error_taken : 1 = 0;      // the connection's error was reported
-    std::uint8_t more_posted : 1 = 0;      // the last write request said that more follows
-    std::uint8_t starved : 1 = 0;          // a write found room but no chunk
-    std::uint8_t urgent : 1 = 0;           // announced, and not yet read past
-    std::uint8_t inherit : 1 = 0;          // listener: its options changed since mtcp_listen
-    std::uint32_t interests = kNoIndex;    // list of the epolls that watch this id
-    std::uint32_t connection = kNoIndex;   // stream: index of its connection, if it has one
-    ChunkRef unread = kNoChunk;            // stream: bytes fetched from the receive box
-    std::uint32_t unposted = 0;            // stream: bytes consumed since the last `consumed` request
-    std::uint32_t next_free = kNoIndex;    // quarantine of an epoll
-    std::uint32_t reported_wait = 0;       // number of the wait whose array names this id, and
+    std::uint8_t error_taken : 1 = 0;     // the connection's error was reported
+    std::uint8_t more_posted : 1 = 0;     // the last write request said that more follows
+    std::uint8_t starved : 1 = 0;         // a write found room but no chunk
+    std::uint8_t urgent : 1 = 0;          // announced, and not yet read past
+    std::uint8_t inherit : 1 = 0;         // listener: its options changed since mtcp_listen
+    std::uint32_t interests = kNoIndex;   // list of the epolls that watch this id
+    std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
+    ChunkRef unread = kNoChunk;           // stream: bytes fetched from the receive box
+    std::uint32_t unposted = 0;          // stream: bytes consumed since the last `consumed` request
+    std::uint32_t next_free = kNoIndex;  // quarantine of an epoll
+    std::uint32_t reported_wait = 0;     // number of the wait whose array names this id, and
     std::uint32_t reported_epoll = kNoIndex;  // the epoll that was waited on
     union {
         Listener* listener = nullptr;
@@ -48,18 +48,18 @@ static_assert(sizeof(Descriptor) == kCacheLine);
 // What is looked at rarely.
 struct DescriptorDetails {
     tcp::Settings settings;
-    wire::Endpoint local;                  // as bound
-    std::int64_t receive_timeout_ns = 0;   // 0: for ever
+    wire::Endpoint local;                 // as bound
+    std::int64_t receive_timeout_ns = 0;  // 0: for ever
     std::int64_t send_timeout_ns = 0;
-    std::int32_t linger_s = -1;            // -1: off
+    std::int32_t linger_s = -1;  // -1: off
     std::uint16_t defer_accept_s = 0;
     std::uint8_t reuse_address : 1 = 0;
     std::uint8_t reuse_port : 1 = 0;
-    std::uint32_t port_next = 0;            // PortTable: the next id bound to the port, + 1
+    std::uint32_t port_next = 0;  // PortTable: the next id bound to the port, + 1
 };
 
 class DescriptorTable {
-public:
+  public:
     [[nodiscard]] bool reserve(std::uint32_t capacity);
 
     // The id that has been free for longest, or kNoIndex. Its record is fresh.
@@ -85,19 +85,21 @@ public:
     }
     [[nodiscard]] DescriptorDetails& details(const Descriptor& d) { return cold()[id_of(d)]; }
 
-private:
+  private:
     [[nodiscard]] Descriptor* hot() { return reinterpret_cast<Descriptor*>(hot_.data()); }
     [[nodiscard]] DescriptorDetails* cold() {
         return reinterpret_cast<DescriptorDetails*>(cold_.data());
     }
-    [[nodiscard]] std::uint32_t* free_ids() { return reinterpret_cast<std::uint32_t*>(free_.data()); }
+    [[nodiscard]] std::uint32_t* free_ids() {
+        return reinterpret_cast<std::uint32_t*>(free_.data());
+    }
 
     Region hot_;
     Region cold_;
     Region free_;  // a ring of ids that were used before
     std::uint32_t capacity_ = 0;
     std::uint32_t used_ = 0;
-    std::uint32_t untouched_ = 0;   // ids from here on were never given out
+    std::uint32_t untouched_ = 0;  // ids from here on were never given out
     std::uint32_t free_head_ = 0;
     std::uint32_t ring_count_ = 0;
     std::uint32_t free_count_ = 0;  // in the ring, or never given out

@@ -10,7 +10,8 @@ namespace {
 TEST(DescriptorTable, GivesDenseIdsThenTheOneFreedFirst) {
     DescriptorTable table;
     ASSERT_TRUE(table.reserve(4));
-    for (std::uint32_t id = 0; id < 3; ++id) EXPECT_EQ(table.take(DescriptorKind::stream), id);
+    for (std::uint32_t id = 0; id < 3; ++id)
+        EXPECT_EQ(table.take(DescriptorKind::stream), id);
     table.retire(1);
     table.recycle(1);
     table.retire(0);

@@ -88,7 +88,7 @@ long control_epoll(Application& app, Descriptor& d, EpollOperation operation, De
     interest.data = event.data;
     if ((readiness_for(app, watched, interest.events) & interest.events) != 0) {
         lists.enqueue(index);
-        app.update_event_descriptor();
+        app.after_wait(1);
     }
     return 0;
 }
@@ -99,21 +99,19 @@ long wait_epoll(Application& app, Descriptor& d, std::span<EpollEvent> out, int 
     recycle_quarantine(app, epoll);
     epoll.wait_number = app.next_wait_number();
     app.drain_events();
-    // A wait that does not sleep lets the stack run all the same, or a program that always finds
-    // something ready would starve it.
-    if (epoll.ready_count() != 0 || timeout_ms == 0) static_cast<void>(app.run_stack_for_retry());
-    std::size_t count = hand_out(app, d, out);
-    if (count == 0 && timeout_ms != 0) {
-        const Instant deadline = deadline_in(app, timeout_ms);
-        const long result =
-            app.attempt(Attempts::until_done, deadline, [&app, &d, &out, &count]() -> long {
-                count = hand_out(app, d, out);
-                return count != 0 ? 0 : -EAGAIN;
-            });
-        if (result == -EINTR) return -EINTR;
+    // A wait that finds something lets the stack run all the same, or a program that is always busy
+    // would starve it.
+    if (epoll.ready_count() != 0) static_cast<void>(app.run_stack_for_retry());
+    auto found = static_cast<long>(hand_out(app, d, out));
+    if (found == 0) {
+        found = app.wait_for(deadline_in(app, timeout_ms), [&app, &d, out]() -> long {
+            const auto count = static_cast<long>(hand_out(app, d, out));
+            return count != 0 ? count : -EAGAIN;
+        });
+        if (found == -EAGAIN) found = 0;
     }
-    app.update_event_descriptor();
-    return static_cast<long>(count);
+    app.after_wait(found);
+    return found;
 }
 
 void close_epoll(Application& app, Descriptor& d) {
@@ -142,12 +140,13 @@ long poll(Application& app, std::span<PollEntry> entries, int timeout_ms) {
         }
         return found != 0 ? found : -EAGAIN;
     };
-    if (!app.run_stack_for_retry()) app.drain_events();
-    long result = look();
-    if (result == -EAGAIN && timeout_ms != 0) {
-        result = app.attempt(Attempts::until_done, deadline_in(app, timeout_ms), look);
-    }
-    return result == -EAGAIN ? 0 : result;
+    app.drain_events();
+    long found = look();
+    if (found > 0 && app.run_stack_for_retry()) found = look();  // as wait_epoll()
+    if (found == -EAGAIN) found = app.wait_for(deadline_in(app, timeout_ms), look);
+    if (found == -EAGAIN) found = 0;
+    app.after_wait(found);
+    return found;
 }
 
 }  // namespace mtcp::socket

@@ -13,11 +13,11 @@ namespace mtcp::socket::testing {
 namespace {
 
 constexpr std::uint32_t kIn = EpollBits::in, kOut = EpollBits::out, kErr = EpollBits::err,
-                        kHup = EpollBits::hup, kRdHup = EpollBits::read_hup, kEdge = EpollBits::edge,
-                        kOneShot = EpollBits::one_shot;
+                        kHup = EpollBits::hup, kRdHup = EpollBits::read_hup,
+                        kEdge = EpollBits::edge, kOneShot = EpollBits::one_shot;
 
 class EpollTest : public ApplicationTest {
-protected:
+  protected:
     void SetUp() override {
         ApplicationTest::SetUp();
         epoll = make_epoll(*app);
@@ -180,7 +180,8 @@ TEST_F(EpollTest, WhatDoesNotFitComesNextTimeInTurn) {
         ids.push_back(make_connected());
         ASSERT_EQ(add(ids.back(), kIn), 0);
     }
-    for (const long id : ids) stack.deliver(index(id), "x");
+    for (const long id : ids)
+        stack.deliver(index(id), "x");
     EXPECT_EQ(wait(0, 2), event(ids[0], kIn) + " " + event(ids[1], kIn));
     EXPECT_EQ(wait(0, 2), event(ids[2], kIn) + " " + event(ids[0], kIn));
 }
@@ -287,17 +288,18 @@ TEST_F(EpollTest, EventsNobodyWantsDoNotEndAWait) {
     ASSERT_EQ(add(id, kIn), 0);
     stack.during_waits.push_back([this, other] { stack.deliver(index(other), "x"); });
     stack.during_waits.push_back([this, id] { stack.deliver(index(id), "x"); });
+    const int waits = stack.waits;
     EXPECT_EQ(wait(-1), event(id, kIn));
-    EXPECT_EQ(stack.waits, 2);
+    EXPECT_EQ(stack.waits - waits, 2);
 }
 
 TEST_F(EpollTest, AProgramThatNeverSleepsLetsTheStackRun) {
     const long id = make_connected();
     ASSERT_EQ(add(id, kOut), 0);
     const int turns = stack.turns;
-    for (int i = 0; i < 10; ++i) EXPECT_EQ(wait(0), event(id, kOut));
+    for (int i = 0; i < 10; ++i)
+        EXPECT_EQ(wait(0), event(id, kOut));
     EXPECT_GE(stack.turns - turns, 9);
-    EXPECT_EQ(stack.waits, 0);
 }
 
 TEST_F(EpollTest, ContextDescriptorIsReadableWhileSomethingIsReady) {
@@ -310,6 +312,11 @@ TEST_F(EpollTest, ContextDescriptorIsReadableWhileSomethingIsReady) {
     };
     const long id = make_connected();
     ASSERT_EQ(add(id, kIn), 0);
+    EXPECT_EQ(wait(), "");
+    EXPECT_FALSE(readable());
+    EXPECT_EQ(write(id, "x"), 1);
+    EXPECT_TRUE(readable());  // or nobody would let the stack send it
+    EXPECT_EQ(wait(), "");
     EXPECT_FALSE(readable());
     stack.deliver(index(id), "xy");
     app->drain_events();
@@ -324,9 +331,10 @@ TEST_F(EpollTest, ContextDescriptorIsReadableWhileSomethingIsReady) {
 
 TEST_F(EpollTest, PollSeesWhatEpollSees) {
     const long id = make_connected();
-    std::array<PollEntry, 3> entries{{{static_cast<int>(id), static_cast<std::int16_t>(kIn | kOut), 0},
-                                      {-1, static_cast<std::int16_t>(kIn), 0},
-                                      {77, static_cast<std::int16_t>(kIn), 0}}};
+    std::array<PollEntry, 3> entries{
+        {{static_cast<int>(id), static_cast<std::int16_t>(kIn | kOut), 0},
+         {-1, static_cast<std::int16_t>(kIn), 0},
+         {77, static_cast<std::int16_t>(kIn), 0}}};
     EXPECT_EQ(poll(*app, entries, 0), 2);
     EXPECT_EQ(entries[0].found, static_cast<std::int16_t>(kOut));
     EXPECT_EQ(entries[1].found, 0);

@@ -9,7 +9,8 @@
 namespace mtcp::socket {
 
 long bind(Application& app, Descriptor& d, const wire::Endpoint& where) {
-    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.bound != 0) return -EINVAL;
+    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.bound != 0)
+        return -EINVAL;
     const CoreView& view = app.view();
     if (!where.address.is_unspecified() && !view.is_local(view.core, where.address)) {
         return -EADDRNOTAVAIL;
@@ -42,7 +43,8 @@ long listen(Application& app, Descriptor& d, int backlog) {
         return -EADDRINUSE;  // both may be bound, but another one listens by now
     }
     const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
-    const std::uint32_t entries = backlog < 1 ? 1 : std::min(static_cast<std::uint32_t>(backlog), most);
+    const std::uint32_t entries =
+        backlog < 1 ? 1 : std::min(static_cast<std::uint32_t>(backlog), most);
     const std::uint32_t id = app.take_listener_id(d);
     if (id == kNoIndex) return -ENOBUFS;
     auto* const listener = new (std::nothrow) Listener(details.local, entries, details.settings);

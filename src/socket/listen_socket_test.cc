@@ -33,7 +33,8 @@ TEST_F(ListenSocket, ReuseAddressAllowsBindingUntilOneListens) {
     const long a = make_socket();
     const long b = make_socket();
     const long c = make_socket();
-    for (const long id : {a, b, c}) app->details(d(id)).reuse_address = 1;
+    for (const long id : {a, b, c})
+        app->details(d(id)).reuse_address = 1;
     ASSERT_EQ(bind(*app, d(a), any(80)), 0);
     ASSERT_EQ(bind(*app, d(b), any(80)), 0);
     EXPECT_EQ(listen(*app, d(a), 8), 0);

@@ -37,8 +37,8 @@ void close_pipe_end(Application& app, Descriptor& d) {
         delete pipe;
         return;
     }
-    const std::uint32_t bits = was_reader ? EpollBits::writable | EpollBits::err
-                                          : EpollBits::readable | EpollBits::hup;
+    const std::uint32_t bits =
+        was_reader ? EpollBits::writable | EpollBits::err : EpollBits::readable | EpollBits::hup;
     app.raise(app.table().at(other), bits);
 }
 

@@ -8,7 +8,7 @@ namespace mtcp::socket::testing {
 namespace {
 
 class PipeTest : public ApplicationTest {
-protected:
+  protected:
     void SetUp() override {
         ApplicationTest::SetUp();
         ASSERT_EQ(make_pipe(*app, reader, writer), 0);
@@ -28,7 +28,8 @@ TEST_F(PipeTest, BytesComeOutInOrderAcrossTheEndOfTheBuffer) {
     std::string out;
     for (int round = 0; round < 40; ++round) {
         std::string part;
-        for (int i = 0; i < 7001; ++i) part += static_cast<char>('a' + (round * 31 + i) % 26);
+        for (int i = 0; i < 7001; ++i)
+            part += static_cast<char>('a' + (round * 31 + i) % 26);
         ASSERT_EQ(write(writer, part), 7001);
         in += part;
         ASSERT_EQ(read(reader, text, 7001), 7001);

@@ -12,14 +12,16 @@ bool PortTable::reserve(std::uint16_t first, std::uint16_t last, std::uint64_t s
     return heads_.data() != nullptr;
 }
 
-bool PortTable::conflicts(DescriptorTable& table, const Descriptor& d, const wire::Endpoint& where) {
+bool PortTable::conflicts(DescriptorTable& table, const Descriptor& d,
+                          const wire::Endpoint& where) {
     const DescriptorDetails& mine = table.details(d);
     for (std::uint32_t entry = head(where.port); entry != 0;) {
         const Descriptor& other = table.at(entry - 1);
         const DescriptorDetails& theirs = table.details(other);
         entry = theirs.port_next;
         if (&other == &d) continue;
-        const bool overlap = where.address.is_unspecified() || theirs.local.address.is_unspecified() ||
+        const bool overlap = where.address.is_unspecified() ||
+                             theirs.local.address.is_unspecified() ||
                              where.address == theirs.local.address;
         if (!overlap) continue;
         if (mine.reuse_port != 0 && theirs.reuse_port != 0) continue;
@@ -56,7 +58,8 @@ void PortTable::erase(DescriptorTable& table, Descriptor& d) {
     const std::uint32_t entry = table.id_of(d) + 1;
     DescriptorDetails& details = table.details(d);
     std::uint32_t* link = &head(details.local.port);
-    while (*link != entry) link = &table.details(table.at(*link - 1)).port_next;
+    while (*link != entry)
+        link = &table.details(table.at(*link - 1)).port_next;
     *link = details.port_next;
     d.in_port_table = 0;
 }

@@ -11,7 +11,7 @@
 namespace mtcp::socket {
 
 class PortTable {
-public:
+  public:
     [[nodiscard]] bool reserve(std::uint16_t first, std::uint16_t last, std::uint64_t seed);
 
     // Would `d`, with the options it has, conflict with another socket on `where`? Linux's rule:
@@ -26,7 +26,7 @@ public:
     void insert(DescriptorTable& table, Descriptor& d);
     void erase(DescriptorTable& table, Descriptor& d);
 
-private:
+  private:
     // Ids by port, as id + 1: the mapping begins as zeros, which is "none".
     [[nodiscard]] std::uint32_t& head(std::uint16_t port) {
         return reinterpret_cast<std::uint32_t*>(heads_.data())[port];

@@ -37,7 +37,8 @@ std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
 std::uint32_t readiness(Application& app, const Descriptor& d) {
     switch (d.kind) {
         case DescriptorKind::stream: return stream_readiness(app, d);
-        case DescriptorKind::listener: return d.listener->accepted.empty() ? 0 : EpollBits::readable;
+        case DescriptorKind::listener:
+            return d.listener->accepted.empty() ? 0 : EpollBits::readable;
         case DescriptorKind::epoll: return d.epoll->ready_count() == 0 ? 0 : EpollBits::readable;
         case DescriptorKind::pipe_read:
         case DescriptorKind::pipe_write: return pipe_readiness(d);

@@ -11,7 +11,8 @@ namespace mtcp::socket {
 // Bits of EpollBits, whether anybody wants them or not.
 [[nodiscard]] std::uint32_t readiness(Application& app, const Descriptor& d);
 // As readiness(), and when OUT is wanted and not there, the stack will announce it.
-[[nodiscard]] std::uint32_t readiness_for(Application& app, const Descriptor& d, std::uint32_t wanted);
+[[nodiscard]] std::uint32_t readiness_for(Application& app, const Descriptor& d,
+                                          std::uint32_t wanted);
 // What to tell a program that wants `wanted`: HUP never comes without IN or ERR, so that a program
 // that knows only those two notices the end.
 [[nodiscard]] constexpr std::uint32_t visible_bits(std::uint32_t ready, std::uint32_t wanted) {

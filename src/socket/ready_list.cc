@@ -34,7 +34,8 @@ void ReadyLists::remove(Descriptor& d, std::uint32_t index) {
     Interest& interest = pool_[index];
     if (interest.on_ready_list != 0) unlink_ready(index);
     std::uint32_t* link = &d.interests;
-    while (*link != index) link = &pool_[*link].next_of_descriptor;
+    while (*link != index)
+        link = &pool_[*link].next_of_descriptor;
     *link = interest.next_of_descriptor;
     if (interest.epoll_previous != kNoIndex) {
         pool_[interest.epoll_previous].epoll_next = interest.epoll_next;

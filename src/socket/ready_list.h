@@ -21,10 +21,10 @@ struct EpollBits {
 };
 
 struct Interest {
-    std::uint64_t data;           // the program's
+    std::uint64_t data;  // the program's
     Epoll* epoll;
-    std::uint32_t events;         // wanted; 0 wanted bits after a one-shot event
-    std::uint32_t descriptor;     // id that is watched
+    std::uint32_t events;      // wanted; 0 wanted bits after a one-shot event
+    std::uint32_t descriptor;  // id that is watched
     std::uint32_t next_of_descriptor;
     std::uint32_t epoll_previous, epoll_next;  // all interests of the epoll
     std::uint32_t ready_previous, ready_next;  // those on its ready list
@@ -33,14 +33,14 @@ struct Interest {
 
 // An epoll descriptor.
 class Epoll {
-public:
+  public:
     [[nodiscard]] std::uint32_t ready_count() const { return ready_count_; }
     // Of the wait whose array of events the program may be working through.
     std::uint32_t wait_number = 0;
     // Ids closed while that array named them; see Descriptor::next_free.
     std::uint32_t quarantine = kNoIndex;
 
-private:
+  private:
     friend class ReadyLists;
     std::uint32_t first_ = kNoIndex;
     std::uint32_t ready_first_ = kNoIndex;
@@ -49,7 +49,7 @@ private:
 };
 
 class ReadyLists {
-public:
+  public:
     [[nodiscard]] bool reserve(std::uint32_t interests) { return pool_.reserve(interests); }
 
     [[nodiscard]] Interest& at(std::uint32_t index) { return pool_[index]; }
@@ -67,7 +67,7 @@ public:
     // Of all epolls.
     [[nodiscard]] std::uint32_t ready_total() const { return ready_total_; }
 
-private:
+  private:
     void unlink_ready(std::uint32_t index);
 
     IndexPool<Interest> pool_;

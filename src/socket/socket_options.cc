@@ -67,18 +67,20 @@ int get_mss(const Access& a) {
 #define MTCP_SETTING_SET(field, type) \
     [](const Access& a, int value) { a.details.settings.field = static_cast<type>(value); }
 #define MTCP_SETTING(field, type) MTCP_SETTING_GET(field), MTCP_SETTING_SET(field, type), true
-#define MTCP_SWITCH(field)                                                              \
-    MTCP_SETTING_GET(field),                                                            \
+#define MTCP_SWITCH(field)   \
+    MTCP_SETTING_GET(field), \
         [](const Access& a, int value) { a.details.settings.field = value != 0 ? 1 : 0; }, true
 
 constexpr IntegerOption kOptions[] = {
     {SOL_SOCKET, SO_TYPE, 0, 0, [](const Access&) -> int { return SOCK_STREAM; }, nullptr, false},
     {SOL_SOCKET, SO_DOMAIN, 0, 0, [](const Access&) -> int { return AF_INET; }, nullptr, false},
-    {SOL_SOCKET, SO_PROTOCOL, 0, 0, [](const Access&) -> int { return IPPROTO_TCP; }, nullptr, false},
-    {SOL_SOCKET, SO_ACCEPTCONN, 0, 0,
-     [](const Access& a) -> int { return a.d.kind == DescriptorKind::listener ? 1 : 0; }, nullptr, false},
-    {SOL_SOCKET, SO_ERROR, 0, 0, [](const Access& a) -> int { return take_error(a.app, a.d); }, nullptr,
+    {SOL_SOCKET, SO_PROTOCOL, 0, 0, [](const Access&) -> int { return IPPROTO_TCP; }, nullptr,
      false},
+    {SOL_SOCKET, SO_ACCEPTCONN, 0, 0,
+     [](const Access& a) -> int { return a.d.kind == DescriptorKind::listener ? 1 : 0; }, nullptr,
+     false},
+    {SOL_SOCKET, SO_ERROR, 0, 0, [](const Access& a) -> int { return take_error(a.app, a.d); },
+     nullptr, false},
     {SOL_SOCKET, SO_REUSEADDR, kAnyNegative, kAny,
      [](const Access& a) -> int { return a.details.reuse_address; },
      [](const Access& a, int value) { a.details.reuse_address = value != 0 ? 1 : 0; }, false},
@@ -98,7 +100,8 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_NODELAY, kAnyNegative, kAny, MTCP_SWITCH(no_delay)},
     {IPPROTO_TCP, TCP_CORK, kAnyNegative, kAny, MTCP_SWITCH(cork)},
     {IPPROTO_TCP, TCP_QUICKACK, kAnyNegative, kAny, MTCP_SWITCH(quick_ack)},
-    {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t), true},
+    {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t),
+     true},
     {IPPROTO_TCP, TCP_KEEPIDLE, 1, 32'767, MTCP_SETTING(keepalive_idle_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING(keepalive_count, std::uint8_t)},
@@ -106,7 +109,9 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING(syn_retries, std::uint8_t)},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 65'535,
      [](const Access& a) -> int { return a.details.defer_accept_s; },
-     [](const Access& a, int value) { a.details.defer_accept_s = static_cast<std::uint16_t>(value); },
+     [](const Access& a, int value) {
+         a.details.defer_accept_s = static_cast<std::uint16_t>(value);
+     },
      false},
     {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING(type_of_service, std::uint8_t)},
     {IPPROTO_IP, IP_TTL, 1, 255, MTCP_SETTING(time_to_live, std::uint8_t)},
@@ -149,7 +154,9 @@ timeval to_timeval(std::int64_t ns) {
 // The connection, and what a listener hands down, follow the settings in `details`.
 void publish_settings(const Access& a) {
     if (a.d.kind == DescriptorKind::listener) {
-        a.d.inherit = 1;
+        a.d.inherit = 1;  // what waits to be accepted has the old ones
+        a.app.post_inherited(*a.d.listener, a.details.settings);
+        a.app.kick();
     } else if (a.d.connection != kNoIndex) {
         a.app.post_settings(a.d.connection, a.details.settings);
         a.app.kick();
@@ -161,9 +168,10 @@ long set_timeout(std::span<const std::byte> value, std::int64_t& timeout_ns) {
     if (!read_value(value, given)) return -EINVAL;
     if (given.tv_usec < 0 || given.tv_usec >= 1'000'000) return -EDOM;
     constexpr std::int64_t kMostSeconds = 1'000'000'000;
-    timeout_ns = given.tv_sec < 0 ? 0
-                                  : std::min<std::int64_t>(given.tv_sec, kMostSeconds) * 1'000'000'000 +
-                                        given.tv_usec * 1'000;
+    timeout_ns = given.tv_sec < 0
+                     ? 0
+                     : std::min<std::int64_t>(given.tv_sec, kMostSeconds) * 1'000'000'000 +
+                           given.tv_usec * 1'000;
     return 0;
 }
 
@@ -201,8 +209,8 @@ long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) 
                     .value = reinterpret_cast<std::uint64_t>(&status)});
         a.app.run_stack();
     }
-    const tcp_info info = a.d.kind == DescriptorKind::listener ? listening_tcp_info()
-                                                               : to_tcp_info(status);
+    const tcp_info info =
+        a.d.kind == DescriptorKind::listener ? listening_tcp_info() : to_tcp_info(status);
     const std::size_t bytes = std::min(out.size(), sizeof info);
     std::memcpy(out.data(), &info, bytes);
     length = static_cast<socklen_t>(bytes);
@@ -249,9 +257,11 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         int given = 0;
         if (option->set == nullptr) return -ENOPROTOOPT;
-        if (!read_value(value, given) || given < option->least || given > option->most) return -EINVAL;
+        if (!read_value(value, given) || given < option->least || given > option->most)
+            return -EINVAL;
         // The listener record is the stack's since mtcp_listen().
-        if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT && d.kind == DescriptorKind::listener) {
+        if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT &&
+            d.kind == DescriptorKind::listener) {
             return -EINVAL;
         }
         option->set(access, given);

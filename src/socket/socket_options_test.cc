@@ -14,7 +14,7 @@ namespace mtcp::socket::testing {
 namespace {
 
 class OptionsTest : public ApplicationTest {
-protected:
+  protected:
     template <typename T>
     long set(long id, int level, int name, const T& value) {
         return set_option(*app, d(id), level, name, std::as_bytes(std::span(&value, 1)));
@@ -22,8 +22,8 @@ protected:
     template <typename T>
     long get(long id, int level, int name, T& value) {
         socklen_t length = sizeof value;
-        const long result =
-            get_option(*app, d(id), level, name, std::as_writable_bytes(std::span(&value, 1)), length);
+        const long result = get_option(*app, d(id), level, name,
+                                       std::as_writable_bytes(std::span(&value, 1)), length);
         EXPECT_TRUE(result != 0 || length == sizeof value);
         return result;
     }
@@ -137,7 +137,7 @@ TEST_F(OptionsTest, TcpInfoHasLinuxsLayoutAndUnits) {
     const long id = make_connected();
     tcp_info info{};
     ASSERT_EQ(get(id, IPPROTO_TCP, TCP_INFO, info), 0);
-    EXPECT_EQ(info.tcpi_state, 1);  // TCP_ESTABLISHED
+    EXPECT_EQ(info.tcpi_state, 1);     // TCP_ESTABLISHED
     EXPECT_EQ(info.tcpi_unacked, 3u);  // segments
     EXPECT_EQ(info.tcpi_snd_cwnd, 10u);
     EXPECT_EQ(info.tcpi_rtt, 77u);

@@ -22,8 +22,8 @@ bool fetch(Application& app, Descriptor& d, Stream& s) {
 // Reading stops at the urgent byte, so that a program can find it with SIOCATMARK (RFC 6093 §4.3).
 std::size_t up_to_mark(const Descriptor& d, const Stream& s, std::size_t bytes) {
     if (d.urgent == 0) return bytes;
-    const std::uint32_t distance = s.urgent_mark.load(std::memory_order_relaxed) -
-                                   s.consumed.load(std::memory_order_relaxed);
+    const std::uint32_t distance =
+        s.urgent_mark.load(std::memory_order_relaxed) - s.consumed.load(std::memory_order_relaxed);
     if (static_cast<std::int32_t>(distance) <= 0) return bytes;
     return std::min<std::size_t>(bytes, distance);
 }
@@ -102,7 +102,8 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     if (wanted == 0) return 0;
     std::size_t taken = 0;
     const auto once = [&]() -> long {
-        // The status before the box: the stack puts the last bytes first, then says it was the last.
+        // The status before the box: the stack puts the last bytes first, then says it was the
+        // last.
         const std::uint32_t status = s.status.load(std::memory_order_acquire);
         if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
         if ((flags & MSG_PEEK) != 0) {
@@ -151,8 +152,8 @@ std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::ui
 void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
     const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
     // A request in the ring takes these bytes along, unless it would hold them back.
-    const bool covered = posted && kind != RequestKind::urgent &&
-                         (d.more_posted == 0 || kind == RequestKind::more);
+    const bool covered =
+        posted && kind != RequestKind::urgent && (d.more_posted == 0 || kind == RequestKind::more);
     if (covered) return;
     d.more_posted = kind == RequestKind::more ? 1 : 0;
     app.post({.kind = kind, .index = d.connection, .value = s.written});
@@ -268,7 +269,8 @@ bool at_urgent_mark(Application& app, const Descriptor& d) {
     app.drain_events();
     if (d.urgent == 0) return false;
     const Stream& s = app.stream(d);
-    return s.urgent_mark.load(std::memory_order_relaxed) == s.consumed.load(std::memory_order_relaxed);
+    return s.urgent_mark.load(std::memory_order_relaxed) ==
+           s.consumed.load(std::memory_order_relaxed);
 }
 
 }  // namespace mtcp::socket

@@ -54,7 +54,8 @@ wire::IpAddress next_source(Application& app) {
 long check_destination(Application& app, const wire::Endpoint& remote) {
     if (remote.port == 0) return -EADDRNOTAVAIL;
     const CoreView& view = app.view();
-    if (remote.address.is_unspecified() || (remote.address.v4_bits() >> 28) >= 0xe) return -ENETUNREACH;
+    if (remote.address.is_unspecified() || (remote.address.v4_bits() >> 28) >= 0xe)
+        return -ENETUNREACH;
     return view.has_route(view.core, remote.address) ? 0 : -ENETUNREACH;
 }
 
@@ -108,8 +109,8 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
         case Phase::connected:
         case Phase::ended: return -EISCONN;
         case Phase::failed: {
-            const bool was_connected =
-                (app.stream(d).status.load(std::memory_order_relaxed) & StreamStatus::connected) != 0;
+            const bool was_connected = (app.stream(d).status.load(std::memory_order_relaxed) &
+                                        StreamStatus::connected) != 0;
             if (was_connected) return -EISCONN;
             const int error = take_error(app, d);
             forget_attempt(app, d);
@@ -152,7 +153,8 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind) {
     if (d.connection != kNoIndex) {
         const std::int32_t linger_s = app.details(d).linger_s;
         if (linger_s == 0) kind = CloseKind::abort;
-        if (kind == CloseKind::orderly && linger_s > 0 && d.non_blocking == 0) linger(app, d, linger_s);
+        if (kind == CloseKind::orderly && linger_s > 0 && d.non_blocking == 0)
+            linger(app, d, linger_s);
         let_go(app, d, kind);
     }
     app.release(d);

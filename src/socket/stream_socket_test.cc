@@ -256,7 +256,8 @@ TEST_F(StreamSocket, WriteTakesWhatThereIsRoomFor) {
 TEST_F(StreamSocket, SmallWritesShareAChunk) {
     const long id = make_connected();
     const std::uint64_t before = stack.store.used_total();
-    for (int i = 0; i < 20; ++i) ASSERT_EQ(write(id, "0123456789"), 10);
+    for (int i = 0; i < 20; ++i)
+        ASSERT_EQ(write(id, "0123456789"), 10);
     const ChunkRef head = stream(id).send_box.load();
     ASSERT_NE(head, kNoChunk);
     EXPECT_EQ(stack.store.at(head).next, kNoChunk);
@@ -265,16 +266,19 @@ TEST_F(StreamSocket, SmallWritesShareAChunk) {
     stack.run_stack();
     EXPECT_EQ(peer(id).sent.size(), 200u);
     EXPECT_EQ(peer(id).requests.back(), RequestKind::write);
-    EXPECT_EQ(std::count(peer(id).requests.begin(), peer(id).requests.end(), RequestKind::write), 1);
+    EXPECT_EQ(std::count(peer(id).requests.begin(), peer(id).requests.end(), RequestKind::write),
+              1);
 }
 
 TEST_F(StreamSocket, BlockingWriteWaitsForRoom) {
     const long id = make_connected();
     d(id).non_blocking = 0;
     const std::uint32_t i = index(id);
-    for (int n = 0; n < 3; ++n) stack.during_waits.push_back([this, i] { stack.acknowledge(i); });
+    for (int n = 0; n < 3; ++n)
+        stack.during_waits.push_back([this, i] { stack.acknowledge(i); });
     std::string text(8000, 'b');
-    for (std::size_t n = 0; n < text.size(); ++n) text[n] = static_cast<char>('a' + n % 23);
+    for (std::size_t n = 0; n < text.size(); ++n)
+        text[n] = static_cast<char>('a' + n % 23);
     EXPECT_EQ(write(id, text), 8000);
     stack.run_stack();
     EXPECT_EQ(peer(id).sent, text);
@@ -323,7 +327,8 @@ TEST_F(StreamSocket, WriteWithoutChunksIsToldWhenThereAreSome) {
     std::vector<ChunkRef> taken;
     for (auto& ring : stack.channel.granted_chunks) {
         ChunkRef ref = kNoChunk;
-        while (ring.pop(ref)) taken.push_back(ref);
+        while (ring.pop(ref))
+            taken.push_back(ref);
     }
     const long epoll = make_epoll(*app);
     ASSERT_EQ(control_epoll(*app, d(epoll), EpollOperation::add, d(id),
@@ -428,7 +433,8 @@ TEST_F(StreamSocket, EagainRunsTheStackAtMostEveryTwentyMicroseconds) {
     std::string text;
     static_cast<void>(read(id, text));
     const int turns = stack.turns;
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(read(id, text), -EAGAIN);
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(read(id, text), -EAGAIN);
     EXPECT_GE(stack.turns - turns, 2);
     EXPECT_LE(stack.turns - turns, 7);
     stack.clock_step = microseconds(30);

@@ -64,7 +64,8 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_rttvar = s.rttvar_us;
     info.tcpi_min_rtt = s.rtt_min_us;
     info.tcpi_snd_ssthresh = in_segments(s.ssthresh_bytes, mss);
-    info.tcpi_snd_cwnd = std::max(s.cwnd_bytes / std::max(mss, 1u), std::uint32_t{mss == 0 ? 0u : 1u});
+    info.tcpi_snd_cwnd =
+        std::max(s.cwnd_bytes / std::max(mss, 1u), std::uint32_t{mss == 0 ? 0u : 1u});
     info.tcpi_reordering = 3;
     info.tcpi_rcv_space = s.receive_window;
     info.tcpi_total_retrans = s.total_retransmissions;

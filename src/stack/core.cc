@@ -90,10 +90,21 @@ Result<Done, Problem> Core::reserve() {
         network_->attach(i, *queues_[i]);
     }
     refill_grants();
+    if (links_.cores > 1) {
+        // What was meant for an earlier core of this number.
+        for (HandoffRing* ring : links_.from) {
+            while (ring != nullptr && ring->front() != nullptr)
+                ring->pop();
+        }
+        links_.shared->running.add(links_.self);
+    }
     return Done{};
 }
 
 Core::~Core() {
+    if (links_.cores > 1) links_.shared->running.remove(links_.self);
+    counters_->connections = counters_->half_open = counters_->time_wait = 0;
+    counters_->chunks_used = 0;
     for (socket::Listener* listener : listeners_)
         delete listener;
 }
@@ -148,6 +159,9 @@ void Core::abandon_closing(Instant now) {
             react(index, tcp::on_abort(tcp_, connections_[index].tcb, now), nullptr, now);
         }
     }
+    // Those that ended in order meanwhile: their entries in the shared tables go with them.
+    while (time_wait_order_.first != kNoIndex)
+        drop_time_wait(time_wait_order_.first);
 }
 
 Core::Levels Core::levels() const {

@@ -68,6 +68,8 @@ struct TurnResult {
 inline constexpr std::uint16_t kStagedChunksMax = 1024;
 // When to try again after a transmit ring was full or frames had run out.
 inline constexpr Duration kBlockedRetry = microseconds(50);
+// The application reports what it has read after this many bytes, at the latest.
+inline constexpr std::uint32_t kConsumeStepMax = 1u << 15;
 // Segments sent in one turn, and for one connection before the next has its turn.
 inline constexpr std::uint32_t kSegmentsPerTurn = 512;
 inline constexpr std::uint32_t kSegmentsPerConnection = 64;
@@ -184,7 +186,8 @@ class Core {
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
-    void make_connection(std::uint32_t index, std::uint32_t send_buffer);
+    void make_connection(std::uint32_t index, const tcp::Settings& settings);
+    void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
     void enter_flow_table(std::uint32_t index);
     void post(std::uint32_t index, std::uint16_t event_bits);
     void post_listener(socket::Listener& listener);
@@ -258,7 +261,8 @@ class Core {
     std::array<WorkList, kWorkLists> work_;     // by kControl ...; [0] is not used
     std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
     bool posted_ = false;
-    bool transmit_blocked_ = false;
+    bool transmit_blocked_ = false;          // some interface took less than there was to send
+    std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn
     std::uint64_t chunk_bytes_total_ = 0;
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
     std::uint32_t connection_grant_target_ = 0;

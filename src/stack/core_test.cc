@@ -6,90 +6,13 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "socket/application.h"
-#include "socket/epoll.h"
-#include "socket/listen_socket.h"
-#include "socket/stream_socket.h"
-#include "stack/testing/virtual_driver.h"
+#include "stack/testing/core_fixture.h"
 
 namespace mtcp::stack {
 namespace {
-
-using socket::Application;
-
-const wire::IpAddress kOwn = wire::IpAddress::v4(0x0a000002);
-
-CoreSetup small_setup() {
-    CoreSetup setup;
-    setup.configuration.max_concurrency = 4096;
-    setup.configuration.half_open_max = 1024;
-    setup.configuration.time_wait_max = 4096;
-    setup.configuration.chunks.count = {8192, 4096, 64};
-    setup.configuration.huge_pages = false;
-    setup.loopback_addresses = {{kOwn, 32}};
-    setup.seed = 42;
-    setup.now = Instant{1'000'000'000'000};
-    return setup;
-}
-
-class CoreTest : public ::testing::Test {
-  protected:
-    void start(CoreSetup setup) {
-        auto made = Core::create(std::move(setup));
-        ASSERT_TRUE(made) << made.error().text();
-        core = std::move(made).value();
-        world.cores = {core.get()};
-        driver = std::make_unique<VirtualDriver>(world, *core);
-        auto application = Application::create(core->view(*driver), {.descriptors = 4096});
-        ASSERT_TRUE(application) << application.error().text();
-        app = std::move(application).value();
-    }
-    socket::Descriptor& descriptor(long id) { return *app->table().find(static_cast<int>(id)); }
-    long listen_on(std::uint16_t port, int backlog = 1024) {
-        const long id = socket::make_stream(*app);
-        EXPECT_GE(id, 0);
-        EXPECT_EQ(socket::bind(*app, descriptor(id), {{}, port}), 0);
-        EXPECT_EQ(socket::listen(*app, descriptor(id), backlog), 0);
-        return id;
-    }
-    long connect_to(std::uint16_t port) {
-        const long id = socket::make_stream(*app);
-        EXPECT_GE(id, 0);
-        EXPECT_EQ(socket::connect(*app, descriptor(id), {kOwn, port}), 0);
-        return id;
-    }
-    long accept_from(long listener) {
-        wire::Endpoint peer;
-        return socket::accept(*app, descriptor(listener), peer);
-    }
-    long send_some(long id, const char* bytes, std::size_t length, int flags) {
-        const iovec buffer{const_cast<char*>(bytes), length};
-        return socket::send(*app, descriptor(id), socket::ByteCursor({&buffer, 1}), flags);
-    }
-    long receive_into(long id, char* bytes, std::size_t length, int flags) {
-        const iovec buffer{bytes, length};
-        return socket::receive(*app, descriptor(id), socket::ByteCursor({&buffer, 1}), flags);
-    }
-    long send_all(long id, const std::string& text) {
-        return send_some(id, text.data(), text.size(), 0);
-    }
-    std::string receive_some(long id, std::size_t most = 65536) {
-        std::string text(most, '\0');
-        const long got = receive_into(id, text.data(), text.size(), 0);
-        text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-        return text;
-    }
-    void close(long id) { socket::close_stream(*app, descriptor(id), socket::CloseKind::orderly); }
-
-    VirtualWorld world;
-    std::unique_ptr<Core> core;
-    std::unique_ptr<VirtualDriver> driver;
-    std::unique_ptr<Application> app;
-};
 
 TEST_F(CoreTest, ConnectsSendsAnswersAndClosesToItself) {
     start(small_setup());

@@ -74,7 +74,7 @@ class PairedDriver final : public CoreDriver {
         doorbell_.ring();
         while (true) {
             const std::uint32_t done = turn_done_.load(std::memory_order_acquire);
-            if (static_cast<std::int32_t>(done - wanted) >= 0) return;
+            if (static_cast<std::int32_t>(done - wanted) >= 0 || stopping_.load()) return;
             futex_wait(turn_done_, done, milliseconds(10));
         }
     }
@@ -179,7 +179,10 @@ class PairedDriver final : public CoreDriver {
         }
         if (application_waits_.load(std::memory_order_seq_cst) != 0) futex_wake(event_count_);
         ++core_.counters().switches;
-        if (!stopping_.load()) futex_wait(parked_, 1, kParkMax);
+        // Who asks for a turn counts turn_wanted_ up before it looks at parked_: one sees the other.
+        const bool turn_wanted = turn_wanted_.load(std::memory_order_seq_cst) !=
+                                 turn_done_.load(std::memory_order_relaxed);
+        if (!turn_wanted && !stopping_.load()) futex_wait(parked_, 1, kParkMax);
         parked_.store(0, std::memory_order_relaxed);
     }
     void give_the_turn_back() {

@@ -161,11 +161,10 @@ bool Core::promote(socket::Listener& listener, const tcp::HalfOpen& record, Arri
         counters_->drop(Drop::tcp_no_connection_record);
         return false;
     }
-    make_connection(index, listener.settings.send_buffer);
+    make_connection(index, listener.settings);
     Connection& connection = connections_[index];
     connection.listener = static_cast<std::uint16_t>(listener.id);
-    connection.attached = true;
-    connection.alive = true;
+    connection.alive = true;  // attached with its place in the accept queue
     tcp::promote(tcp_, listener_settings(listener, arrival.inbound.interface), record,
                  connection.tcb, now);
     connection.hash = arrival.hash;
@@ -239,8 +238,12 @@ void Core::passive_timers(Instant now) {
             HalfOpenRecord& half_open = half_open_[index];
             const socket::Listener* listener = listeners_[half_open.record.listener];
             MTCP_ASSERT(listener != nullptr);
-            const auto decision = tcp::on_half_open_deadline(tcp_, listener_settings(*listener, 0),
-                                                             half_open.record, now);
+            const wire::FlowKey key = half_open.record.key;
+            const auto route = network_->route(key.remote, key.local);
+            const tcp::ListenerSettings settings =
+                listener_settings(*listener, route ? route->path.interface : std::size_t{0});
+            const auto decision =
+                tcp::on_half_open_deadline(tcp_, settings, half_open.record, now);
             if (decision.verdict == tcp::HalfOpenVerdict::drop) {
                 drop_half_open(index);
                 continue;
@@ -248,7 +251,6 @@ void Core::passive_timers(Instant now) {
             remove(half_open_, list, index);
             queue_half_open(index);
             if (decision.verdict == tcp::HalfOpenVerdict::reply) {
-                const wire::FlowKey key = half_open.record.key;
                 reply(key, decision.reply, listener->settings, now);
             }
         }

@@ -73,6 +73,10 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
     }
     if (reaction.has(tcp::Events::readable)) post(index, StreamEvents::readable);
     if (reaction.has(tcp::Events::urgent)) {
+        // RFC 6093 §4.1: the urgent byte is the last one before the pointer.
+        const tcp::Tcb& tcb = connection.tcb;
+        const std::uint32_t ahead = tcb.receive_up - tcb.rcv.nxt + (tcb.flags.fin_received ? 1 : 0);
+        stream.urgent_mark.store(connection.received_edge + ahead - 1, std::memory_order_relaxed);
         add_status(stream, StreamStatus::urgent);
         post(index, StreamEvents::urgent);
     }
@@ -102,7 +106,8 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
 // -------------------------------------------------------------------------------
 
 bool Core::can_store(const Connection& connection, const wire::Segment& segment) const {
-    if (connection.staged_chunks >= kStagedChunksMax && segment.seq != connection.tcb.rcv.nxt)
+    // What fills the hole is always taken, also when its beginning is old.
+    if (connection.staged_chunks >= kStagedChunksMax && segment.seq > connection.tcb.rcv.nxt)
         return false;
     const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
     const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;
@@ -268,6 +273,8 @@ void Core::publish() {
     std::size_t pushed = 0;
     while (pushed < unposted_.size() && channel_.events.push(unposted_[pushed]))
         ++pushed;
+    if (pushed == 0) return;
+    posted_ = true;  // the driver must wake the application for these as well
     unposted_.erase(unposted_.begin(), unposted_.begin() + static_cast<std::ptrdiff_t>(pushed));
 }
 
@@ -276,13 +283,13 @@ void Core::give_to_accept_queue(std::uint32_t index, Instant now) {
     socket::Listener* listener = listeners_[connection.listener];
     // Announced before the push: events of a connection the application has not accepted yet are
     // dropped there, and what they say is in the stream's status.
-    connection.announced = true;
+    connection.attached = connection.announced = true;
     if (listener == nullptr || !listener->accepted.push(index)) {
         connection.attached = connection.announced = false;
         react(index, tcp::on_abort(tcp_, connection.tcb, now), nullptr, now);
         return;
     }
-    connection.in_accept_queue = true;
+    connection.listener = kNoListener;
     ++counters_->passive_opens;
     post_listener(*listener);
 }

@@ -95,10 +95,13 @@ FlowRef Core::find(const wire::FlowKey& key, std::uint32_t hash) const {
 void Core::deliver(Arrival& arrival, Instant now) {
     const FlowRef ref = find(arrival.key, arrival.hash);
     if (!ref.valid() && links_.cores > 1) {
-        std::size_t core = links_.shared->exceptions.find(exception_hash(arrival.key));
+        // Not arrival.hash: every core keys that one differently, and all must choose the same.
+        const std::uint64_t hash = exception_hash(arrival.key);
+        std::size_t core = links_.shared->exceptions.find(hash);
         if (core >= links_.cores) {
             const std::size_t owner = owner_of(arrival.key, links_.cores);
-            core = links_.shared->listening.choose(arrival.key.local_port, owner, arrival.hash);
+            core = links_.shared->listening.choose(arrival.key.local_port, owner,
+                                                   static_cast<std::uint32_t>(hash));
             if (core >= links_.cores) core = owner;
         }
         if (core != links_.self && hand_off(arrival, core)) return;
@@ -128,7 +131,7 @@ void Core::deliver_stray(Arrival& arrival, Instant now) {
 
 // True: the frame is no longer ours, given on or counted as lost.
 bool Core::hand_off(const Arrival& arrival, std::size_t core) {
-    if (arrival.hops >= kHopsMax) return false;
+    if (arrival.hops >= kHopsMax || !links_.shared->running.has(core)) return false;
     HandoffRecord record;
     record.kind = HandoffKind::segment;
     record.hops = arrival.hops + 1;
@@ -194,7 +197,7 @@ void Core::path_error(const net::PathErrorNotice& notice, std::uint32_t hops, In
     if (!ref.valid() && links_.cores > 1 && hops < kHopsMax) {
         std::size_t core = links_.shared->exceptions.find(exception_hash(notice.key));
         if (core >= links_.cores) core = owner_of(notice.key, links_.cores);
-        if (core != links_.self) {
+        if (core != links_.self && links_.shared->running.has(core)) {
             HandoffRecord record;
             record.kind = HandoffKind::path_error;
             record.hops = hops + 1;
@@ -225,7 +228,7 @@ void Core::drain_network_notices(Instant now) {
     net::NeighbourUpdate update;
     while (network_->poll_update(update)) {
         for (std::size_t core = 0; core < links_.cores; ++core) {
-            if (core == links_.self) continue;
+            if (core == links_.self || !links_.shared->running.has(core)) continue;
             HandoffRecord record;
             record.kind = HandoffKind::neighbour;
             record.update = update;

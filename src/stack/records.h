@@ -24,16 +24,15 @@ struct Connection {
     std::uint32_t cursor_offset;
     socket::ChunkRef staged;  // out-of-order bytes, by position; kNoChunk: none
     std::uint16_t staged_chunks;
-    std::uint16_t listener;       // id of the listener that made it, or kNoListener
+    std::uint16_t listener;       // that will queue it for accept; kNoListener: none, or it has
     std::uint32_t received_edge;  // in-order bytes received so far, modulo 2^32
     std::uint32_t consumed_seen;  // of Stream::consumed
     std::uint32_t work_next;
     std::uint32_t work_previous;
     std::uint8_t listed;  // 0: on no work list; else which
     bool alive : 1;       // the TCB is in use
-    bool attached : 1;    // the application holds it, or may be given it
+    bool attached : 1;    // the application holds it, or finds it in an accept queue
     bool announced : 1;   // the application knows the index: events may be posted
-    bool in_accept_queue : 1;
     bool misplaced : 1;  // has an entry in FlowExceptions
     bool has_path : 1;
     bool in_flow_table : 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the application asked for since the last turn, and the grants it lives on.
+#include <algorithm>
 #include <cerrno>
 
 #include "base/siphash.h"
@@ -25,8 +26,10 @@ bool Core::take_requests(Instant now) {
         worked = true;
     }
     ChunkRef chunk;
-    while (channel_.returned_chunks.pop(chunk))
+    for (std::size_t taken = 0;
+         taken < socket::kReturnRing && channel_.returned_chunks.pop(chunk); ++taken) {
         chunks_.give_back(chunk);
+    }
     return worked;
 }
 
@@ -52,6 +55,7 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::settings: {
             tcp::Settings settings;
             if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
+            apply_buffers(index, settings);
             react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr,
                   now);
             break;
@@ -59,6 +63,12 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::listen:
             listen(*reinterpret_cast<socket::Listener*>(request.value));
             break;
+        case RequestKind::inherit: {
+            tcp::Settings settings;
+            if (!channel_.settings.pop(settings)) break;
+            reinterpret_cast<socket::Listener*>(request.value)->settings = settings;
+            break;
+        }
         case RequestKind::unlisten:
             unlisten(*reinterpret_cast<socket::Listener*>(request.value), now);
             break;
@@ -73,7 +83,7 @@ void Core::take(const Request& request, Instant now) {
 // --- connections
 // --------------------------------------------------------------------------------------
 
-void Core::make_connection(std::uint32_t index, std::uint32_t send_buffer) {
+void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     Connection& connection = connections_[index];
     connection.path = {};
     connection.hash = 0;
@@ -84,9 +94,16 @@ void Core::make_connection(std::uint32_t index, std::uint32_t send_buffer) {
     connection.received_edge = connection.consumed_seen = 0;
     connection.listed = 0;
     connection.alive = connection.attached = connection.announced = false;
-    connection.in_accept_queue = connection.misplaced = connection.has_path = false;
-    connection.in_flow_table = false;
-    streams_[index].reset(send_buffer);
+    connection.misplaced = connection.has_path = connection.in_flow_table = false;
+    streams_[index].reset(settings.send_buffer);
+    apply_buffers(index, settings);
+}
+
+// A reader tells us after this many bytes: often enough that a small window, drained, opens again.
+void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
+    const std::uint32_t step =
+        std::clamp(settings.receive_buffer / 4, std::uint32_t{1}, kConsumeStepMax);
+    streams_[index].consume_step.store(step, std::memory_order_relaxed);
 }
 
 void Core::enter_flow_table(std::uint32_t index) {
@@ -114,6 +131,7 @@ void Core::open(std::uint32_t index, Instant now) {
     Connection& connection = connections_[index];
     connection.attached = connection.announced = true;
     streams_[index].send_limit.store(parameters.settings.send_buffer, std::memory_order_relaxed);
+    apply_buffers(index, parameters.settings);
     wire::FlowKey& key = parameters.key;
     connection.tcb.key = key;
 
@@ -166,7 +184,11 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
         ports_picked_;
     for (std::uint32_t step = 0; step < span; ++step) {
         key.local_port = static_cast<std::uint16_t>(first + (start + step) % span);
-        if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) continue;
+        // Where another core listens, answers that land elsewhere would be taken for its own.
+        if (links_.cores > 1 && (owner_of(key, links_.cores) != links_.self ||
+                                 links_.shared->listening.any(key.local_port))) {
+            continue;
+        }
         if (find_listener(key) != nullptr || !claim(key, now)) continue;
         ports_picked_ += step + 1;
         return true;
@@ -206,7 +228,7 @@ void Core::close(std::uint32_t index, bool abort, Instant now) {
     Connection& connection = connections_[index];
     if (connection.alive) take_send_box(index, tcp::SendHint::none, now);
     if (connection.alive) sync_consumed(index, now);
-    connection.attached = connection.announced = connection.in_accept_queue = false;
+    connection.attached = connection.announced = false;
     if (!connection.alive) {
         release_if_unused(index);
         return;
@@ -237,6 +259,12 @@ void Core::unlisten(socket::Listener& listener, Instant now) {
             if (half_open_[index].record.listener == listener.id) drop_half_open(index);
             index = next;
         }
+    }
+    // Those whose handshake is complete but for a segment that found no memory: the next listener
+    // of this id must not inherit them.
+    for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
+        const Connection& connection = connections_[index];
+        if (connection.alive && connection.listener == listener.id) close(index, true, now);
     }
     std::uint32_t index;
     while (listener.accepted.pop(index))
@@ -271,7 +299,7 @@ void Core::refill_grants() {
     while (connection_grants_ < target) {
         const std::uint32_t index = connections_.take();
         if (index == kNoIndex) break;
-        make_connection(index, configuration_.tcp.defaults.send_buffer);
+        make_connection(index, configuration_.tcp.defaults);
         MTCP_ASSERT(channel_.granted_connections.push(index));
         ++connection_grants_;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two small tables that all cores of a process read, and only when a lookup misses: flows that
-// cannot live on the core that owner_of() names, and which cores listen on a port.
+// The small tables that all cores of a process read, and only when a lookup misses: flows that
+// cannot live on the core that owner_of() names, which cores listen on a port, and which cores run.
 #pragma once
 
 #include <array>
@@ -70,6 +70,9 @@ class ListeningCores {
     void remove(std::uint16_t port, std::size_t core) {
         cores_[port].fetch_and(~(std::uint64_t{1} << core), std::memory_order_acq_rel);
     }
+    [[nodiscard]] bool any(std::uint16_t port) const {
+        return cores_[port].load(std::memory_order_acquire) != 0;
+    }
     // The core that takes a new flow to `port`: its owner when that one listens, else one of those
     // that do, chosen by the flow's hash; kCoresMax when none does.
     [[nodiscard]] std::size_t choose(std::uint16_t port, std::size_t owner,
@@ -88,9 +91,27 @@ class ListeningCores {
     std::array<std::atomic<std::uint64_t>, 65536> cores_{};
 };
 
+// The cores that somebody drives: what is handed to another would lie in its ring for ever.
+class RunningCores {
+  public:
+    void add(std::size_t core) {
+        cores_.fetch_or(std::uint64_t{1} << core, std::memory_order_acq_rel);
+    }
+    void remove(std::size_t core) {
+        cores_.fetch_and(~(std::uint64_t{1} << core), std::memory_order_acq_rel);
+    }
+    [[nodiscard]] bool has(std::size_t core) const {
+        return (cores_.load(std::memory_order_acquire) >> core & 1) != 0;
+    }
+
+  private:
+    std::atomic<std::uint64_t> cores_{0};
+};
+
 struct SharedTables {
     FlowExceptions exceptions;
     ListeningCores listening;
+    RunningCores running;
 };
 
 }  // namespace mtcp::stack

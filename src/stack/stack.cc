@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <memory>
@@ -48,6 +49,7 @@ struct CoreSlot {
     std::unique_ptr<Core> core;
     std::unique_ptr<CoreDriver> driver;
     Doorbell doorbell;
+    std::atomic<CoreDriver*> interruptible{nullptr};  // for signal handlers: no lock
     bool used = false;
     bool stopping = false;
 };
@@ -331,11 +333,13 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
         return failure(driver.error());
     }
     slot.driver = std::move(driver).value();
+    slot.interruptible.store(slot.driver.get());
     slot.used = true;
     return slot.core->view(*slot.driver);
 }
 
 void Stack::stop_core(std::size_t core) {
+    if (core >= implementation_->cores.size()) return;
     CoreSlot& slot = *implementation_->cores[core];
     {
         const std::scoped_lock lock(implementation_->mutex);
@@ -360,14 +364,16 @@ void Stack::stop_core(std::size_t core) {
     slot.core->abandon_closing(now);
     static_cast<void>(slot.core->turn(now));
     const std::scoped_lock lock(implementation_->mutex);
+    slot.interruptible.store(nullptr);
     slot.driver.reset();
     slot.core.reset();
     slot.used = slot.stopping = false;
 }
 
 void Stack::interrupt(std::size_t core) {
-    CoreSlot& slot = *implementation_->cores[core];
-    if (slot.driver != nullptr) slot.driver->interrupt();
+    if (core >= implementation_->cores.size()) return;
+    CoreDriver* const driver = implementation_->cores[core]->interruptible.load();
+    if (driver != nullptr) driver->interrupt();
 }
 
 void Stack::abandon_after_fork() {

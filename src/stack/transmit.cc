@@ -14,6 +14,7 @@ using socket::kNoChunk;
 bool Core::transmit(Instant now) {
     std::uint32_t budget = kSegmentsPerTurn;
     transmit_blocked_ = false;
+    blocked_interfaces_ = 0;
     bool worked = drain(kControl, now, budget);
     worked |= drain(kAck, now, budget);
     // An application that has something to answer will do so before the next turn, and its data
@@ -29,11 +30,15 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
     WorkList& list = work_[which];
     const std::uint32_t last = list.last;  // those put back at the end wait for the next turn
     bool worked = false;
-    while (list.first != kNoIndex && budget > 0 && !transmit_blocked_) {
+    // Visits are bounded as well: those that wait for a blocked interface use up no budget.
+    for (std::uint32_t visits = 0;
+         list.first != kNoIndex && budget > 0 && visits < kSegmentsPerTurn; ++visits) {
         const std::uint32_t index = list.first;
-        worked = true;
+        const std::uint32_t budget_before = budget;
         take_off(index);
-        if (!send_from(index, now, budget) && connections_[index].alive) put_on(which, index);
+        const bool finished = send_from(index, now, budget);
+        if (!finished && connections_[index].alive) put_on(which, index);
+        worked |= finished || budget != budget_before;
         if (index == last) break;
     }
     return worked;
@@ -44,6 +49,8 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
     if (connection.attached && connection.alive) sync_consumed(index, now);
     if (!connection.alive || !ensure_path(connection)) return true;
+    const std::uint64_t interface_bit = std::uint64_t{1} << (connection.path.interface & 63u);
+    if ((blocked_interfaces_ & interface_bit) != 0) return false;
     const io::Capabilities& device = network_->capabilities(connection.path.interface);
     wire::OutgoingSegment segment;
     for (std::uint32_t sent = 0; sent < kSegmentsPerConnection; ++sent) {
@@ -51,6 +58,8 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
         if (budget == 0) return false;
         if (!network_->allocate(connection.path.interface, frame)) {
             transmit_blocked_ = true;
+            blocked_interfaces_ |= interface_bit;  // the others go on
+            update_timer(index);
             return false;
         }
         const std::size_t headers = connection.path.header_room + wire::kTcpHeaderMax;

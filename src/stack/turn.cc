@@ -22,7 +22,7 @@ TurnResult Core::turn(Instant now) {
 
     ++counters_->turns;
     if (!worked) ++counters_->turns_idle;
-    counters_->connections = connections_.used();
+    counters_->connections = connections_.used() - connection_grants_;
     counters_->half_open = half_open_.used();
     counters_->time_wait = time_wait_.used();
     counters_->chunks_used = chunks_.used_total();
@@ -33,11 +33,8 @@ TurnResult Core::turn(Instant now) {
                                      [](const WorkList& l) { return l.first != kNoIndex; });
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
-    if (transmit_blocked_) {
-        next = earlier(next, now + kBlockedRetry);
-    } else if (waiting || !unposted_.empty()) {
-        next = now;
-    }
+    if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
+    if (waiting && !transmit_blocked_) next = now;
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
 }
 

@@ -46,8 +46,10 @@ void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment
     note_ack_sent(tcb);
 }
 
-void write_reset(Tcb& tcb, OutgoingSegment& out) {
+void write_reset(Tcb& tcb, Instant now, OutgoingSegment& out) {
     out = {};
+    // RFC 7323 §3.2: a reset should carry them too.
+    if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
     // In window for the peer whatever it has received: RFC 5961 §3.2 wants the exact number.
     out.seq = tcb.snd.nxt;
     out.ack = tcb.rcv.nxt;
@@ -108,8 +110,12 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     out.data_length = plan.length;
     if (plan.length > tcb.mss) out.segment_size = tcb.mss;
     if (plan.fin) out.flags.bits |= Flags::fin;
-    // RFC 9293 MUST-61: pushed where the queue ends.
-    if (plan.length > 0 && plan.seq + plan.length == tcb.snd.end) out.flags.bits |= Flags::psh;
+    // RFC 9293 MUST-61: pushed where the queue ends. A train of segments is pushed too (on its last,
+    // as whoever cuts it does): a receiver that joins segments then hands the train up at once.
+    // What the program said more would follow is not.
+    const bool pushed = !tcb.flags.more_follows || tcb.flags.push_now;
+    const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
+    if ((ends_queue && pushed) || plan.length > tcb.mss) out.flags.bits |= Flags::psh;
     write_urgent(tcb, out);
     if (!is_armed(tcb, Timer::retransmit)) {
         arm_retransmission(tcb, env.configuration.rto_max, now);
@@ -124,7 +130,10 @@ void account_new_data(Tcb& tcb, const SendPlan& plan, Instant now) {
     const bool whole =
         plan.length == tcb.mss || (plan.length > tcb.mss && plan.length % tcb.mss == 0);
     if (plan.length > 0 && !whole) tcb.small_end = end;
-    if (end > tcb.snd.end || plan.seq + plan.length == tcb.snd.end) tcb.flags.push_now = false;
+    if (end > tcb.snd.end || plan.seq + plan.length == tcb.snd.end) {
+        tcb.flags.push_now = false;
+        tcb.pending.loosen = false;
+    }
 }
 
 void account_repair(const Environment& env, Tcb& tcb, const SendPlan& plan) {
@@ -168,7 +177,7 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
             await_permission(env, tcb, plan.hold, now);
             tcb.last_event = now;
             return false;
-        case Send::reset: write_reset(tcb, out); break;
+        case Send::reset: write_reset(tcb, now, out); break;
         case Send::stray_reset: write_stray_reset(tcb, out); break;
         case Send::syn: write_syn(env, tcb, now, out); break;
         case Send::repair:

@@ -100,12 +100,15 @@ Step check_ack(Arrival& a) {
     if (!a.seg.flags.has(Flags::ack)) return a.discard(Drop::tcp_bad_flags);
     if (tcb.state == State::syn_received) {
         if (acknowledge_our_syn(a) == Step::done) return Step::done;
+        note_timestamp(a);
     } else {
         // RFC 5961 §5.2 (RFC 9293 MAY-12): neither from the future nor from long ago.
         if (a.seg.ack > tcb.snd.nxt || a.seg.ack < tcb.snd.una - tcb.max_wnd) {
             challenge_ack(a.env, tcb, a.now);
             return a.discard(Drop::tcp_bad_ack);
         }
+        // Not sooner: a forged segment would else make PAWS refuse all that is true.
+        note_timestamp(a);
         take_ack(a);
     }
     return tcb.snd.una > tcb.snd.end ? after_fin_acked(a) : Step::next;
@@ -178,7 +181,6 @@ void eight_steps(Arrival& a) {
     if (check_sequence(a) == Step::done) return;
     if (check_reset(a) == Step::done) return;
     if (check_syn(a) == Step::done) return;
-    note_timestamp(a);
     if (check_ack(a) == Step::done) return;
     check_urgent(a);
     if (process_text(a) == Step::done) return;

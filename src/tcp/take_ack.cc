@@ -14,13 +14,15 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// RFC 9293 §3.10.7.4: only a segment that is not older than the last one may set the window.
+// RFC 9293 §3.10.7.4: only a segment that is not older than the last one may set the window. One that
+// acknowledges more is newer also when it carries a retransmission, whose number is lower.
 void update_send_window(Tcb& tcb, const wire::Segment& seg, std::uint32_t window) {
-    const bool newer = tcb.snd.wl1 < seg.seq || (tcb.snd.wl1 == seg.seq && tcb.snd.wl2 <= seg.ack);
+    const bool newer = tcb.snd.wl1 < seg.seq || tcb.snd.wl2 < seg.ack ||
+                       (tcb.snd.wl1 == seg.seq && tcb.snd.wl2 == seg.ack);
     if (!newer) return;
     tcb.snd.wnd = window;
-    tcb.snd.wl1 = seg.seq;
-    tcb.snd.wl2 = seg.ack;
+    tcb.snd.wl1 = higher(tcb.snd.wl1, seg.seq);
+    tcb.snd.wl2 = higher(tcb.snd.wl2, seg.ack);
     if (window > tcb.max_wnd) tcb.max_wnd = window;
 }
 
@@ -57,6 +59,9 @@ void advance_una(Arrival& a) {
     }
     if (((old.raw ^ a.seg.ack.raw) >> 30) != 0) fold_totals(tcb);
     if (tcb.recovery != kNoIndex) advance(a.env.recoveries[tcb.recovery], a.seg.ack);
+    // As in Linux, MSG_MORE holds back until the next ACK, TCP_CORK for as long as it is set.
+    tcb.pending.loosen =
+        tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
     if (tcb.flags.send_urgent && tcb.send_up <= a.seg.ack) tcb.flags.send_urgent = false;
     sample_rtt(a, repairing);
     tcb.retransmissions = 0;
@@ -68,6 +73,12 @@ void advance_una(Arrival& a) {
     } else {
         arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
     }
+}
+
+// Bytes above SND.UNA that duplicate ACKs have told of: by SACK, or else one segment each.
+std::uint32_t reported_bytes(const Environment& env, const Tcb& tcb) {
+    return tcb.recovery != kNoIndex ? env.recoveries[tcb.recovery].sacked_bytes
+                                    : std::uint32_t{tcb.dup_acks} * tcb.mss;
 }
 
 }  // namespace
@@ -85,7 +96,12 @@ void take_ack(Arrival& a) {
     const bool repeats = ack.flight_before > 0 && ack.acked == 0 && seg.payload.empty() &&
                          !seg.flags.has(Flags::syn | Flags::fin) && window == tcb.snd.wnd;
     update_send_window(tcb, seg, window);
-    if (ack.acked > 0) advance_una(a);
+    if (ack.acked > 0) {
+        const std::uint32_t reported = reported_bytes(a.env, tcb);
+        advance_una(a);
+        const std::uint32_t left = tcb.recovery != kNoIndex ? reported_bytes(a.env, tcb) : 0;
+        ack.reported = reported - left < ack.acked ? reported - left : ack.acked;
+    }
     bool duplicate = repeats;
     if (seg.options.sack_count > 0 && tcb.flags.selective_ack && ack.flight_before > 0) {
         ack.newly_sacked = take_sack(a.env, tcb, seg.options);

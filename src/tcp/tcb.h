@@ -67,6 +67,7 @@ struct Pending {
     bool stray_reset : 1;  // RST for a segment that is not of this connection: stray_ack
     bool probe : 1;        // zero-window or keep-alive probe
     bool rescue : 1;       // RFC 6675 §4 NextSeg (4) is still allowed
+    bool loosen : 1;       // what MSG_MORE held back may leave, unpushed
 };
 
 struct alignas(kCacheLine) Tcb {
@@ -153,6 +154,8 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t rtt_min_us;
     wire::SequenceNumber stray_ack;    // SEG.ACK that pending.stray_reset answers
     std::uint32_t acked_in_avoidance;  // bytes towards the next cwnd increase (RFC 3465)
+    std::uint32_t most_in_flight;      // bytes, in the round trip that ends when...
+    wire::SequenceNumber most_until;   // ...this is acknowledged (RFC 7661 §4.2)
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");

@@ -68,6 +68,7 @@ Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint,
     }
     tcb.snd.end += bytes;
     tcb.flags.more_follows = hint == SendHint::more_follows;
+    tcb.pending.loosen = false;
     if (hint == SendHint::urgent && bytes > 0) {
         tcb.flags.send_urgent = true;  // RFC 9293 §3.8.5: a later mark replaces an earlier one
         tcb.send_up = tcb.snd.end;
@@ -135,12 +136,17 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
         settings.keepalive_idle_s != tcb.settings.keepalive_idle_s ||
         settings.keepalive_interval_s != tcb.settings.keepalive_interval_s;
     const bool timeout_set = settings.user_timeout_ms != 0 && !tcb.flags.user_timeout;
+    const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
     const bool buffer_changed = settings.receive_buffer != tcb.settings.receive_buffer;
     tcb.settings = settings;
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
     if (timeout_set) tcb.progress_ms = to_ms(now);
-    if (tcb.flags.no_delay && !tcb.flags.cork) tcb.flags.push_now = bytes_unsent(tcb) > 0;
+    // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.
+    if (tcb.flags.no_delay && !cork_set && bytes_unsent(tcb) > 0) {
+        tcb.flags.push_now = !tcb.flags.more_follows;
+        tcb.pending.loosen = tcb.flags.more_follows;
+    }
     if (tcb.settings.quick_ack && is_armed(tcb, Timer::delayed_ack)) tcb.pending.ack = true;
     constexpr std::uint16_t kOpening =
         static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));

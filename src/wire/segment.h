@@ -29,7 +29,9 @@ struct Flags {
     static constexpr std::uint8_t cwr = 0x80;
 
     [[nodiscard]] constexpr bool has(std::uint8_t any_of) const { return (bits & any_of) != 0; }
-    [[nodiscard]] constexpr bool all(std::uint8_t all_of) const { return (bits & all_of) == all_of; }
+    [[nodiscard]] constexpr bool all(std::uint8_t all_of) const {
+        return (bits & all_of) == all_of;
+    }
     friend constexpr bool operator==(Flags, Flags) = default;
 };
 
@@ -47,12 +49,12 @@ inline constexpr std::uint8_t kWindowShiftMax = 14;  // RFC 7323 §2.3
 
 // The options of a segment, decoded. Absent: see each field.
 struct Options {
-    std::uint16_t mss = 0;                        // 0: absent
-    std::uint8_t window_shift = kNoWindowShift;   // already limited to kWindowShiftMax
+    std::uint16_t mss = 0;                       // 0: absent
+    std::uint8_t window_shift = kNoWindowShift;  // already limited to kWindowShiftMax
     bool sack_permitted = false;
-    bool timestamps = false;                      // the two fields below are valid
+    bool timestamps = false;  // the two fields below are valid
     std::uint8_t sack_count = 0;
-    std::uint8_t fast_open_length = 0xff;         // RFC 7413; 0xff: absent, 0: cookie request
+    std::uint8_t fast_open_length = 0xff;  // RFC 7413; 0xff: absent, 0: cookie request
     std::uint32_t ts_value = 0;
     std::uint32_t ts_echo = 0;
     std::array<SackBlock, kSackBlocksMax> sack{};
@@ -89,7 +91,7 @@ struct OutgoingSegment {
     std::uint8_t ecn = 0;
     std::uint16_t segment_size = 0;  // >0: payload is longer than one segment; cut into these (TSO)
     Options options;
-    std::uint32_t data_offset = 0;   // first payload byte, counted from SND.UNA's data
+    std::uint32_t data_offset = 0;  // first payload byte, counted from SND.UNA's data
     std::uint32_t data_length = 0;
 };
 

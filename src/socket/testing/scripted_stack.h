@@ -23,11 +23,11 @@
 namespace mtcp::socket::testing {
 
 class ScriptedStack : public Driver {
-public:
+  public:
     static constexpr std::uint32_t kConnections = 64;
     struct Connection {
         wire::FlowKey key;
-        std::string sent;              // all bytes taken from the send box
+        std::string sent;  // all bytes taken from the send box
         ChunkRef unacknowledged = kNoChunk;
         std::vector<RequestKind> requests;
         bool granted = false;
@@ -38,8 +38,17 @@ public:
 
     explicit ScriptedStack(const ChunkStore::Sizes& sizes = {{{256, 256, 8}}}) {
         EXPECT_TRUE(store.reserve(sizes, Pages::normal));
-        for (Stream& s : streams) s.reset(kSendBuffer);
+        for (Stream& s : streams)
+            s.reset(kSendBuffer);
         grant();
+    }
+
+    // What is still in the request ring is taken; then the listeners are the stack's to delete.
+    ~ScriptedStack() override {
+        on_turn = nullptr;
+        run_stack();
+        for (Listener* listener : listeners)
+            delete listener;
     }
 
     // --- Driver ---
@@ -47,9 +56,11 @@ public:
         ++turns;
         if (on_turn) on_turn();
         Request request{};
-        while (channel.requests.pop(request)) take(request);
+        while (channel.requests.pop(request))
+            take(request);
         ChunkRef chunk = kNoChunk;
-        while (channel.returned_chunks.pop(chunk)) store.give_back(chunk);
+        while (channel.returned_chunks.pop(chunk))
+            store.give_back(chunk);
         grant();
     }
     void kick() override { ++kicks; }
@@ -125,8 +136,8 @@ public:
     // A connection from outside, put into the accept queue of the listener made last.
     std::uint32_t arrive() {
         const std::uint32_t index = next_passive++;
-        connections[index].key = {wire::IpAddress::v4(0x0a000002), wire::IpAddress::v4(0x0a000001), 80,
-                                  static_cast<std::uint16_t>(40'000 + index)};
+        connections[index].key = {wire::IpAddress::v4(0x0a000002), wire::IpAddress::v4(0x0a000001),
+                                  80, static_cast<std::uint16_t>(40'000 + index)};
         connections[index].granted = true;
         set_status(index, StreamStatus::opened | StreamStatus::connected);
         EXPECT_TRUE(listeners.back()->accepted.push(index));
@@ -137,18 +148,20 @@ public:
     }
 
     [[nodiscard]] CoreView view() {
-        return {.channel = &channel,
-                .chunks = &store,
-                .streams = streams.data(),
-                .connection_capacity = kConnections,
-                .driver = this,
-                .defaults = {},
-                .core = this,
-                .key = [](void* core, std::uint32_t index) {
+        return {
+            .channel = &channel,
+            .chunks = &store,
+            .streams = streams.data(),
+            .connection_capacity = kConnections,
+            .driver = this,
+            .defaults = {},
+            .core = this,
+            .key =
+                [](void* core, std::uint32_t index) {
                     return static_cast<ScriptedStack*>(core)->connections[index].key;
                 },
-                .is_local = [](void*, const wire::IpAddress& a) { return a.v4_bits() == 0x0a000002; },
-                .has_route = [](void*, const wire::IpAddress& a) { return a.v4_bits() >> 24 == 10; }};
+            .is_local = [](void*, const wire::IpAddress& a) { return a.v4_bits() == 0x0a000002; },
+            .has_route = [](void*, const wire::IpAddress& a) { return a.v4_bits() >> 24 == 10; }};
     }
 
     static constexpr std::uint32_t kSendBuffer = 3000;
@@ -157,7 +170,8 @@ public:
     std::array<Stream, kConnections> streams{};
     std::array<Connection, kConnections> connections;
     std::vector<Listener*> listeners;
-    std::deque<std::function<void()>> during_waits;  // played one after the other, until one posts an event
+    std::deque<std::function<void()>>
+        during_waits;  // played one after the other, until one posts an event
     std::function<void()> on_turn;
     bool interrupt = false;
     bool grants_chunks = true;
@@ -167,10 +181,11 @@ public:
     Duration clock_step = microseconds(30);
     std::uint32_t next_active = 0, next_passive = 32, opened = kNoIndex;
 
-private:
+  private:
     void take(const Request& request) {
         const std::uint32_t index = request.index;
-        if (request.kind != RequestKind::listen && request.kind != RequestKind::unlisten) {
+        if (request.kind != RequestKind::listen && request.kind != RequestKind::unlisten &&
+            request.kind != RequestKind::inherit) {
             connections[index].requests.push_back(request.kind);
         }
         switch (request.kind) {
@@ -188,8 +203,16 @@ private:
                 connections[index].closed = true;
                 connections[index].aborted = request.value != 0;
                 break;
-            case RequestKind::settings: ASSERT_TRUE(channel.settings.pop(connections[index].settings)); break;
-            case RequestKind::listen: listeners.push_back(reinterpret_cast<Listener*>(request.value)); break;
+            case RequestKind::settings:
+                ASSERT_TRUE(channel.settings.pop(connections[index].settings));
+                break;
+            case RequestKind::listen:
+                listeners.push_back(reinterpret_cast<Listener*>(request.value));
+                break;
+            case RequestKind::inherit:
+                ASSERT_TRUE(
+                    channel.settings.pop(reinterpret_cast<Listener*>(request.value)->settings));
+                break;
             case RequestKind::unlisten:
                 std::erase(listeners, reinterpret_cast<Listener*>(request.value));
                 delete reinterpret_cast<Listener*>(request.value);
@@ -209,7 +232,8 @@ private:
     void take_open(std::uint32_t index) {
         OpenParameters parameters{};
         ASSERT_TRUE(channel.open_parameters.pop(parameters));
-        if (parameters.key.local.is_unspecified()) parameters.key.local = wire::IpAddress::v4(0x0a000002);
+        if (parameters.key.local.is_unspecified())
+            parameters.key.local = wire::IpAddress::v4(0x0a000002);
         if (parameters.key.local_port == 0) parameters.key.local_port = 50'000;
         connections[index].key = parameters.key;
         connections[index].settings = parameters.settings;
@@ -243,7 +267,7 @@ private:
 
 // An application over a scripted stack.
 class ApplicationTest : public ::testing::Test {
-protected:
+  protected:
     void SetUp() override { make(100); }
     void make(std::uint32_t descriptors) {
         auto made = Application::create(stack.view(), {.descriptors = descriptors});

@@ -8,6 +8,26 @@ namespace mtcp::tcp {
 namespace {
 
 constexpr std::uint32_t kWindowMax = 0x3fff'ffff;  // RFC 7323 §2.3: 1 GiB
+// RFC 9406 §4.2, L: most segments that one ACK adds in slow start when nothing paces them.
+constexpr std::uint32_t kSlowStartLimit = 8;
+
+// A window that was not used has not been tested: it must not grow (RFC 7661 §4.3 says why). What
+// counts is the most that was in flight within the last round trip, not what is left of it when its
+// later ACKs come. In slow start half of the window is enough, as it doubles.
+bool was_used(Tcb& tcb, const AckContext& ack) {
+    const bool slow_start = tcb.cwnd < tcb.ssthresh;
+    const auto is_enough = [&tcb, slow_start](std::uint32_t flight) {
+        return slow_start ? 2 * flight > tcb.cwnd : flight + tcb.mss >= tcb.cwnd;
+    };
+    const bool now_enough = is_enough(ack.flight_before);
+    // A flow of small messages never looks at the cold part of its TCB.
+    if (!now_enough && ack.acked < tcb.mss) return false;
+    if (ack.flight_before >= tcb.most_in_flight || tcb.snd.una > tcb.most_until) {
+        tcb.most_in_flight = ack.flight_before;
+        tcb.most_until = tcb.snd.nxt;
+    }
+    return now_enough || is_enough(tcb.most_in_flight);
+}
 
 }  // namespace
 
@@ -27,19 +47,17 @@ std::uint32_t half_of_flight(const Tcb& tcb, std::uint32_t flight) {
 }
 
 void grow_window(Tcb& tcb, const AckContext& ack) {
-    const bool slow_start = tcb.cwnd < tcb.ssthresh;
-    // A window that was not used has not been tested: it must not grow (RFC 7661 §4.3 says why). In
-    // slow start half of it in use is enough, as it doubles.
-    const std::uint32_t used = slow_start ? 2 * ack.flight_before : ack.flight_before + tcb.mss;
-    if (used < tcb.cwnd || tcb.cwnd >= kWindowMax) return;
-    if (slow_start) {
-        // RFC 3465 §2.2, §2.3: L = 2, and 1 after a time-out. Counting bytes makes ACK division
-        // useless.
-        const std::uint32_t limit = tcb.phase == Phase::loss ? tcb.mss : 2u * tcb.mss;
-        tcb.cwnd += ack.acked < limit ? ack.acked : limit;
+    if (tcb.cwnd >= kWindowMax || !was_used(tcb, ack)) return;
+    // What duplicates told of has let new data out already (RFC 3042), or was counted out of the pipe.
+    const std::uint32_t delivered = ack.acked - ack.reported;
+    if (tcb.cwnd < tcb.ssthresh) {
+        // RFC 3465 §2.2, §2.3: counting bytes makes ACK division useless; one segment an ACK after a
+        // time-out.
+        const std::uint32_t limit = (tcb.phase == Phase::loss ? 1 : kSlowStartLimit) * tcb.mss;
+        tcb.cwnd += delivered < limit ? delivered : limit;
         return;
     }
-    tcb.acked_in_avoidance += ack.acked;
+    tcb.acked_in_avoidance += delivered;
     if (tcb.acked_in_avoidance >= tcb.cwnd) {  // RFC 3465 §2.1
         tcb.acked_in_avoidance -= tcb.cwnd;
         tcb.cwnd += tcb.mss;

@@ -329,6 +329,21 @@ TEST_F(Timestamps, OldSegmentIsRefusedAndAnswered) {  // RFC 7323 §5.3
     EXPECT_EQ(solo.out(), ". 1:1(0) ack 11");
 }
 
+TEST_F(Timestamps, OfAForgedAckIsNotTaken) {
+    const std::uint32_t before = solo.tcb.ts_recent;
+    solo.segment({.flags = "F.", .ack = 9999, .ts_back = -200'000});
+    EXPECT_EQ(solo.last_drop, Drop::tcp_bad_ack);
+    EXPECT_EQ(solo.tcb.ts_recent, before);
+    solo.segment({.length = 10});
+    EXPECT_EQ(solo.received, 10u);
+}
+
+TEST_F(Timestamps, AreInAResetToo) {  // RFC 7323 §3.2
+    solo.abort();
+    EXPECT_EQ(solo.out(), "R. 1:1(0) ack 1");
+    EXPECT_TRUE(solo.sent.at(0).options.timestamps);
+}
+
 TEST_F(Timestamps, ResetIsExemptFromPaws) {  // RFC 7323 §5.2
     solo.now = solo.now + seconds(1);
     solo.segment({.length = 10});

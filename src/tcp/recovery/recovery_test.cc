@@ -332,7 +332,28 @@ TEST(Congestion, SlowStartCountsBytesNotAcks) {  // RFC 3465: ACK division
         solo.segment({.ack = 1 + i * 100});
     EXPECT_EQ(solo.tcb.cwnd, before + 1000);
     solo.segment({.ack = 10'001});
-    EXPECT_EQ(solo.tcb.cwnd, before + 3000);  // L = 2
+    EXPECT_EQ(solo.tcb.cwnd, before + 9000);  // L = 8 (RFC 9406 §4.2)
+}
+
+TEST(Congestion, WindowUsedWithinTheRoundTripGrowsAlthoughTheRestOfItIsSmall) {  // RFC 7661 §4.2
+    Solo solo;
+    put_in_flight(solo, 9);
+    solo.tcb.cwnd = 10'000;
+    for (std::uint32_t i = 1; i <= 4; ++i) {
+        solo.segment({.ack = 1 + i * 2000});
+        EXPECT_EQ(solo.tcb.cwnd, 10'000 + i * 2000) << i;
+    }
+    solo.segment({.ack = 9001});
+    EXPECT_EQ(solo.tcb.cwnd, 18'000u);  // twice what was in flight, no more
+}
+
+TEST(Congestion, ReorderingIsNotCountedTwice) {  // RFC 3042: duplicates have let data out already
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({});
+    solo.segment({});
+    solo.segment({.ack = 3001});
+    EXPECT_EQ(solo.tcb.cwnd, 11'000u);
 }
 
 TEST(Congestion, AvoidanceGrowsOneSegmentPerWindow) {

@@ -76,7 +76,7 @@ Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
         return idle && length >= tcb.max_wnd / 2 ? Hold::none : Hold::window;
     }
     if (tcb.flags.fin_queued || tcb.flags.send_urgent) return Hold::none;  // nothing will join it
-    if (tcb.flags.cork || tcb.flags.more_follows) return Hold::cork;
+    if ((tcb.flags.cork || tcb.flags.more_follows) && !tcb.pending.loosen) return Hold::cork;
     // Nagle as Minshall refined it and Linux does it: only a *small* segment in flight holds back,
     // or the tail of a long response would wait for a delayed ACK. RFC 9293 SHLD-7.
     if (tcb.flags.no_delay || idle || tcb.small_end <= tcb.snd.una) return Hold::none;

@@ -100,6 +100,31 @@ TEST(Cork, MoreFollowsIsClearedByAnEmptySend) {
     EXPECT_EQ(solo.out(), "P. 1:101(100) ack 1");
 }
 
+TEST(Cork, MoreFollowsHoldsUntilTheNextAckAndIsNotPushed) {
+    Solo solo;
+    solo.settings.no_delay = 1;
+    solo.connect();
+    solo.send(1000, SendHint::more_follows);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    solo.send(50, SendHint::more_follows);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), ". 1001:1051(50) ack 1");
+    solo.send(7, SendHint::more_follows);
+    EXPECT_EQ(solo.out(), "");
+}
+
+TEST(Cork, SettingNoDelayFlushesWhatIsCorked) {  // tcp(7)
+    Solo solo;
+    solo.settings.cork = 1;
+    solo.connect();
+    solo.send(80);
+    EXPECT_EQ(solo.out(), "");
+    solo.settings.no_delay = 1;
+    solo.apply_settings();
+    EXPECT_EQ(solo.out(), "P. 1:81(80) ack 1");
+}
+
 TEST(SillyWindow, ASmallWindowIsNotFilledUntilTheOverrideTimer) {  // Checks RFC 9293 MUST-38.
     Solo solo;
     solo.connect();
@@ -213,7 +238,7 @@ TEST(LargeSegments, AreWholeMultiplesUpToTheBudget) {
     Solo solo;
     solo.connect();
     solo.send(7500);
-    EXPECT_EQ(solo.out(4096), ". 1:4001(4000) ack 1 | P. 4001:7501(3500) ack 1");
+    EXPECT_EQ(solo.out(4096), "P. 1:4001(4000) ack 1 | P. 4001:7501(3500) ack 1");
     EXPECT_EQ(solo.sent.at(0).segment_size, 1000);
     EXPECT_EQ(solo.sent.at(1).segment_size, 1000);
 }
@@ -223,7 +248,7 @@ TEST(LargeSegments, NeverExceedTheWindow) {
     solo.peer_window = 2500;
     solo.connect();
     solo.send(7500);
-    EXPECT_EQ(solo.out(65'536), ". 1:2001(2000) ack 1");
+    EXPECT_EQ(solo.out(65'536), "P. 1:2001(2000) ack 1");
 }
 
 TEST(LargeSegments, OneFullSegmentIsNotMarked) {

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// One end of a simulated conversation: a state machine over non-blocking calls. It writes and reads
+// what its SessionPlan says, checks every byte, and ends as planned.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/findings.h"
+#include "sim/plan.h"
+#include "sim/sockets.h"
+#include "sim/stream_pattern.h"
+
+namespace mtcp::sim {
+
+enum class Role : std::uint8_t { client, server };
+
+// How an end came to its end.
+enum class Result : std::uint8_t { running, finished, failed, aborted };
+
+class Endpoint {
+  public:
+    // A client is told its plan; a server learns it from the first bytes it reads.
+    Endpoint(Sockets& sockets, Findings& findings, const std::vector<SessionPlan>& plans, int fd,
+             Role role, const SessionPlan* plan);
+
+    // Does what can be done now. `events`: what epoll says, 0 when nobody asked.
+    void pump(std::uint32_t events, Instant now);
+    // When pump() is wanted although no event comes.
+    [[nodiscard]] Instant due() const { return earlier(resume_at_, earlier(abort_at_, idle_at_)); }
+    // The epoll bits to wait for (level triggering).
+    [[nodiscard]] std::uint32_t wanted() const;
+
+    [[nodiscard]] Result result() const { return result_; }
+    [[nodiscard]] int error() const { return error_; }
+    [[nodiscard]] Role role() const { return role_; }
+    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] const SessionPlan* plan() const { return plan_; }
+    [[nodiscard]] std::string text() const;
+
+    static constexpr std::uint32_t kHeader = StreamPattern::kHeader;
+
+  private:
+    [[nodiscard]] std::size_t self() const { return role_ == Role::client ? 0 : 1; }
+    [[nodiscard]] std::uint64_t total_to_send() const;
+    [[nodiscard]] std::uint64_t total_to_receive() const;
+    [[nodiscard]] std::uint64_t may_send() const;
+    [[nodiscard]] bool reborn() const {
+        return role_ == Role::server && plan_->server_may_be_reborn;
+    }
+    void begin(Instant now);
+    void be_patient(Instant now);
+    void finish_connect();
+    bool read_some(Instant now);
+    bool take(std::span<const std::byte> bytes, Instant now);
+    bool write_some();
+    void conclude();
+    void fail(long answer, const char* what);
+    void end(Result result);
+    void wrong(const std::string& what);
+
+    Sockets& sockets_;
+    Findings& findings_;
+    const std::vector<SessionPlan>& plans_;
+    int fd_;
+    Role role_;
+    const SessionPlan* plan_;
+    StreamPattern out_{0, StreamPattern::Way::up};
+    StreamPattern in_{0, StreamPattern::Way::up};
+    bool connected_ = false;
+    bool reading_done_ = false;  // the peer's FIN was read
+    bool shut_ = false;          // we sent FIN
+    bool blocked_ = false;       // a write found no room
+    bool promised_in_ = false;   // epoll said that a read finds something
+    bool promised_out_ = false;
+    std::uint64_t sent_ = 0;
+    std::uint64_t received_ = 0;
+    Instant resume_at_ = kNever;  // a slow reader pauses until then
+    Instant abort_at_ = kNever;
+    Instant idle_at_ = kNever;  // a service's patience with a peer that may be gone
+    Result result_ = Result::running;
+    int error_ = 0;
+    std::vector<std::byte> buffer_;
+};
+
+}  // namespace mtcp::sim

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building a host and running it.
+#include "sim/host.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace mtcp::sim {
+namespace {
+
+// Turns of one instant. A core that wants more of them would never let time pass.
+constexpr int kTurnsPerInstant = 20'000;
+
+net::NetworkConfiguration network_of(const HostConfig& config) {
+    net::NetworkConfiguration network;
+    network.interfaces.push_back({.name = "sim0",
+                                  .layer = config.port.layer,
+                                  .kind = net::InterfaceKind::network,
+                                  .partial_checksums = net::PartialChecksums::rejected,
+                                  .mac = config.mac,
+                                  .mtu = config.port.mtu,
+                                  .addresses = {{config.address, config.prefix_length}}});
+    if (!config.gateway.is_unspecified()) {
+        network.routes.push_back(
+            {.destination = {wire::IpAddress::v4(0), 0}, .gateway = config.gateway});
+    }
+    network.announcement = net::Announcement::silent;
+    return network;
+}
+
+[[noreturn]] void give_up(const Problem& problem) {
+    std::fprintf(stderr, "mtcp_sim: %s\n", problem.text().c_str());
+    std::abort();
+}
+
+}  // namespace
+
+Host::Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink)
+    : world_(world), findings_(findings), config_(config), port_(config.port, std::move(sink)) {
+    auto core = stack::Core::create({.configuration = config.stack,
+                                     .network = network_of(config),
+                                     .queues = {&port_},
+                                     .links = {},
+                                     .seed = config.seed,
+                                     .counters = &counters_,
+                                     .now = world.now()});
+    if (!core) give_up(core.error());
+    core_ = std::move(core).value();
+    auto application = socket::Application::create(core_->view(*this),
+                                                   {.descriptors = config.stack.max_concurrency,
+                                                    .port_first = config.stack.port_first,
+                                                    .port_last = config.stack.port_last,
+                                                    .seed = config.seed + 1});
+    if (!application) give_up(application.error());
+    application_ = std::move(application).value();
+    world.add(*this);
+}
+
+Instant Host::due() const {
+    Instant when = next_turn_;
+    if (port_.frames_waiting() != 0 || kicked_) when = earlier(when, world_.now());
+    if (program_ != nullptr) when = earlier(when, earlier(program_at_, program_->due()));
+    return when;
+}
+
+void Host::turn() {
+    kicked_ = false;
+    const stack::TurnResult result = core_->turn(world_.now());
+    next_turn_ = result.next_deadline;
+}
+
+bool Host::turn_wanted(Instant now) {
+    // What the core sent to itself waits in its last queue.
+    return kicked_ || core_->has_requests() || next_turn_ <= now || port_.frames_waiting() != 0 ||
+           !core_->queues().back()->prepare_wait();
+}
+
+bool Host::program_wanted() const {
+    return program_ != nullptr && earlier(program_at_, program_->due()) <= world_.now();
+}
+
+void Host::step(Instant now) {
+    for (int i = 0; turn_wanted(now) || program_wanted(); ++i) {
+        if (turn_wanted(now)) turn();
+        if (has_events() && program_at_ == kNever) program_at_ = now + config_.program_delay;
+        if (program_wanted()) {
+            program_at_ = kNever;
+            program_->run(now);
+        }
+        if (i >= kTurnsPerInstant) {
+            findings_.add("liveness",
+                          config_.name + ": the core wants turn after turn at one instant");
+            std::fprintf(stderr, "%s spins\n", config_.name.c_str());
+            next_turn_ = now + milliseconds(1);
+            return;
+        }
+    }
+}
+
+Host::Wake Host::wait(Instant deadline) {
+    if (waiter_) return waiter_(deadline);
+    if (deadline <= world_.now()) {
+        turn();
+        return has_events() ? Wake::events : Wake::deadline;
+    }
+    std::fprintf(stderr, "mtcp_sim: a call of a program on %s blocks\n", config_.name.c_str());
+    std::abort();
+}
+
+}  // namespace mtcp::sim

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host in the simulator: a core, its device, the application side, and a program on top. It is
+// driven as in inline mode: one thread, a turn whenever there is reason for one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sim/findings.h"
+#include "sim/frame_port.h"
+#include "sim/world.h"
+#include "socket/application.h"
+#include "stack/core.h"
+
+namespace mtcp::sim {
+
+struct HostConfig {
+    std::string name = "host";
+    wire::IpAddress address;
+    int prefix_length = 24;
+    io::MacAddress mac;
+    wire::IpAddress gateway;  // unspecified: only the network of `address` is reachable
+    stack::StackConfiguration stack;
+    PortConfig port;
+    Duration program_delay{};  // the program sees events that much later: a busy application
+    std::uint64_t seed = 1;
+};
+
+// The program on a host: it is called when the stack posted events, or when it asked to be; it
+// never blocks.
+class Program {
+  public:
+    Program() = default;
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+    virtual ~Program() = default;
+    virtual void run(Instant now) = 0;
+    [[nodiscard]] virtual Instant due() const = 0;
+};
+
+class Host final : public Actor, public socket::Driver {
+  public:
+    Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink);
+
+    [[nodiscard]] const std::string& name() const { return config_.name; }
+    [[nodiscard]] stack::Core& core() { return *core_; }
+    [[nodiscard]] FramePort& port() { return port_; }
+    [[nodiscard]] socket::Application& application() { return *application_; }
+    void set_program(Program* program) { program_ = program; }
+    // The stack wants a turn at this time (kNever: unless something arrives).
+    [[nodiscard]] Instant stack_deadline() const { return next_turn_; }
+    // Who waits when a call blocks; without one no call may.
+    using Waiter = std::function<Wake(Instant deadline)>;
+    void set_waiter(Waiter waiter) { waiter_ = std::move(waiter); }
+    [[nodiscard]] bool has_events() { return !core_->channel().events.empty(); }
+
+    // Actor
+    [[nodiscard]] Instant due() const override;
+    void step(Instant now) override;
+
+    // Driver
+    void run_stack() override { turn(); }
+    void kick() override { kicked_ = true; }
+    Wake wait(Instant deadline) override;
+    [[nodiscard]] Instant now() override { return world_.now(); }
+    int event_descriptor() override { return -1; }
+
+  private:
+    void turn();
+    [[nodiscard]] bool program_wanted() const;
+    [[nodiscard]] bool turn_wanted(Instant now);
+
+    World& world_;
+    Findings& findings_;
+    HostConfig config_;
+    FramePort port_;
+    Counters counters_;
+    std::unique_ptr<stack::Core> core_;
+    std::unique_ptr<socket::Application> application_;
+    Program* program_ = nullptr;
+    Waiter waiter_;
+    Instant next_turn_ = World::kStart;
+    Instant program_at_ = World::kStart;
+    bool kicked_ = false;
+};
+
+}  // namespace mtcp::sim

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// A simulated world as data: what the hosts, the wire and the connections are. Everything is drawn
+// from the seed before anything runs, so a plan can be printed, changed and run again.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "sim/host.h"
+#include "sim/wire.h"
+
+namespace mtcp::sim {
+
+// How a conversation ends when nothing goes wrong.
+enum class Ending : std::uint8_t {
+    client_closes,      // after the last byte of the last answer
+    server_closes,      // after the last byte it sends
+    client_half_closes  // sends FIN behind its last byte; the server answers only then
+};
+
+enum class Target : std::uint8_t {
+    listener,     // the other host's service
+    closed_port,  // nobody there: a reset
+    each_other    // both ends connect at the same instant: simultaneous open
+};
+
+// One connection, both ends' parts in it.
+struct SessionPlan {
+    std::uint32_t id = 0;
+    Side client = Side::a;
+    Side server = Side::b;  // == client: over the host's loopback
+    Target target = Target::listener;
+    Duration start{};
+    std::uint32_t rounds = 1;       // of request and answer
+    std::uint32_t up_bytes = 64;    // a round, client to server
+    std::uint32_t down_bytes = 64;  // a round, server to client
+    bool duplex = false;            // the server does not wait for the request to be complete
+    Ending ending = Ending::client_closes;
+    std::array<std::uint32_t, 2> write_size{16'384, 16'384};  // of a call; client, server
+    std::array<std::uint32_t, 2> read_size{16'384, 16'384};
+    std::array<Duration, 2> read_pause{};   // between reads: a slow reader
+    std::array<Duration, 2> abort_after{};  // reset by this end; 0: never
+    std::array<bool, 2> no_delay{};
+    std::array<bool, 2> cork{};
+    bool may_fail = false;  // an error other than wrong bytes is no finding
+    bool server_may_be_reborn =
+        false;  // by a cookie and a late duplicate; that server finds no peer
+
+    [[nodiscard]] bool aborts() const { return abort_after[0].ns != 0 || abort_after[1].ns != 0; }
+};
+
+enum class Triggering : std::uint8_t { level, edge };
+
+struct WorldPlan {
+    std::string name;
+    std::uint64_t seed = 0;
+    std::array<HostConfig, 2> hosts;
+    std::array<DirectionPlan, 2> wire;
+    io::Layer layer = io::Layer::ip;
+    Triggering triggering = Triggering::level;
+    std::vector<SessionPlan> sessions;
+    Duration faults_end{};  // from here on the wire is healthy
+    Duration bound{};       // after that, everything must have ended within this
+    bool canary = false;    // this world must fail
+
+    [[nodiscard]] std::string text() const;
+};
+
+// The kinds of worlds, by name; "mixed" draws everything.
+[[nodiscard]] const std::vector<std::string_view>& world_names();
+// Precondition: `name` is one of them.
+[[nodiscard]] WorldPlan draw_world(std::string_view name, std::uint64_t seed);
+
+}  // namespace mtcp::sim

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two phases of a world, and the reckoning.
+#include "sim/simulation.h"
+
+#include <string>
+
+namespace mtcp::sim {
+namespace {
+
+constexpr std::array<Side, 2> kSides{Side::a, Side::b};
+// A world that takes more steps than this runs in circles.
+constexpr std::uint64_t kStepsMax = 2'000'000;
+constexpr std::size_t kStashMax = 2 * io::kBurst;
+
+WireOracle::Cookies cookies_of(const HostConfig& host) {
+    return host.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always
+               ? WireOracle::Cookies::used
+               : WireOracle::Cookies::unused;
+}
+
+}  // namespace
+
+Simulation::Simulation(const WorldPlan& plan, Observer* observer)
+    : plan_(plan),
+      wire_(world_, plan.layer, plan.wire[0], plan.wire[1]),
+      oracle_(findings_, plan.layer, plan.hosts[0].port.mtu,
+              {cookies_of(plan.hosts[0]), cookies_of(plan.hosts[1])}) {
+    wire_.watch(oracle_);
+    wire_.watch(hash_);
+    if (observer != nullptr) wire_.watch(*observer);
+    for (const Side side : kSides) {
+        auto& made = hosts_[index(side)];
+        made = std::make_unique<Host>(world_, findings_, plan.hosts[index(side)],
+                                      [this, side](std::span<const std::byte> frame, Instant now) {
+                                          wire_.send(side, frame, now);
+                                      });
+        wire_.attach(side, made->port());
+        programs_[index(side)] = std::make_unique<PeerProgram>(*made, side, plan, findings_);
+        made->set_program(programs_[index(side)].get());
+    }
+}
+
+RunResult Simulation::run() {
+    run_until_ended();
+    if (findings_.none()) wind_down();
+    if (findings_.none()) {
+        for (const Side side : kSides) {
+            check_nothing_left(side);
+            check_conservation(side);
+        }
+    }
+    return {.findings = findings_.texts(),
+            .trace_hash = hash_.value(),
+            .segments = oracle_.segments(),
+            .steps = world_.steps(),
+            .virtual_time = world_.elapsed()};
+}
+
+bool Simulation::ended() const { return programs_[0]->idle() && programs_[1]->idle(); }
+
+// Safety under faults, then liveness without them.
+void Simulation::run_until_ended() {
+    const Instant heal_at = World::kStart + plan_.faults_end;
+    const Instant last = heal_at + plan_.bound;
+    world_.at(heal_at, [this] { wire_.heal(); });
+    while (findings_.none() && !ended() && world_.steps() < kStepsMax) {
+        if (!world_.advance(last)) {
+            findings_.add("liveness", "not ended " +
+                                          std::to_string(plan_.bound.ns / 1'000'000'000) +
+                                          " s after the last fault");
+        }
+        check_after_step();
+    }
+    if (world_.steps() >= kStepsMax) findings_.add("liveness", "runs in circles");
+    if (!ended()) explain_what_runs();
+}
+
+void Simulation::explain_what_runs() {
+    for (const auto& program : programs_) {
+        for (const std::string& text : program->unfinished())
+            findings_.add("  still there", text);
+    }
+}
+
+// A sender whose data is unacknowledged and that waits for nothing waits for ever.
+void Simulation::check_after_step() {
+    for (const Side side : kSides) {
+        if (host(side).stack_deadline() != kNever || host(side).due() <= world_.now()) continue;
+        if (oracle_.has_outstanding(side)) {
+            findings_.add("deadline",
+                          host(side).name() + ": data is outstanding and no timer runs");
+        }
+    }
+}
+
+// Lets TIME-WAIT and all that is orphaned pass; the services go.
+void Simulation::wind_down() {
+    wire_.heal();
+    const Instant end = world_.now() + plan_.bound;
+    while (world_.advance(end)) {
+        const bool quiet =
+            host(Side::a).core().levels().flows == 0 && host(Side::b).core().levels().flows == 0 &&
+            wire_.counts(Side::a).in_flight == 0 && wire_.counts(Side::b).in_flight == 0;
+        if (quiet || !findings_.none()) break;
+    }
+    for (const auto& program : programs_)
+        program->shut_down();
+    const Instant closed = world_.now() + seconds(1);
+    while (world_.advance(closed)) {
+    }
+}
+
+void Simulation::check_nothing_left(Side side) {
+    stack::Core& core = host(side).core();
+    socket::Channel& channel = core.channel();
+    const stack::Core::Levels levels = core.levels();
+    // What the application may hold: chunks granted to it. Taking them all counts them.
+    std::uint64_t chunks = channel.returned_chunks.size();
+    socket::ChunkCache& cache = host(side).application().cache();
+    while (cache.has_any() && cache.take(socket::ChunkClass::small) != socket::kNoChunk)
+        ++chunks;
+    const auto expect = [&](const char* what, std::uint64_t level, std::uint64_t wanted) {
+        if (level == wanted) return;
+        findings_.add("no leak", host(side).name() + ": " + what + " " + std::to_string(level) +
+                                     ", not " + std::to_string(wanted));
+    };
+    expect("chunks", levels.chunks, chunks);
+    expect("connections", levels.connections, channel.granted_connections.size());
+    expect("half-open records", levels.half_open, 0);
+    expect("TIME-WAIT records", levels.time_wait, 0);
+    expect("flows", levels.flows, 0);
+    expect("recovery records", levels.recoveries, 0);
+    expect("reassembly records", levels.reassemblies, 0);
+    expect("descriptors", host(side).application().table().used(), 0);
+    if (host(side).port().frames_on_loan() > kStashMax) {
+        findings_.add("no leak", host(side).name() + ": " +
+                                     std::to_string(host(side).port().frames_on_loan()) +
+                                     " frames on loan");
+    }
+}
+
+// No silent drop: every frame is somewhere, and every discarded one was counted.
+void Simulation::check_conservation(Side side) {
+    const WireCounts& wire = wire_.counts(other(side));
+    const std::uint64_t came = wire.sent + wire.copies - wire.lost - wire.in_flight;
+    if (came != wire.delivered || wire.delivered != host(side).port().frames_delivered()) {
+        findings_.add("no silent drop", host(side).name() + ": the wire's counts do not add up");
+    }
+    const Counters& counters = host(side).core().counters();
+    std::uint64_t early = 0;  // dropped before TCP counted a segment
+    for (std::size_t i = 0; i < static_cast<std::size_t>(Drop::tcp_short); ++i) {
+        early += counters.dropped[i];
+    }
+    early -= counters.drops(Drop::neighbour_failed) + counters.drops(Drop::neighbour_queue_full) +
+             counters.drops(Drop::no_transmit_frame) + counters.drops(Drop::no_route) +
+             counters.drops(Drop::neighbour_table_full);
+    const std::uint64_t known = counters.segments_in + counters.arp_in + counters.icmp_in + early;
+    if (known < counters.frames_in) {
+        findings_.add("no silent drop",
+                      host(side).name() + ": " + std::to_string(counters.frames_in) +
+                          " frames in, only " + std::to_string(known) + " accounted for");
+    }
+}
+
+}  // namespace mtcp::sim

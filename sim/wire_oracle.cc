@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules of the wire, one function a rule.
+#include "sim/wire_oracle.h"
+
+#include <algorithm>
+
+#include "wire/big_endian.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4.h"
+#include "wire/print.h"
+
+namespace mtcp::sim {
+
+using wire::Flags;
+using wire::SequenceNumber;
+
+namespace {
+
+constexpr std::size_t kEthernetMinimum = 60;
+
+}  // namespace
+
+// False: no TCP; `why` says when it is a bad frame.
+bool WireOracle::parse(std::span<const std::byte> frame, Seen& seen, std::string& why) const {
+    std::span<const std::byte> packet = frame;
+    if (layer_ == io::Layer::ethernet) {
+        const auto ethernet = wire::parse_ethernet(frame);
+        if (!ethernet) {
+            why = "a frame without an Ethernet header";
+            return false;
+        }
+        if (ethernet->type != wire::kEtherTypeIpv4) return false;
+        packet = frame.subspan(wire::kEthernetHeader);
+    }
+    const auto header = wire::parse_ipv4(packet);
+    if (!header) {
+        why = "a bad IP header";
+        return false;
+    }
+    if (header->total_length > mtu_) why = "a packet larger than the MTU";
+    if (header->total_length != packet.size() && frame.size() > kEthernetMinimum) {
+        why = "bytes behind the IP packet";
+    }
+    if (!why.empty() || header->protocol != wire::kProtocolTcp) return false;
+    const auto bytes =
+        packet.subspan(header->header_length, header->total_length - header->header_length);
+    if (!wire::tcp_checksum_valid(header->source, header->destination, bytes)) {
+        why = "a wrong TCP checksum";
+        return false;
+    }
+    auto segment = wire::parse_segment(bytes);
+    if (!segment) {
+        why = "a malformed TCP header";
+        return false;
+    }
+    seen.segment = std::move(segment).value();
+    seen.options = bytes.size() - seen.segment.payload.size() - wire::kTcpHeaderMin;
+    seen.key = {header->source.v4_bits(), header->destination.v4_bits(), seen.segment.source_port,
+                seen.segment.destination_port};
+    return true;
+}
+
+void WireOracle::wrong(const Seen& seen, const std::string& what) {
+    const Sender& sender = senders_[seen.key];
+    const Sender& peer = senders_[reversed(seen.key)];
+    wire::Segment relative = seen.segment;
+    relative.seq = SequenceNumber{relative.seq - sender.iss};
+    relative.ack = SequenceNumber{relative.ack - peer.iss};
+    findings_.add("wire", what + " [" + std::to_string(seen.key.source_port) + " > " +
+                              std::to_string(seen.key.destination_port) + " " +
+                              std::string(wire::print(relative).view()) + "]");
+}
+
+void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
+    Seen seen;
+    std::string why;
+    if (!parse(frame, seen, why)) {
+        if (!why.empty()) findings_.add("wire", why);
+        return;
+    }
+    ++segments_;
+    Sender& sender = senders_[seen.key];
+    Sender& peer = senders_[reversed(seen.key)];
+    sender.side = from;
+    peer.side = other(from);
+    check_flags(seen, sender);
+    const Flags flags = seen.segment.flags;
+    if (flags.has(Flags::rst)) {
+        sender.reset = peer.reset = true;
+        return;
+    }
+    if (flags.has(Flags::syn)) on_syn(seen, sender, peer);
+    if (!sender.open) {
+        // Answers to what is left of an earlier life; nothing to compare them with.
+        if (!sender.stale) wrong(seen, "a segment of a connection that never began");
+        return;
+    }
+    // After a reset an old duplicate may still talk a cookie into a second life.
+    if (sender.stale || peer.stale || sender.reset) return;
+    if (is_reborn(seen, sender)) return;
+    check_options(seen, sender, peer);
+    check_data(seen, sender, peer);
+    if (!flags.has(Flags::ack)) return;
+    check_ack(seen, sender, peer);
+    check_window(seen, sender, peer);
+    check_sack(seen, sender, peer);
+}
+
+// A delayed segment can talk a cookie, which remembers nothing, into a life that is over.
+bool WireOracle::is_reborn(const Seen& seen, Sender& sender) {
+    const bool back =
+        seen.segment.flags.has(Flags::ack) && sender.acked_any && seen.segment.ack < sender.ack;
+    sender.stale = back && cookies_[index(sender.side)] == Cookies::used;
+    return sender.stale;
+}
+
+void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer) {
+    const wire::Segment& segment = seen.segment;
+    const bool again = sender.open && sender.iss == segment.seq;
+    if (again && !sender.stale) return;
+    const bool second_life = segment.flags.has(Flags::ack) && sender.open;
+    const Side side = sender.side;
+    sender = Sender{};
+    sender.side = side;
+    sender.open = true;
+    sender.iss = segment.seq;
+    sender.acked = segment.seq;
+    sender.mss = segment.options.mss == 0 ? 536 : segment.options.mss;
+    sender.offers_scale = segment.options.window_shift != wire::kNoWindowShift;
+    sender.shift = sender.offers_scale ? segment.options.window_shift : std::uint8_t{0};
+    sender.offers_sack = segment.options.sack_permitted;
+    sender.offers_timestamps = segment.options.timestamps;
+    // A late SYN met a cookie: the other end knows nothing of it, and nothing will come of it.
+    sender.stale = second_life && cookies_[index(side)] == Cookies::used;
+    // What the other end still says belongs to the life before, until it begins anew itself; unless
+    // it has said no more than SYN either (simultaneous open).
+    sender.answered = segment.flags.has(Flags::ack);
+    if (!sender.answered && peer.open && (peer.established || peer.answered)) {
+        peer.stale = true;
+        peer.open = false;
+    }
+}
+
+void WireOracle::check_flags(const Seen& seen, const Sender& sender) {
+    const Flags flags = seen.segment.flags;
+    if (flags.all(Flags::syn | Flags::fin) || flags.all(Flags::syn | Flags::rst) ||
+        flags.all(Flags::fin | Flags::rst)) {
+        wrong(seen, "flags that exclude each other");
+    }
+    const bool first_syn = flags.has(Flags::syn) && !flags.has(Flags::ack);
+    if (!first_syn && !flags.has(Flags::rst | Flags::ack)) wrong(seen, "neither SYN, RST nor ACK");
+    if (flags.has(Flags::syn | Flags::rst) && !seen.segment.payload.empty()) {
+        wrong(seen, "payload in a SYN or RST");
+    }
+    if (flags.has(Flags::syn) || !sender.open) return;
+    const wire::Options& options = seen.segment.options;
+    if (options.mss != 0 || options.sack_permitted ||
+        options.window_shift != wire::kNoWindowShift) {
+        wrong(seen, "an option that belongs into a SYN");
+    }
+}
+
+// RFC 7323 §3.2: timestamps in every segment or in none; and they do not go back.
+void WireOracle::check_options(const Seen& seen, Sender& sender, const Sender& peer) {
+    const wire::Segment& segment = seen.segment;
+    if (!segment.flags.has(Flags::syn) && peer.open) {
+        const bool agreed = sender.offers_timestamps && peer.offers_timestamps;
+        if (segment.options.timestamps != agreed) {
+            wrong(seen, agreed ? "no timestamp, though agreed" : "a timestamp nobody agreed on");
+        }
+    }
+    if (!segment.options.timestamps) return;
+    const std::uint32_t value = segment.options.ts_value;
+    if (sender.timestamp_known && static_cast<std::int32_t>(value - sender.timestamp) < 0) {
+        wrong(seen, "a timestamp that goes back");
+    }
+    sender.timestamp_known = true;
+    sender.timestamp = value;
+    // (A SYN-ACK may answer an old duplicate of a SYN.)
+    if (segment.flags.has(Flags::ack) && !segment.flags.has(Flags::syn) && peer.timestamp_known &&
+        static_cast<std::int32_t>(segment.options.ts_echo - peer.timestamp) > 0) {
+        wrong(seen, "the echo of a timestamp that was never sent");
+    }
+}
+
+void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer) {
+    const wire::Segment& segment = seen.segment;
+    if (segment.flags.has(Flags::syn)) return;
+    sender.established = true;
+    const auto length = static_cast<std::uint32_t>(segment.payload.size());
+    const std::uint32_t offset = segment.seq - (sender.iss + 1);
+    const auto already = static_cast<std::uint32_t>(sender.stream.size());
+    const bool keepalive = length == 0 && segment.seq + 1 <= sender.next();
+    if (length == 0 && !segment.flags.has(Flags::fin)) {
+        if (offset > sender.sent() && !keepalive) wrong(seen, "a sequence number never reached");
+        return;
+    }
+    if (offset > already) {
+        wrong(seen, "data behind a hole that was never sent");
+        return;
+    }
+    if (length > 0 && length + seen.options > peer.mss && peer.open) {
+        wrong(seen, "more than the peer's MSS of " + std::to_string(peer.mss));
+    }
+    for (std::uint32_t i = 0; i < length; ++i) {
+        const std::uint32_t at = offset + i;
+        if (at < already ? sender.stream[at] != segment.payload[i] : sender.fin) {
+            wrong(seen, at < already ? "a byte that changed since it was first sent"
+                                     : "data behind a FIN");
+            return;
+        }
+        if (at >= already) sender.stream.push_back(segment.payload[i]);
+    }
+    if (segment.flags.has(Flags::fin)) {
+        if (offset + length != sender.stream.size()) wrong(seen, "FIN before the end of the data");
+        sender.fin = true;
+    }
+    // A probe of a closed window may lie one byte beyond it, and a FIN takes no room.
+    if (peer.window_known && segment.seq + length > peer.edge + 1) {
+        wrong(seen, "beyond the window by " + std::to_string(segment.seq + length - peer.edge));
+    }
+}
+
+void WireOracle::check_ack(const Seen& seen, Sender& sender, const Sender& peer) {
+    const SequenceNumber ack = seen.segment.ack;
+    if (peer.open && ack > peer.next()) wrong(seen, "acknowledges what was never sent");
+    if (sender.acked_any && ack < sender.ack) wrong(seen, "an acknowledgement that goes back");
+    sender.acked_any = true;
+    sender.ack = ack;
+}
+
+// RFC 9293 SHLD-14: the right edge does not move left. Scaling may round it down (RFC 7323 §2.4).
+void WireOracle::check_window(const Seen& seen, Sender& sender, const Sender& peer) {
+    const bool scaled =
+        sender.offers_scale && peer.offers_scale && !seen.segment.flags.has(Flags::syn);
+    const std::uint8_t shift = scaled ? sender.shift : std::uint8_t{0};
+    const SequenceNumber edge = seen.segment.ack + (std::uint32_t{seen.segment.window} << shift);
+    // The window of a SYN is not scaled: a later one may say less than was offered since.
+    const bool syn = seen.segment.flags.has(Flags::syn);
+    if (!syn && sender.window_known && edge + ((1u << shift) - 1) < sender.edge) {
+        wrong(seen, "a right window edge that retreats by " + std::to_string(sender.edge - edge));
+    }
+    sender.edge = sender.window_known ? wire::higher(sender.edge, edge) : edge;
+    sender.window_known = true;
+}
+
+// RFC 2018 §4, RFC 2883 §4: blocks name data that was sent; only the first may lie below the ACK.
+void WireOracle::check_sack(const Seen& seen, const Sender& sender, const Sender& peer) {
+    const wire::Options& options = seen.segment.options;
+    if (options.sack_count == 0) return;
+    if (!sender.offers_sack || !peer.offers_sack) wrong(seen, "SACK without agreement");
+    for (std::size_t i = 0; i < options.sack_count; ++i) {
+        const wire::SackBlock& block = options.sack[i];
+        if (block.begin >= block.end || block.end > peer.next() || block.begin < peer.iss) {
+            wrong(seen, "a SACK block for what was never sent");
+        } else if (i > 0 && block.begin < seen.segment.ack) {
+            wrong(seen, "a SACK block below the acknowledgement");
+        }
+    }
+}
+
+void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Instant) {
+    Seen seen;
+    std::string why;
+    // A flipped bit that no checksum covers (of an Ethernet address, of padding) changes nothing.
+    if (!parse(frame, seen, why)) return;
+    const auto found = senders_.find(reversed(seen.key));
+    if (found == senders_.end() || !seen.segment.flags.has(Flags::ack)) return;
+    Sender& sender = found->second;
+    if (sender.open && seen.segment.ack > sender.acked && seen.segment.ack <= sender.next()) {
+        sender.acked = seen.segment.ack;
+    }
+}
+
+bool WireOracle::has_outstanding(Side side) const {
+    return std::any_of(senders_.begin(), senders_.end(), [side](const auto& entry) {
+        const Sender& s = entry.second;
+        return s.side == side && s.open && !s.stale && !s.reset && s.established &&
+               s.acked < s.next();
+    });
+}
+
+}  // namespace mtcp::sim

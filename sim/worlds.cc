@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drawing worlds from seeds: sizes, faults, applications and settings.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <sstream>
+
+#include "base/assert.h"
+#include "sim/plan.h"
+
+namespace mtcp::sim {
+namespace {
+
+// Uniform in the number of digits: small values as likely as large ones.
+std::uint32_t log_uniform(Random& random, std::uint32_t low, std::uint32_t high) {
+    const double u = static_cast<double>(random.below(1'000'001)) / 1e6;
+    const double ratio = static_cast<double>(high) / static_cast<double>(low);
+    return static_cast<std::uint32_t>(static_cast<double>(low) * std::pow(ratio, u));
+}
+bool one_in(Random& random, std::uint32_t n) { return random.below(n) == 0; }
+
+template <std::size_t N>
+std::uint32_t pick(Random& random, const std::array<std::uint32_t, N>& values) {
+    return values[random.below(N)];
+}
+
+HostConfig draw_host(Random& random, Side side, io::Layer layer) {
+    const bool a = side == Side::a;
+    HostConfig host;
+    host.name = a ? "a" : "b";
+    host.address = wire::IpAddress::v4(a ? 0x0a000001 : 0x0a000002);
+    host.mac = {{0x02, 0, 0, 0, 0, static_cast<std::uint8_t>(a ? 1 : 2)}};
+    host.seed = random.next();
+    stack::StackConfiguration& stack = host.stack;
+    stack.drive = stack::Drive::run_inline;
+    stack.huge_pages = false;
+    stack.max_concurrency = 128;
+    stack.half_open_max = 64;
+    stack.time_wait_max = 256;
+    stack.recoveries_max = 64;
+    stack.reassemblies_max = 64;
+    stack.chunks.count = {2048, 1024, 32};
+    using Use = tcp::Configuration::Use;
+    stack.tcp.timestamps = one_in(random, 4) ? Use::off : Use::on;
+    stack.tcp.selective_ack = one_in(random, 4) ? Use::off : Use::on;
+    stack.tcp.window_scaling = one_in(random, 4) ? Use::off : Use::on;
+    stack.tcp.header_prediction = one_in(random, 4) ? Use::off : Use::on;
+    if (one_in(random, 16)) stack.tcp.syn_cookies = tcp::Configuration::Cookies::always;
+    stack.tcp.defaults.receive_buffer =
+        one_in(random, 3) ? log_uniform(random, 2'048, 65'536) : 262'144;
+    stack.tcp.defaults.send_buffer =
+        one_in(random, 3) ? log_uniform(random, 2'048, 65'536) : 262'144;
+    stack.tcp.defaults.quick_ack = one_in(random, 8) ? 1 : 0;
+    if (one_in(random, 8)) stack.tcp.time_wait = seconds(1);
+    host.port.layer = layer;
+    host.port.seed = random.next();
+    host.port.refuse_ppm = one_in(random, 6) ? 100'000 : 0;
+    host.port.transmit_checksum = one_in(random, 2);
+    if (one_in(random, 4)) {
+        host.port.transmit_segmentation = 16'384;
+        host.port.frames = 192;
+    }
+    if (one_in(random, 4)) host.program_delay = microseconds(log_uniform(random, 1, 50'000));
+    return host;
+}
+
+Duration milliseconds_up_to(Random& random, std::uint32_t most) {
+    return microseconds(std::int64_t{log_uniform(random, 1, most)} * 1000);
+}
+
+Episode draw_episode(Random& random, Duration faults_end) {
+    Episode episode;
+    episode.kind = static_cast<Episode::Kind>(random.below(3));
+    const auto span_ms = static_cast<std::uint32_t>(faults_end.milliseconds());
+    episode.from = milliseconds(random.below(span_ms));
+    episode.to = episode.from + milliseconds_up_to(random, 8'000);
+    episode.extra = milliseconds_up_to(random, 400);
+    return episode;
+}
+
+// `severity` 0: a healthy wire with delay and rate; 1 to 3: ever worse.
+DirectionPlan draw_direction(Random& random, std::uint32_t severity, Duration faults_end) {
+    DirectionPlan plan;
+    io::Faults& faults = plan.faults;
+    faults.seed = random.next();
+    faults.delay = microseconds(log_uniform(random, 10, 80'000));
+    if (one_in(random, 2)) {
+        faults.rate_bits_per_second = std::uint64_t{log_uniform(random, 500, 1'000'000)} * 1000;
+        faults.queue_bytes = log_uniform(random, 8'000, 300'000);
+    }
+    if (severity == 0) {
+        faults.queue_bytes = 4'000'000;
+        return plan;
+    }
+    const std::uint32_t most = severity * severity * 20'000;
+    if (!one_in(random, 4)) faults.loss_ppm = log_uniform(random, 500, most);
+    if (one_in(random, 4)) {
+        faults.good_to_bad_ppm = log_uniform(random, 500, 20'000);
+        faults.bad_to_good_ppm = log_uniform(random, 50'000, 500'000);
+        faults.bad_loss_ppm = 200'000 * severity;
+    }
+    if (one_in(random, 3)) faults.duplicate_ppm = log_uniform(random, 500, most);
+    if (one_in(random, 3)) {
+        faults.reorder_ppm = log_uniform(random, 1'000, most * 2);
+        faults.reorder_delay = microseconds(log_uniform(random, 50, 40'000));
+    }
+    if (one_in(random, 3)) faults.corrupt_ppm = log_uniform(random, 200, most / 2);
+    if (one_in(random, 3)) faults.jitter = microseconds(log_uniform(random, 10, 20'000));
+    const std::uint32_t episodes = one_in(random, 2) ? random.below(severity + 1) : 0;
+    for (std::uint32_t i = 0; i < episodes; ++i) {
+        plan.episodes.push_back(draw_episode(random, faults_end));
+    }
+    return plan;
+}
+
+// What one kind of world bends.
+struct Recipe {
+    std::string_view name;
+    std::uint32_t severity_min = 0;
+    std::uint32_t severity_max = 3;
+    std::uint32_t sessions_max = 12;
+    std::uint32_t bytes_max = 200'000;
+};
+
+constexpr std::array kRecipes{
+    Recipe{.name = "mixed"},
+    Recipe{.name = "healthy", .severity_max = 0},
+    Recipe{.name = "short", .severity_max = 2, .sessions_max = 60, .bytes_max = 2'000},
+    Recipe{.name = "bulk", .severity_max = 2, .sessions_max = 3, .bytes_max = 2'000'000},
+    Recipe{.name = "storm", .severity_min = 3, .sessions_max = 6, .bytes_max = 60'000},
+    Recipe{.name = "scarce", .severity_max = 1, .sessions_max = 30, .bytes_max = 40'000},
+    Recipe{.name = "canary", .severity_max = 0, .sessions_max = 4, .bytes_max = 200'000},
+};
+
+SessionPlan draw_session(Random& random, std::uint32_t id, const Recipe& recipe, Duration span) {
+    SessionPlan s;
+    s.id = id;
+    s.client = one_in(random, 4) ? Side::b : Side::a;
+    s.server = one_in(random, 12) ? s.client : other(s.client);
+    s.start = milliseconds(random.below(static_cast<std::uint32_t>(span.milliseconds()) / 2 + 1));
+    s.rounds = one_in(random, 3) ? 1 + random.below(12) : 1;
+    const std::uint32_t most = std::max(2u, recipe.bytes_max / s.rounds);
+    s.up_bytes = one_in(random, 6) ? 0 : log_uniform(random, 1, most);
+    s.down_bytes = one_in(random, 6) ? 0 : log_uniform(random, 1, most);
+    // Rounds without an answer, or without a request, have no order to keep.
+    if (s.up_bytes == 0 || s.down_bytes == 0) s.rounds = 1;
+    s.ending = static_cast<Ending>(random.below(3));
+    s.duplex = one_in(random, 3) && s.ending != Ending::client_half_closes;
+    for (std::size_t end = 0; end < 2; ++end) {
+        s.write_size[end] = one_in(random, 3) ? log_uniform(random, 1, 3'000) : 16'384;
+        s.read_size[end] = one_in(random, 3) ? log_uniform(random, 1, 3'000) : 65'536;
+        s.no_delay[end] = one_in(random, 3);
+        s.cork[end] = one_in(random, 12);
+        if (one_in(random, 8)) {  // at most some two hundred pauses
+            s.read_pause[end] = milliseconds_up_to(random, 300);
+            s.read_size[end] = std::max(s.read_size[end], s.rounds * most / 200 + 16);
+        }
+    }
+    // Small pieces of large amounts only cost time.
+    for (std::size_t end = 0; end < 2; ++end) {
+        s.write_size[end] = std::max(s.write_size[end], s.rounds * most / 2'000 + 1);
+        s.read_size[end] = std::max(s.read_size[end], s.rounds * most / 2'000 + 1);
+    }
+    if (one_in(random, 8)) {
+        s.abort_after[random.below(2)] = microseconds(log_uniform(random, 10, 3'000'000));
+    } else if (one_in(random, 10) && s.client != s.server) {
+        s.target = one_in(random, 2) ? Target::closed_port : Target::each_other;
+    }
+    if (s.target == Target::each_other) s.may_fail = true;  // the later SYN may meet a reset
+    return s;
+}
+
+void make_scarce(Random& random, WorldPlan& plan) {
+    for (HostConfig& host : plan.hosts) {
+        stack::StackConfiguration& stack = host.stack;
+        stack.max_concurrency = 16 + random.below(32);
+        stack.half_open_max = 2 + random.below(16);
+        stack.time_wait_max = 2 + random.below(16);
+        stack.recoveries_max = 1 + random.below(4);
+        stack.reassemblies_max = 1 + random.below(4);
+        stack.chunks.count = {600 + random.below(200), 500 + random.below(100),
+                              24 + random.below(8)};
+        host.port.frames = 160 + random.below(64);
+        host.port.transmit_segmentation = 0;
+    }
+    for (SessionPlan& session : plan.sessions)
+        session.may_fail = true;
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& world_names() {
+    static const std::vector<std::string_view> kNames = [] {
+        std::vector<std::string_view> names;
+        for (const Recipe& recipe : kRecipes)
+            names.push_back(recipe.name);
+        return names;
+    }();
+    return kNames;
+}
+
+WorldPlan draw_world(std::string_view name, std::uint64_t seed) {
+    const auto recipe = std::find_if(kRecipes.begin(), kRecipes.end(),
+                                     [name](const Recipe& r) { return r.name == name; });
+    MTCP_ASSERT(recipe != kRecipes.end());
+    Random random(seed * 0x2545f4914f6cdd1du +
+                  static_cast<std::uint64_t>(recipe - kRecipes.begin()));
+    WorldPlan plan;
+    plan.name = name;
+    plan.seed = seed;
+    plan.layer = one_in(random, 3) ? io::Layer::ethernet : io::Layer::ip;
+    plan.triggering = one_in(random, 3) ? Triggering::edge : Triggering::level;
+    plan.faults_end = milliseconds(log_uniform(random, 500, 30'000));
+    plan.bound = seconds(600);
+    const std::uint32_t severity =
+        recipe->severity_min + random.below(recipe->severity_max - recipe->severity_min + 1);
+    for (const Side side : {Side::a, Side::b}) {
+        plan.hosts[index(side)] = draw_host(random, side, plan.layer);
+        plan.wire[index(side)] = draw_direction(random, severity, plan.faults_end);
+    }
+    const std::uint32_t mtu = one_in(random, 3) ? pick<4>(random, {576, 1280, 1400, 9000}) : 1500;
+    for (HostConfig& host : plan.hosts)
+        host.port.mtu = mtu;
+    const std::uint32_t sessions = 1 + random.below(recipe->sessions_max);
+    for (std::uint32_t id = 0; id < sessions; ++id) {
+        plan.sessions.push_back(draw_session(random, id, *recipe, plan.faults_end));
+        SessionPlan& session = plan.sessions.back();
+        const HostConfig& server = plan.hosts[index(session.server)];
+        session.server_may_be_reborn =
+            server.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always;
+        // An ACK that comes before an earlier lost one is no valid cookie, and is answered with a
+        // reset.
+        if (session.server_may_be_reborn && severity > 0) session.may_fail = true;
+        // Address resolution gives up after a few losses, as it should.
+        if (plan.layer == io::Layer::ethernet && severity > 0) session.may_fail = true;
+    }
+    if (name == "scarce") make_scarce(random, plan);
+    if (name == "canary") {
+        plan.canary = true;
+        plan.sessions[0] = SessionPlan{.id = 0, .up_bytes = 100'000};
+        for (DirectionPlan& direction : plan.wire) {
+            direction.faults.corrupt_ppm = 50'000;
+            direction.corruption = Corruption::hidden;
+        }
+    }
+    return plan;
+}
+
+std::string WorldPlan::text() const {
+    std::ostringstream out;
+    out << "world " << name << ", seed " << seed << ", " << (layer == io::Layer::ip ? "L3" : "L2")
+        << ", mtu " << hosts[0].port.mtu << ", " << sessions.size() << " sessions, faults end at "
+        << static_cast<double>(faults_end.ns) / 1e9 << " s"
+        << (triggering == Triggering::edge ? ", edge-triggered" : "") << '\n';
+    for (std::size_t i = 0; i < 2; ++i) {
+        out << "  wire from " << hosts[i].name << ": " << io::to_text(wire[i].faults);
+        for (const Episode& e : wire[i].episodes) {
+            constexpr std::array<const char*, 3> kKinds{"black-out", "clogged", "slow"};
+            out << "; " << kKinds[static_cast<std::size_t>(e.kind)] << ' '
+                << static_cast<double>(e.from.ns) / 1e9 << '-' << static_cast<double>(e.to.ns) / 1e9
+                << " s";
+        }
+        const tcp::Configuration& tcp = hosts[i].stack.tcp;
+        using Use = tcp::Configuration::Use;
+        out << "\n  host " << hosts[i].name << ": rcvbuf " << tcp.defaults.receive_buffer
+            << ", sndbuf " << tcp.defaults.send_buffer
+            << (tcp.timestamps == Use::off ? ", no timestamps" : "")
+            << (tcp.selective_ack == Use::off ? ", no SACK" : "")
+            << (tcp.window_scaling == Use::off ? ", no scaling" : "")
+            << (tcp.header_prediction == Use::off ? ", no prediction" : "")
+            << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
+            << (hosts[i].port.transmit_segmentation != 0 ? ", TSO" : "")
+            << (hosts[i].port.refuse_ppm != 0 ? ", refusing device" : "") << ", program "
+            << hosts[i].program_delay.microseconds() << " us late\n";
+    }
+    for (const SessionPlan& s : sessions) {
+        constexpr std::array<const char*, 3> kEndings{"client closes", "server closes",
+                                                      "half-close"};
+        constexpr std::array<const char*, 3> kTargets{"", ", closed port", ", simultaneous open"};
+        out << "  session " << s.id << " at " << static_cast<double>(s.start.ns) / 1e9 << " s from "
+            << hosts[index(s.client)].name << " to " << hosts[index(s.server)].name << ": "
+            << s.rounds << " x " << s.up_bytes << " up, " << s.down_bytes << " down"
+            << (s.duplex ? ", duplex" : "") << ", " << kEndings[static_cast<std::size_t>(s.ending)]
+            << kTargets[static_cast<std::size_t>(s.target)] << (s.aborts() ? ", abort" : "")
+            << '\n';
+    }
+    return out.str();
+}
+
+}  // namespace mtcp::sim

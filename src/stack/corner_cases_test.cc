@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a core owes when something is full, missing or gone: the event ring, chunks, frames, another
+// core, a listener.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "io/link/link.h"
+#include "stack/stack.h"
+#include "stack/testing/core_fixture.h"
+
+namespace mtcp::stack {
+namespace {
+
+class CornerCase : public CoreTest {
+  protected:
+    // Too little memory for any received byte, enough for a few to send.
+    static CoreSetup setup_without_room_to_receive() {
+        CoreSetup setup = small_setup();
+        setup.configuration.chunks.count = {8, 8, 1};
+        return setup;
+    }
+    // A handshake that its last segment, which carries data, cannot finish.
+    long connect_with_data_that_finds_no_chunk(long& listener) {
+        listener = socket::make_stream(*app);
+        EXPECT_EQ(socket::bind(*app, descriptor(listener), {{}, 80}), 0);
+        app->details(descriptor(listener)).defer_accept_s = 5;
+        EXPECT_EQ(socket::listen(*app, descriptor(listener), 8), 0);
+        const long client = connect_to(80);
+        EXPECT_EQ(send_all(client, "hello"), 5);
+        world.run_for(milliseconds(10));
+        EXPECT_GT(core->counters().drops(Drop::tcp_no_chunk), 0u);
+        return client;
+    }
+    void abort(long id) { socket::close_stream(*app, descriptor(id), socket::CloseKind::abort); }
+};
+
+TEST_F(CornerCase, AnEventThatFoundTheRingFullWakesTheApplicationWhenItIsPosted) {
+    start(small_setup());
+    const long listener = listen_on(80);
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    world.settle();
+    app->drain_events();
+    auto& events = core->channel().events;
+    while (events.push(socket::kListenerEvent | 0x7fff)) {
+    }
+    ASSERT_EQ(send_some(client, "x", 1, MSG_DONTWAIT), 1);
+    static_cast<void>(core->turn(world.now));
+    EXPECT_TRUE(core->turn(world.now).posted_events);
+    const TurnResult waiting = core->turn(world.now);
+    EXPECT_FALSE(waiting.posted_events);
+    EXPECT_GT(waiting.next_deadline, world.now);  // a full ring is no reason to spin
+    std::uint32_t entry;
+    while (events.pop(entry)) {
+    }
+    EXPECT_TRUE(core->turn(world.now).posted_events);
+    EXPECT_FALSE(events.empty());
+}
+
+TEST_F(CornerCase, AConnectionResetBeforeItsHandshakeWasUnderstoodLeavesNothing) {
+    start(setup_without_room_to_receive());
+    world.settle();
+    const Core::Levels before = core->levels();
+    long listener = -1;
+    const long client = connect_with_data_that_finds_no_chunk(listener);
+    abort(client);
+    world.run_for(seconds(1));
+    EXPECT_EQ(core->levels().connections, before.connections - 1);  // one grant was used up
+    EXPECT_EQ(core->levels().flows, 0u);
+}
+
+TEST_F(CornerCase, AListenerTakesUnfinishedHandshakesAlong) {
+    start(setup_without_room_to_receive());
+    world.settle();
+    const Core::Levels before = core->levels();
+    long listener = -1;
+    const long client = connect_with_data_that_finds_no_chunk(listener);
+    socket::close_listener(*app, descriptor(listener));
+    const long next = listen_on(81);  // gets the id of the first
+    world.run_for(milliseconds(10));
+    char byte;
+    EXPECT_EQ(receive_into(client, &byte, 1, MSG_DONTWAIT), -ECONNRESET);
+    wire::Endpoint peer;
+    descriptor(next).non_blocking = 1;
+    EXPECT_EQ(socket::accept(*app, descriptor(next), peer), -EAGAIN);
+    close(client);
+    world.run_for(seconds(1));
+    EXPECT_EQ(core->levels().connections, before.connections - 1);  // one grant was used up
+}
+
+TEST_F(CornerCase, AReaderWithASmallBufferIsNotLeftToZeroWindowProbes) {
+    start(small_setup());
+    const long listener = socket::make_stream(*app);
+    ASSERT_EQ(socket::bind(*app, descriptor(listener), {{}, 80}), 0);
+    app->details(descriptor(listener)).settings.receive_buffer = 8192;
+    ASSERT_EQ(socket::listen(*app, descriptor(listener), 8), 0);
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    const Instant begin = world.now;
+    constexpr std::size_t kTotal = 400'000;
+    const std::string piece(65'536, 'x');
+    std::string room(65'536, '\0');
+    std::size_t sent = 0;
+    std::size_t received = 0;
+    for (int round = 0; received < kTotal && round < 100'000; ++round) {
+        const long written = send_some(client, piece.data(),
+                                       std::min(piece.size(), kTotal - sent), MSG_DONTWAIT);
+        if (written > 0) sent += static_cast<std::size_t>(written);
+        world.run_for(microseconds(100));
+        const long read = receive_into(server, room.data(), room.size(), MSG_DONTWAIT);
+        if (read > 0) received += static_cast<std::size_t>(read);
+    }
+    EXPECT_EQ(received, kTotal);
+    EXPECT_LT((world.now - begin).milliseconds(), 500);
+}
+
+TEST_F(CornerCase, ReadingStopsAtTheUrgentByte) {
+    start(small_setup());
+    const long listener = listen_on(80);
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    EXPECT_EQ(send_all(client, "ab"), 2);
+    EXPECT_EQ(send_some(client, "c", 1, MSG_OOB), 1);
+    EXPECT_EQ(send_all(client, "d"), 1);
+    world.run_for(milliseconds(10));
+    app->drain_events();
+    EXPECT_FALSE(socket::at_urgent_mark(*app, descriptor(server)));
+    EXPECT_EQ(receive_some(server), "ab");
+    EXPECT_TRUE(socket::at_urgent_mark(*app, descriptor(server)));
+    EXPECT_EQ(receive_some(server), "cd");
+    EXPECT_FALSE(socket::at_urgent_mark(*app, descriptor(server)));
+}
+
+TEST_F(CornerCase, WhatEndsInOrderDuringAShutDownLeavesNoRecord) {
+    start(small_setup());
+    const long listener = listen_on(80);
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    close(client);
+    close(server);
+    core->shut_down(world.now);
+    for (int i = 0; i < 100 && core->closing_connections() != 0; ++i)
+        static_cast<void>(world.step(world.now + milliseconds(1)));
+    EXPECT_EQ(core->closing_connections(), 0u);
+    EXPECT_GT(core->levels().time_wait, 0u);
+    core->abandon_closing(world.now);
+    EXPECT_EQ(core->levels().time_wait, 0u);
+    EXPECT_EQ(core->levels().flows, 0u);
+}
+
+// A wire whose other end nobody reads: its frames run out.
+TEST_F(CornerCase, AnInterfaceWithoutFramesDoesNotHoldUpTheOthers) {
+    const io::LinkConfig config{.layer = io::Layer::ip,
+                                .threads = io::LinkThreads::one,
+                                .frame_count = 40,
+                                .ring_frames = 64};
+    io::LinkEnd ours(config, 0);
+    io::LinkEnd theirs(config, 1);
+    ASSERT_TRUE(ours.open(Pages::normal));
+    ASSERT_TRUE(theirs.open(Pages::normal));
+    io::LinkEnd::join(ours, theirs);
+    CoreSetup setup = small_setup();
+    setup.queues = {&ours};
+    setup.network.interfaces.push_back({.name = "wire",
+                                        .layer = io::Layer::ip,
+                                        .kind = net::InterfaceKind::network,
+                                        .partial_checksums = net::PartialChecksums::rejected,
+                                        .mac = {},
+                                        .mtu = 1500,
+                                        .addresses = {{wire::IpAddress::v4(0x0a000102), 24}}});
+    start(std::move(setup));
+    const wire::Endpoint nobody{wire::IpAddress::v4(0x0a000101), 80};
+    for (int i = 0; i < 100; ++i) {
+        const long id = socket::make_stream(*app);
+        descriptor(id).non_blocking = 1;
+        ASSERT_EQ(socket::connect(*app, descriptor(id), nobody), -EINPROGRESS);
+    }
+    world.run_for(milliseconds(10));
+    EXPECT_GT(core->counters().drops(Drop::no_transmit_frame), 0u);
+    const long listener = listen_on(80);
+    const Instant begin = world.now;
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    EXPECT_EQ(send_all(client, "ping"), 4);
+    EXPECT_EQ(receive_some(server), "ping");
+    EXPECT_LT((world.now - begin).milliseconds(), 100);
+    app.reset();
+    driver.reset();
+    core.reset();  // before the link
+}
+
+// --- two cores, in real time ---
+
+StackConfiguration two_cores(Drive drive) {
+    StackConfiguration configuration;
+    configuration.cores = 2;
+    configuration.drive = drive;
+    configuration.max_concurrency = 256;
+    configuration.chunks.count = {1024, 512, 16};
+    configuration.huge_pages = false;
+    configuration.port_first = 20'000;
+    configuration.port_last = 20'031;
+    InterfaceConfiguration interface;
+    interface.kind = "link";
+    interface.name = "link0";
+    interface.addresses = {{kOwn, 24}};
+    configuration.interfaces.push_back(interface);
+    return configuration;
+}
+
+std::unique_ptr<Application> start_application(Stack& stack, std::size_t core) {
+    auto view = stack.start_core(core);
+    EXPECT_TRUE(view) << view.error().text();
+    auto app = Application::create(*view, {.descriptors = 256});
+    EXPECT_TRUE(app);
+    return std::move(app).value();
+}
+
+socket::Descriptor& find(Application& app, long id) {
+    return *app.table().find(static_cast<int>(id));
+}
+
+// Half of these flows belong to the other core by their hash.
+TEST(TwoCores, FlowsOfACoreThatDoesNotRunAreAnsweredByOneThatDoes) {
+    auto stack = Stack::open(two_cores(Drive::run_inline));
+    ASSERT_TRUE(stack) << stack.error().text();
+    auto app = start_application(**stack, 0);
+    for (std::uint16_t port = 30'000; port < 30'016; ++port) {
+        const long id = socket::make_stream(*app);
+        ASSERT_EQ(socket::bind(*app, find(*app, id), {{}, port}), 0);
+        app->details(find(*app, id)).send_timeout_ns = 200'000'000;
+        EXPECT_EQ(socket::connect(*app, find(*app, id), {kOwn, 81}), -ECONNREFUSED) << port;
+    }
+    app.reset();
+    (*stack)->stop_core(0);
+}
+
+TEST(TwoCores, AnActiveOpenTakesNoPortOnWhichTheOtherCoreListens) {
+    auto stack = Stack::open(two_cores(Drive::run_inline));
+    ASSERT_TRUE(stack) << stack.error().text();
+    auto other = start_application(**stack, 1);
+    for (std::uint16_t port = 20'000; port < 20'024; ++port) {
+        const long id = socket::make_stream(*other);
+        ASSERT_EQ(socket::bind(*other, find(*other, id), {{}, port}), 0);
+        ASSERT_EQ(socket::listen(*other, find(*other, id), 8), 0);
+    }
+    auto app = start_application(**stack, 0);
+    for (int i = 0; i < 3; ++i) {
+        const long id = socket::make_stream(*app);
+        find(*app, id).non_blocking = 1;
+        ASSERT_EQ(socket::connect(*app, find(*app, id), {kOwn, 81}), -EINPROGRESS);
+        wire::Endpoint name;
+        ASSERT_EQ(socket::local_name(*app, find(*app, id), name), 0);
+        EXPECT_GE(name.port, 20'024);
+    }
+    app.reset();
+    other.reset();
+    (*stack)->stop_core(0);
+    (*stack)->stop_core(1);
+}
+
+// Serves `connections` echoes, one message each, sleeping in the kernel on the context's descriptor
+// only. Returns how often that slept in vain.
+int echo_from_the_kernels_poll(Application& app, long listener, int connections) {
+    const long epoll = socket::make_epoll(app);
+    find(app, listener).non_blocking = 1;
+    const auto watch = [&](long id) {
+        EXPECT_EQ(socket::control_epoll(app, find(app, epoll), socket::EpollOperation::add,
+                                        find(app, id),
+                                        {.events = socket::EpollBits::readable,
+                                         .data = static_cast<std::uint64_t>(id)}),
+                  0);
+    };
+    watch(listener);
+    int slept_in_vain = 0;
+    std::array<socket::EpollEvent, 16> found;
+    while (connections != 0 && slept_in_vain == 0) {
+        pollfd ready{app.event_descriptor(), POLLIN, 0};
+        if (::poll(&ready, 1, 2000) != 1) ++slept_in_vain;
+        const long count = socket::wait_epoll(app, find(app, epoll), found, 0);
+        for (long i = 0; i < count; ++i) {
+            const auto id = static_cast<long>(found[static_cast<std::size_t>(i)].data);
+            if (id == listener) {
+                wire::Endpoint peer;
+                const long fresh = socket::accept(app, find(app, listener), peer);
+                if (fresh >= 0) watch(fresh);
+                continue;
+            }
+            char text[64];
+            iovec buffer{text, sizeof text};
+            const long n = socket::receive(app, find(app, id), socket::ByteCursor({&buffer, 1}),
+                                           MSG_DONTWAIT);
+            if (n == -EAGAIN) continue;
+            if (n <= 0) {
+                socket::close_stream(app, find(app, id), socket::CloseKind::orderly);
+                --connections;
+                continue;
+            }
+            buffer.iov_len = static_cast<std::size_t>(n);
+            EXPECT_EQ(socket::send(app, find(app, id), socket::ByteCursor({&buffer, 1}), 0), n);
+        }
+    }
+    return slept_in_vain;
+}
+
+class ContextDescriptor : public ::testing::TestWithParam<Drive> {};
+
+TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
+    auto stack = Stack::open(two_cores(GetParam()));
+    ASSERT_TRUE(stack) << stack.error().text();
+    constexpr int kConnections = 100;
+    std::atomic<bool> listening{false};
+    std::thread server([&] {
+        auto app = start_application(**stack, 1);
+        const long listener = socket::make_stream(*app);
+        EXPECT_EQ(socket::bind(*app, find(*app, listener), {{}, 80}), 0);
+        EXPECT_EQ(socket::listen(*app, find(*app, listener), 16), 0);
+        listening = true;
+        EXPECT_EQ(echo_from_the_kernels_poll(*app, listener, kConnections), 0);
+        app.reset();
+        (*stack)->stop_core(1);
+    });
+    auto app = start_application(**stack, 0);
+    while (!listening)
+        std::this_thread::yield();
+    for (int i = 0; i < kConnections; ++i) {
+        const long id = socket::make_stream(*app);
+        app->details(find(*app, id)).receive_timeout_ns = 5'000'000'000;
+        ASSERT_EQ(socket::connect(*app, find(*app, id), {kOwn, 80}), 0);
+        char text[5] = "ping";
+        const iovec buffer{text, 4};
+        EXPECT_EQ(socket::send(*app, find(*app, id), socket::ByteCursor({&buffer, 1}), 0), 4);
+        EXPECT_EQ(socket::receive(*app, find(*app, id), socket::ByteCursor({&buffer, 1}), 0), 4);
+        socket::close_stream(*app, find(*app, id), socket::CloseKind::orderly);
+    }
+    server.join();
+    app.reset();
+    (*stack)->stop_core(0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, ContextDescriptor,
+                         ::testing::Values(Drive::paired, Drive::run_inline),
+                         [](const auto& tested) {
+                             return tested.param == Drive::paired ? "paired" : "run_inline";
+                         });
+
+}  // namespace
+}  // namespace mtcp::stack

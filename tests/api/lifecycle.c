@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Start, configuration, wrong threads, signals, fork, end. */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "behaviour.h"
+
+static mctx_t m;
+static volatile sig_atomic_t interrupts = 0;
+
+static void before_the_stack_is_open(void) {
+    struct mtcp_conf conf, wanted;
+    memset(&wanted, 0, sizeof wanted);
+    CHECK(mtcp_create_context(0) == NULL && errno == EPERM);
+    CHECK(strstr(mtcp_last_problem(), "mtcp_init()") != NULL);
+    CHECK(mtcp_getconf(&conf) == 0 && conf.num_cores == GetNumCPUs());
+    CHECK(conf.tcp_timewait == 60000 && conf.tcp_timeout == 0);
+    wanted.num_cores = 1;
+    wanted.rcvbuf_size = 12345;
+    CHECK(mtcp_setconf(&wanted) == 0);
+    CHECK(mtcp_getconf(&conf) == 0 && conf.num_cores == 1 && conf.rcvbuf_size == 12345);
+    CHECK_FAILS(mtcp_getconf(NULL), EINVAL);
+    CHECK_FAILS(mtcp_setconf(NULL), EINVAL);
+    mtcp_destroy();
+}
+
+static void bad_configurations_are_explained(void) {
+    CHECK_FAILS(mtcp_init("/nonexistent/mtcp.conf"), ENOENT);
+    CHECK(strstr(mtcp_last_problem(), "/nonexistent/mtcp.conf") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("io = dpdk\n"), EINVAL);
+    CHECK(strstr(mtcp_last_problem(), ":1: io = dpdk") != NULL);
+    CHECK(strstr(mtcp_last_problem(), "af_xdp") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("num_cores = 1\nport = no_such_port\n"), ENODEV);
+    CHECK(strstr(mtcp_last_problem(), ":2: port no_such_port") != NULL);
+    CHECK_FAILS(mtcp_init_from_text(NULL), EINVAL);
+}
+
+static void while_the_stack_is_open(void) {
+    struct mtcp_conf conf, wanted;
+    CHECK_FAILS(mtcp_init_from_text("io = link\n"), EALREADY);
+    CHECK(mtcp_create_context(0) == NULL && errno == EBUSY);
+    CHECK(mtcp_create_context(1) == NULL && errno == EINVAL);
+    CHECK(mtcp_create_context(-1) == NULL && errno == EINVAL);
+    CHECK(mtcp_getconf(&conf) == 0 && conf.max_concurrency == MAX_CONCURRENCY &&
+          conf.num_cores == 1);
+    wanted = conf; /* what the original's client does: lower limits after mtcp_init() */
+    wanted.max_concurrency = 100;
+    wanted.max_num_buffers = 100;
+    CHECK(mtcp_setconf(&wanted) == 0);
+    wanted.num_cores = 2;
+    CHECK_FAILS(mtcp_setconf(&wanted), EBUSY);
+    CHECK(strstr(mtcp_last_problem(), "num_cores") != NULL);
+    wanted.num_cores = 1;
+    wanted.tcp_timewait = 1;
+    CHECK_FAILS(mtcp_setconf(&wanted), EBUSY);
+    CHECK(mtcp_core_affinitize(0) == 0);
+    CHECK_FAILS(mtcp_core_affinitize(-1), EINVAL);
+    CHECK_FAILS(mtcp_core_affinitize(1000), EINVAL);
+}
+
+static void* use_from_elsewhere(void* id) {
+    CHECK_FAILS(mtcp_socket(m, AF_INET, SOCK_STREAM, 0), EPERM);
+    CHECK_FAILS(mtcp_close(m, *(int*)id), EPERM);
+    return NULL;
+}
+
+static void other_threads_are_refused(void) {
+    pthread_t thread;
+    int id = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    CHECK(id >= 0);
+    NEED(pthread_create(&thread, NULL, use_from_elsewhere, &id) == 0);
+    NEED(pthread_join(thread, NULL) == 0);
+    CHECK(mtcp_close(m, id) == 0);
+}
+
+static void children_are_refused(void) {
+    int status = -1;
+    const struct pair p = make_pair(m);
+    const pid_t child = fork();
+    if (child == 0) {
+        int bad = 0;
+        errno = 0;
+        bad |= mtcp_write(m, p.client, "x", 1) != -1 || errno != EPERM;
+        bad |= mtcp_socket(m, AF_INET, SOCK_STREAM, 0) != -1 || errno != EPERM;
+        mtcp_destroy_context(m);
+        mtcp_destroy();
+        _exit(bad);
+    }
+    NEED(child > 0);
+    NEED(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* The parent goes on as if nothing had been. */
+    CHECK(mtcp_write(m, p.client, "still", 5) == 5);
+    {
+        char text[8];
+        CHECK(mtcp_read(m, p.server, text, sizeof text) == 5);
+    }
+    close_pair(m, p);
+}
+
+static void on_interrupt(int signum) { interrupts += signum == SIGINT; }
+
+static void* interrupt_later(void* target) {
+    usleep(50000);
+    pthread_kill(*(pthread_t*)target, SIGINT);
+    return NULL;
+}
+
+static void interrupts_end_waits(void) {
+    struct mtcp_epoll_event event;
+    pthread_t self = pthread_self();
+    pthread_t thread;
+    const int ep = mtcp_epoll_create1(m, 0);
+    int port;
+    const int listener = listen_anywhere(m, &port);
+    CHECK(mtcp_register_signal(SIGINT, on_interrupt) == SIG_DFL);
+    NEED(pthread_create(&thread, NULL, interrupt_later, &self) == 0);
+    CHECK_FAILS(mtcp_epoll_wait(m, ep, &event, 1, -1), EINTR);
+    NEED(pthread_join(thread, NULL) == 0);
+    CHECK(interrupts == 1);
+    NEED(pthread_create(&thread, NULL, interrupt_later, &self) == 0);
+    CHECK_FAILS(mtcp_accept(m, listener, NULL, NULL), EINTR);
+    NEED(pthread_join(thread, NULL) == 0);
+    CHECK(interrupts == 2);
+    CHECK(mtcp_close(m, ep) == 0);
+    CHECK(mtcp_close(m, listener) == 0);
+    /* More than a second after the last one: the contexts end. */
+    usleep(1050000);
+    raise(SIGINT);
+    CHECK_FAILS(mtcp_socket(m, AF_INET, SOCK_STREAM, 0), EPERM);
+    CHECK(mtcp_register_signal(SIGINT, SIG_DFL) == on_interrupt);
+}
+
+static void* destroy_from_here(void* core) {
+    int ids = 0;
+    mctx_t mine = mtcp_create_context(*(int*)core);
+    CHECK(mine != NULL);
+    /* mtcp_setconf() has lowered max_concurrency for contexts made after it. */
+    while (ids < 1000 && mtcp_socket(mine, AF_INET, SOCK_STREAM, 0) >= 0) ids++;
+    CHECK(ids == 100 && errno == EMFILE);
+    mtcp_destroy_context(mine);
+    CHECK_FAILS(mtcp_socket(mine, AF_INET, SOCK_STREAM, 0), EPERM);
+    return NULL;
+}
+
+void test_lifecycle(void) {
+    pthread_t thread;
+    int core = 0, round;
+    before_the_stack_is_open();
+    bad_configurations_are_explained();
+    m = start_stack(1);
+    while_the_stack_is_open();
+    other_threads_are_refused();
+    children_are_refused();
+    interrupts_end_waits();
+    mtcp_destroy_context(m);
+    /* The core is free again, for any thread; and the stack for another start. */
+    NEED(pthread_create(&thread, NULL, destroy_from_here, &core) == 0);
+    NEED(pthread_join(thread, NULL) == 0);
+    mtcp_destroy();
+    for (round = 0; round < 3; round++) {
+        m = start_stack(1);
+        close_pair(m, make_pair(m));
+        if (round == 1) mtcp_destroy_context(m);
+        mtcp_destroy();
+    }
+}

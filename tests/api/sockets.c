@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One call after the other, blocking: what each does, and how each fails. */
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "behaviour.h"
+
+static mctx_t m;
+
+static void names_and_bytes(void) {
+    struct sockaddr_in client, peer, server;
+    socklen_t length = sizeof client;
+    char text[64];
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_getsockname(m, p.client, (struct sockaddr*)&client, &length) == 0);
+    CHECK(mtcp_getpeername(m, p.server, (struct sockaddr*)&peer, &length) == 0);
+    CHECK(client.sin_port == peer.sin_port && client.sin_addr.s_addr == peer.sin_addr.s_addr);
+    CHECK(mtcp_getsockname(m, p.server, (struct sockaddr*)&server, &length) == 0);
+    CHECK(mtcp_getpeername(m, p.client, (struct sockaddr*)&peer, &length) == 0);
+    CHECK(server.sin_port == peer.sin_port && server.sin_addr.s_addr == inet_addr(OWN_ADDRESS));
+    CHECK(mtcp_write(m, p.client, "question", 8) == 8);
+    CHECK(mtcp_read(m, p.server, text, sizeof text) == 8);
+    CHECK(mtcp_send(m, p.server, "answer", 6, MSG_NOSIGNAL) == 6);
+    CHECK(mtcp_recv(m, p.client, text, 3, MSG_PEEK) == 3);
+    CHECK(mtcp_recv(m, p.client, text, 6, MSG_WAITALL) == 6);
+    CHECK(memcmp(text, "answer", 6) == 0);
+    CHECK_FAILS(mtcp_recv(m, p.client, text, 6, MSG_DONTWAIT), EAGAIN);
+    CHECK_FAILS(mtcp_recv(m, p.client, text, 6, MSG_OOB), EINVAL);
+    CHECK_FAILS(mtcp_recv(m, p.client, NULL, 6, 0), EFAULT);
+    close_pair(m, p);
+}
+
+static void vectors_and_messages(void) {
+    char a[4], b[8];
+    struct iovec out[3] = {{"ab", 2}, {NULL, 0}, {"cdefgh", 6}};
+    struct iovec in[2] = {{a, 3}, {b, 8}};
+    struct msghdr message;
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_writev(m, p.client, out, 3) == 8);
+    CHECK(mtcp_readv(m, p.server, in, 2) == 8);
+    CHECK(memcmp(a, "abc", 3) == 0 && memcmp(b, "defgh", 5) == 0);
+    CHECK_FAILS(mtcp_readv(m, p.server, in, -1), EINVAL);
+    CHECK_FAILS(mtcp_writev(m, p.client, out, 1025), EINVAL);
+    memset(&message, 0, sizeof message);
+    message.msg_iov = out;
+    message.msg_iovlen = 3;
+    CHECK(mtcp_sendmsg(m, p.server, &message, 0) == 8);
+    message.msg_iov = in;
+    message.msg_iovlen = 2;
+    message.msg_flags = -1;
+    CHECK(mtcp_recvmsg(m, p.client, &message, 0) == 8);
+    CHECK(message.msg_flags == 0);
+    close_pair(m, p);
+}
+
+static void half_close_and_end(void) {
+    char text[16];
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_write(m, p.client, "bye", 3) == 3);
+    CHECK(mtcp_shutdown(m, p.client, SHUT_WR) == 0);
+    CHECK_FAILS(mtcp_write(m, p.client, "x", 1), EPIPE);
+    CHECK(mtcp_read(m, p.server, text, sizeof text) == 3);
+    CHECK(mtcp_read(m, p.server, text, sizeof text) == 0);
+    CHECK(mtcp_write(m, p.server, "still here", 10) == 10);
+    CHECK(mtcp_read(m, p.client, text, sizeof text) == 10);
+    CHECK(mtcp_close(m, p.server) == 0);
+    CHECK(mtcp_read(m, p.client, text, sizeof text) == 0);
+    CHECK_FAILS(mtcp_shutdown(m, p.listener, SHUT_WR), ENOTCONN);
+    close_pair(m, (struct pair){p.listener, p.client, -1});
+}
+
+static void reset_is_reported_once(void) {
+    const struct linger now = {1, 0};
+    char text[16];
+    struct pair p = make_pair(m);
+    CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
+    CHECK(mtcp_close(m, p.client) == 0);
+    CHECK_FAILS(mtcp_read(m, p.server, text, sizeof text), ECONNRESET);
+    CHECK(mtcp_read(m, p.server, text, sizeof text) == 0);
+    CHECK_FAILS(mtcp_write(m, p.server, "x", 1), EPIPE);
+    CHECK(mtcp_close(m, p.server) == 0);
+    CHECK(mtcp_close(m, p.listener) == 0);
+    p = make_pair(m);
+    CHECK(mtcp_abort(m, p.server) == 0);
+    CHECK_FAILS(mtcp_read(m, p.client, text, sizeof text), ECONNRESET);
+    CHECK(get_int(m, p.client, SOL_SOCKET, SO_ERROR) == 0); /* it was told */
+    close_pair(m, (struct pair){p.listener, p.client, -1});
+}
+
+static void unread_data_makes_a_reset(void) {
+    char text[16];
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_write(m, p.client, "never read", 10) == 10);
+    CHECK(mtcp_recv(m, p.server, text, 1, MSG_PEEK) == 1);
+    CHECK(mtcp_close(m, p.server) == 0);
+    CHECK_FAILS(mtcp_read(m, p.client, text, sizeof text), ECONNRESET);
+    close_pair(m, (struct pair){p.listener, p.client, -1});
+}
+
+static void connecting_fails(void) {
+    struct sockaddr_in in = address_of(OWN_ADDRESS, 9);
+    const int id = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in six = in;
+    int port;
+    int listener;
+    CHECK_FAILS(connect_socket(m, id, OWN_ADDRESS, 9), ECONNREFUSED);
+    CHECK_FAILS(connect_socket(m, id, "192.0.2.1", 80), ENETUNREACH);
+    CHECK_FAILS(mtcp_connect(m, id, NULL, sizeof in), EFAULT);
+    CHECK_FAILS(mtcp_connect(m, id, (struct sockaddr*)&in, 3), EINVAL);
+    six.sin_family = AF_INET6;
+    CHECK_FAILS(mtcp_connect(m, id, (struct sockaddr*)&six, sizeof six), EAFNOSUPPORT);
+    listener = listen_anywhere(m, &port);
+    CHECK(connect_socket(m, id, OWN_ADDRESS, port) == 0); /* after failures, the same socket */
+    CHECK_FAILS(connect_socket(m, id, OWN_ADDRESS, port), EISCONN);
+    CHECK_FAILS(connect_socket(m, listener, OWN_ADDRESS, port), EOPNOTSUPP);
+    CHECK(mtcp_close(m, id) == 0);
+    CHECK(mtcp_close(m, listener) == 0);
+    CHECK_FAILS(mtcp_close(m, id), EBADF);
+}
+
+static void binding(void) {
+    struct sockaddr_in in = address_of(OWN_ADDRESS, 4000);
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
+    const int one = 1;
+    const int a = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    const int b = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    int port;
+    const int listener = listen_anywhere(m, &port);
+    CHECK(mtcp_bind(m, a, (struct sockaddr*)&in, sizeof in) == 0);
+    CHECK_FAILS(mtcp_bind(m, b, (struct sockaddr*)&in, sizeof in), EADDRINUSE);
+    in = address_of("10.9.9.9", 4001);
+    CHECK_FAILS(mtcp_bind(m, b, (struct sockaddr*)&in, sizeof in), EADDRNOTAVAIL);
+    /* The bound port is the one the peer sees. */
+    CHECK(connect_socket(m, a, OWN_ADDRESS, port) == 0);
+    CHECK(mtcp_getsockname(m, a, (struct sockaddr*)&name, &length) == 0);
+    CHECK(ntohs(name.sin_port) == 4000);
+    in = address_of("0.0.0.0", 4000);
+    CHECK(mtcp_setsockopt(m, b, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
+    CHECK_FAILS(mtcp_bind(m, b, (struct sockaddr*)&in, sizeof in), EADDRINUSE);
+    CHECK_FAILS(mtcp_accept(m, a, NULL, NULL), EINVAL);
+    CHECK(mtcp_close(m, a) == 0);
+    CHECK(mtcp_close(m, b) == 0);
+    CHECK(mtcp_close(m, listener) == 0);
+}
+
+static void making_sockets(void) {
+    CHECK_FAILS(mtcp_socket(m, AF_INET6, SOCK_STREAM, 0), EAFNOSUPPORT);
+    CHECK_FAILS(mtcp_socket(m, AF_INET, SOCK_DGRAM, 0), EINVAL);
+    CHECK_FAILS(mtcp_socket(m, AF_INET, SOCK_STREAM, IPPROTO_UDP), EPROTONOSUPPORT);
+    CHECK_FAILS(mtcp_socket(NULL, AF_INET, SOCK_STREAM, 0), EINVAL);
+    CHECK_FAILS(mtcp_close(m, -1), EBADF);
+    CHECK_FAILS(mtcp_close(m, MAX_CONCURRENCY + 5), EBADF);
+}
+
+static void ids_run_out_and_come_back(void) {
+    static int ids[MAX_CONCURRENCY];
+    int n = 0, i;
+    while (n < MAX_CONCURRENCY && (ids[n] = mtcp_socket(m, AF_INET, SOCK_STREAM, 0)) >= 0) {
+        CHECK(ids[n] < MAX_CONCURRENCY);
+        n++;
+    }
+    CHECK(n == MAX_CONCURRENCY);
+    CHECK_FAILS(mtcp_socket(m, AF_INET, SOCK_STREAM, 0), EMFILE);
+    for (i = 0; i < n; i++)
+        CHECK(mtcp_close(m, ids[i]) == 0);
+    CHECK(mtcp_close(m, mtcp_socket(m, AF_INET, SOCK_STREAM, 0)) == 0);
+}
+
+static void options_of_a_connection(void) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    const int one = 1;
+    int value = 0;
+    const struct pair p = make_pair(m);
+    memset(&info, 0, sizeof info);
+    CHECK(mtcp_getsockopt(m, p.client, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+    CHECK(info.tcpi_state == TCP_ESTABLISHED);
+    CHECK(info.tcpi_snd_mss > 500 && info.tcpi_snd_cwnd >= 1);
+    CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_MAXSEG) == (int)info.tcpi_snd_mss);
+    CHECK(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
+    CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_NODELAY) == 1);
+    CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0);
+    CHECK_FAILS(mtcp_setsockopt(m, p.client, SOL_SOCKET, 4711, &one, sizeof one), ENOPROTOOPT);
+    CHECK_FAILS(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, 1), EINVAL);
+    CHECK(mtcp_write(m, p.client, "12345", 5) == 5);
+    CHECK(mtcp_recv(m, p.server, (char*)&value, 1, MSG_PEEK) == 1);
+    CHECK(mtcp_socket_ioctl(m, p.server, FIONREAD, &value) == 0 && value == 5);
+    CHECK(mtcp_socket_ioctl(m, p.client, SIOCOUTQ, &value) == 0 && value <= 5);
+    close_pair(m, p);
+}
+
+static void timeouts(void) {
+    const struct timeval time = {0, 50000};
+    char text[4];
+    long before;
+    int more;
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
+    before = milliseconds_now();
+    CHECK_FAILS(mtcp_read(m, p.client, text, sizeof text), EAGAIN);
+    CHECK(milliseconds_now() - before >= 49);
+    CHECK(mtcp_setsockopt(m, p.listener, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
+    CHECK_FAILS(mtcp_accept(m, p.listener, NULL, NULL), EAGAIN);
+    more = mtcp_accept4(m, p.listener, NULL, NULL, 0x4000000);
+    CHECK(more == -1 && errno == EINVAL);
+    close_pair(m, p);
+}
+
+static void lingering_close_returns_when_all_is_acknowledged(void) {
+    const struct linger five = {1, 5};
+    char text[16];
+    long before;
+    const struct pair p = make_pair(m);
+    CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_LINGER, &five, sizeof five) == 0);
+    CHECK(mtcp_write(m, p.client, "all of it", 9) == 9);
+    before = milliseconds_now();
+    CHECK(mtcp_close(m, p.client) == 0);
+    CHECK(milliseconds_now() - before < 2000);
+    CHECK(mtcp_read(m, p.server, text, sizeof text) == 9);
+    close_pair(m, (struct pair){p.listener, -1, p.server});
+}
+
+static void source_addresses_of_active_opens(void) {
+    CHECK(mtcp_init_rss(m, INADDR_ANY, 1, inet_addr(OWN_ADDRESS), htons(80)) == 0);
+    CHECK(mtcp_init_rss(m, inet_addr(OWN_ADDRESS), 1, inet_addr(OWN_ADDRESS), htons(80)) == 0);
+    CHECK_FAILS(mtcp_init_rss(m, inet_addr(OWN_ADDRESS), 2, 0, 0), EADDRNOTAVAIL);
+    CHECK_FAILS(mtcp_init_rss(m, INADDR_ANY, 0, 0, 0), EINVAL);
+}
+
+void test_sockets(void) {
+    m = start_stack(1);
+    names_and_bytes();
+    vectors_and_messages();
+    half_close_and_end();
+    reset_is_reported_once();
+    unread_data_makes_a_reset();
+    connecting_fails();
+    binding();
+    making_sockets();
+    ids_run_out_and_come_back();
+    options_of_a_connection();
+    timeouts();
+    lingering_close_returns_when_all_is_acknowledged();
+    source_addresses_of_active_opens();
+    stop_stack(m);
+}

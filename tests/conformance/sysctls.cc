@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row a sysctl.
+#include "tests/conformance/sysctls.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace mtcp::conformance {
+namespace {
+
+using stack::StackConfiguration;
+using tcp::Configuration;
+using Values = std::vector<std::int64_t>;
+
+struct Row {
+    const char* name;
+    std::size_t values;  // at least
+    void (*set)(StackConfiguration&, const Values&);
+};
+
+Configuration::Use use(std::int64_t value) {
+    return value == 0 ? Configuration::Use::off : Configuration::Use::on;
+}
+
+Configuration::Cookies cookies(std::int64_t value) {
+    using Cookies = Configuration::Cookies;
+    return value == 0 ? Cookies::off : value == 1 ? Cookies::when_full : Cookies::always;
+}
+
+// The smallest shift that lets the header's 16 bits express the largest receive buffer.
+std::uint8_t window_shift_for(std::int64_t bytes) {
+    const auto width = static_cast<int>(
+        std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 1))));
+    return static_cast<std::uint8_t>(std::clamp(width - 16, 0, 14));
+}
+
+// A captureless function that stores the first value in a field.
+#define MTCP_NUMBER(field, type) \
+    [](StackConfiguration& c, const Values& v) { c.field = static_cast<type>(v[0]); }
+#define MTCP_SWITCH(field) [](StackConfiguration& c, const Values& v) { c.field = use(v[0]); }
+
+constexpr Row kRows[] = {
+    {"tcp_timestamps", 1, MTCP_SWITCH(tcp.timestamps)},
+    {"tcp_sack", 1, MTCP_SWITCH(tcp.selective_ack)},
+    {"tcp_window_scaling", 1, MTCP_SWITCH(tcp.window_scaling)},
+    {"tcp_syncookies", 1,
+     [](StackConfiguration& c, const Values& v) { c.tcp.syn_cookies = cookies(v[0]); }},
+    {"tcp_syn_retries", 1, MTCP_NUMBER(tcp.syn_retries, std::uint8_t)},
+    {"tcp_synack_retries", 1, MTCP_NUMBER(tcp.syn_ack_retries, std::uint8_t)},
+    {"tcp_retries1", 1, MTCP_NUMBER(tcp.retries_1, std::uint8_t)},
+    {"tcp_retries2", 1, MTCP_NUMBER(tcp.retries_2, std::uint8_t)},
+    {"tcp_fin_timeout", 1,
+     [](StackConfiguration& c, const Values& v) { c.tcp.fin_wait_2 = seconds(v[0]); }},
+    {"tcp_keepalive_time", 1, MTCP_NUMBER(tcp.defaults.keepalive_idle_s, std::uint16_t)},
+    {"tcp_keepalive_intvl", 1, MTCP_NUMBER(tcp.defaults.keepalive_interval_s, std::uint16_t)},
+    {"tcp_keepalive_probes", 1, MTCP_NUMBER(tcp.defaults.keepalive_count, std::uint8_t)},
+    {"tcp_rmem", 3,
+     [](StackConfiguration& c, const Values& v) {
+         c.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(v[1]);
+         c.tcp.window_shift = window_shift_for(v[2]);
+     }},
+    // Linux grows the send buffer as needed, up to the third number.
+    {"tcp_wmem", 3,
+     [](StackConfiguration& c, const Values& v) {
+         c.tcp.defaults.send_buffer = static_cast<std::uint32_t>(std::min<std::int64_t>(v[2], 4 << 20));
+     }},
+};
+
+#undef MTCP_SWITCH
+#undef MTCP_NUMBER
+
+}  // namespace
+
+void read_sysctls(StackConfiguration& configuration) {
+    for (const Row& row : kRows) {
+        std::ifstream file("/proc/sys/net/ipv4/" + std::string(row.name));
+        Values values;
+        for (std::int64_t value = 0; file >> value;) values.push_back(value);
+        if (values.size() >= row.values) row.set(configuration, values);
+    }
+}
+
+}  // namespace mtcp::conformance

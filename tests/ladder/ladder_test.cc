@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interpreter itself: a ladder must be able to fail, and to say where.
+#include "tests/ladder/ladder.h"
+
+namespace mtcp::ladder {
+namespace {
+
+constexpr const char* kHandshake = R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>
+   +0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 7>
+  +.1 < . 1:1(0) ack 1 win 257
+   +0 accept(3, ..., ...) = 4
+)";
+
+TEST(Ladder, PassiveOpenAnswersASynWithASynAck) { EXPECT_LADDER(kHandshake); }
+
+TEST(Ladder, WrongFlagsAreReportedWithTheLine) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +0 < S 0:0(0) win 32792 <mss 1000>
+   +0 > . 0:0(0) ack 1
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("line 6: wrong flags"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, APacketThatNobodyExpectsFails) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +0 < S 0:0(0) win 32792 <mss 1000>
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("nobody expected"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, APacketThatNeverComesFails) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +1 > R 0:0(0)
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("sent nothing"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, ALatePacketFails) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +0 < S 0:0(0) win 32792 <mss 1000>
+   +0 > S. 0:0(0) ack 1 <mss 1460>
+  +.9 > S. 0:0(0) ack 1 <mss 1460>
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+}
+
+TEST(Ladder, AWrongAnswerOfACallFails) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 listen(99, 1) = 0
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("EBADF"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, SyntaxErrorsNameTheLine) {
+    const Outcome outcome = run_ladder("\n\n+0 < S 0:5(4) win 1\n", ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("line 3"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, ABlockingCallLetsPacketsGoOn) {
+    EXPECT_LADDER(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 bind(3, ..., ...) = 0
+   +0 listen(3, 1) = 0
+   +0...0.200 accept(3, ..., ...) = 4
+  +.1 < S 0:0(0) win 32792 <mss 1000,nop,wscale 7>
+   +0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 7>
+  +.1 < . 1:1(0) ack 1 win 257
+  +.1 write(4, ..., 100) = 100
+   +0 > P. 1:101(100) ack 1
+)");
+}
+
+}  // namespace
+}  // namespace mtcp::ladder
