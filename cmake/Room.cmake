@@ -44,6 +44,9 @@ function(mtcp_room name)
     if(tests AND MTCP_TESTS AND GTest_FOUND)
         add_executable(${name}_test ${tests})
         target_link_libraries(${name}_test PRIVATE ${target} mtcp_warnings GTest::gtest_main GTest::gmock)
+        # Tests are compiled once and run once: what they call is optimised, they need not be.
+        target_compile_options(${name}_test PRIVATE -O0)
+        target_precompile_headers(${name}_test PRIVATE <gtest/gtest.h>)
         gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}."
             PROPERTIES LABELS unit TIMEOUT 120)
     endif()

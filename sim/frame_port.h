@@ -20,7 +20,7 @@ namespace mtcp::sim {
 struct PortConfig {
     io::Layer layer = io::Layer::ip;
     std::uint32_t mtu = 1500;
-    std::uint32_t largest_arrival = 0;         // longer than the MTU, as after GRO; 0: none is
+    std::uint32_t largest_arrival = 0;        // longer than the MTU, as after GRO; 0: none is
     std::uint32_t frames = 384;               // that can be on loan at the same time
     std::uint32_t transmit_segmentation = 0;  // TSO: the largest IP packet cut here; 0: none
     bool transmit_checksum = false;

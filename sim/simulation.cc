@@ -3,6 +3,7 @@
 #include "sim/simulation.h"
 
 #include <string>
+#include <utility>
 
 namespace mtcp::sim {
 namespace {
@@ -11,6 +12,17 @@ constexpr std::array<Side, 2> kSides{Side::a, Side::b};
 // A world that takes more steps than this runs in circles.
 constexpr std::uint64_t kStepsMax = 2'000'000;
 constexpr std::size_t kStashMax = 2 * io::kBurst;
+
+// For whoever reads about a failure: what the stack itself says it discarded.
+std::string drops_of(Host& host) {
+    std::string text = "  dropped at " + host.name() + ":";
+    for (std::size_t i = 0; i < kDropCount; ++i) {
+        const std::uint64_t count = host.core().counters().dropped[i];
+        if (count == 0) continue;
+        text += std::string(" ") + drop_name(static_cast<Drop>(i)) + " " + std::to_string(count);
+    }
+    return text;
+}
 
 WireOracle::Cookies cookies_of(const HostConfig& host) {
     return host.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always
@@ -49,7 +61,12 @@ RunResult Simulation::run() {
             check_conservation(side);
         }
     }
-    return {.findings = findings_.texts(),
+    std::vector<std::string> findings = findings_.texts();
+    if (!findings.empty()) {
+        for (const Side side : kSides)
+            findings.push_back(drops_of(host(side)));
+    }
+    return {.findings = std::move(findings),
             .trace_hash = hash_.value(),
             .segments = oracle_.segments(),
             .steps = world_.steps(),
@@ -98,9 +115,11 @@ void Simulation::wind_down() {
     wire_.heal();
     const Instant end = world_.now() + plan_.bound;
     while (world_.advance(end)) {
-        const bool quiet =
-            host(Side::a).core().levels().flows == 0 && host(Side::b).core().levels().flows == 0 &&
-            wire_.counts(Side::a).in_flight == 0 && wire_.counts(Side::b).in_flight == 0;
+        // A late connection may still be accepted; its service gives it up.
+        const bool quiet = ended() && host(Side::a).core().levels().flows == 0 &&
+                           host(Side::b).core().levels().flows == 0 &&
+                           wire_.counts(Side::a).in_flight == 0 &&
+                           wire_.counts(Side::b).in_flight == 0;
         if (quiet || !findings_.none()) break;
     }
     for (const auto& program : programs_)

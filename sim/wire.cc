@@ -7,6 +7,7 @@
 #include "io/middleware/software_offload.h"
 #include "wire/big_endian.h"
 #include "wire/checksum.h"
+#include "wire/ethernet.h"
 
 namespace mtcp::sim {
 
@@ -24,14 +25,17 @@ const Episode* Wire::episode(const Line& line, Episode::Kind kind, Instant at) c
 }
 
 void Wire::corrupt(Line& line, std::vector<std::byte>& frame) {
-    const auto bits = static_cast<std::uint32_t>(frame.size());
-    std::uint32_t bit = line.dice.corrupt_bit(bits);
+    const std::uint32_t link = layer_ == io::Layer::ethernet ? wire::kEthernetHeader : 0;
+    // What no checksum of ours covers (the Ethernet header, ARP) is guarded by the link's own.
+    if (link != 0 && wire::load_be16(frame.data() + 12) != wire::kEtherTypeIpv4) return;
+    const auto bytes = static_cast<std::uint32_t>(frame.size()) - link;
+    std::uint32_t bit = link * 8 + line.dice.corrupt_bit(bytes);
     if (line.plan.corruption == Corruption::hidden) {
         // Into the payload, or nobody would ever see it.
         const io::TransportPlace place = io::find_transport(frame, layer_);
         if (place.protocol != wire::kProtocolTcp || place.payload >= frame.size()) return;
         const auto payload = static_cast<std::uint32_t>(frame.size() - place.payload);
-        bit = place.payload * 8u + bit % (payload * 8);
+        bit = place.payload * 8u + bit % (payload * 8u);
     }
     frame[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
     if (line.plan.corruption == Corruption::hidden) io::complete_checksum(frame, layer_);

@@ -131,8 +131,9 @@ void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer) {
     sender.shift = sender.offers_scale ? segment.options.window_shift : std::uint8_t{0};
     sender.offers_sack = segment.options.sack_permitted;
     sender.offers_timestamps = segment.options.timestamps;
-    // A late SYN met a cookie: the other end knows nothing of it, and nothing will come of it.
-    sender.stale = second_life && cookies_[index(side)] == Cookies::used;
+    // A late SYN found nobody, and the listener behind: the other end knows nothing of it, and
+    // nothing will come of it.
+    sender.stale = second_life;
     // What the other end still says belongs to the life before, until it begins anew itself; unless
     // it has said no more than SYN either (simultaneous open).
     sender.answered = segment.flags.has(Flags::ack);
@@ -276,7 +277,7 @@ void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Inst
 bool WireOracle::has_outstanding(Side side) const {
     return std::any_of(senders_.begin(), senders_.end(), [side](const auto& entry) {
         const Sender& s = entry.second;
-        return s.side == side && s.open && !s.stale && !s.reset && s.established &&
+        return s.side == side && s.open && !s.stale && !s.reset && s.sent() > 0 &&
                s.acked < s.next();
     });
 }

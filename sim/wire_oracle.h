@@ -47,7 +47,7 @@ class WireOracle final : public Observer {
         bool offers_sack = false;
         bool offers_timestamps = false;
         std::uint8_t shift = 0;
-        bool answered = false;     // its SYN carried an ACK
+        bool answered = false;          // its SYN carried an ACK
         bool established = false;       // it sent something behind its SYN
         std::vector<std::byte> stream;  // what it sent
         bool fin = false;

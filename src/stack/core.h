@@ -261,7 +261,7 @@ class Core {
     std::array<WorkList, kWorkLists> work_;     // by kControl ...; [0] is not used
     std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
     bool posted_ = false;
-    bool transmit_blocked_ = false;          // some interface took less than there was to send
+    bool transmit_blocked_ = false;         // some interface took less than there was to send
     std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn
     std::uint64_t chunk_bytes_total_ = 0;
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened

@@ -87,7 +87,10 @@ class InlineDriver final : public CoreDriver {
     }
 
     void run_stack() override { static_cast<void>(turn(monotonic_now())); }
-    void kick() override {}
+    void kick() override {
+        // Nobody else runs turns: a program that sleeps on the descriptor must come back for one.
+        if (epoll_ >= 0) doorbell_.ring_always();
+    }
     [[nodiscard]] Instant now() override { return monotonic_now(); }
 
     Wake wait(Instant deadline) override {

@@ -179,7 +179,8 @@ class PairedDriver final : public CoreDriver {
         }
         if (application_waits_.load(std::memory_order_seq_cst) != 0) futex_wake(event_count_);
         ++core_.counters().switches;
-        // Who asks for a turn counts turn_wanted_ up before it looks at parked_: one sees the other.
+        // Who asks for a turn counts turn_wanted_ up before it looks at parked_: one sees the
+        // other.
         const bool turn_wanted = turn_wanted_.load(std::memory_order_seq_cst) !=
                                  turn_done_.load(std::memory_order_relaxed);
         if (!turn_wanted && !stopping_.load()) futex_wait(parked_, 1, kParkMax);

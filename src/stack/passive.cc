@@ -242,8 +242,7 @@ void Core::passive_timers(Instant now) {
             const auto route = network_->route(key.remote, key.local);
             const tcp::ListenerSettings settings =
                 listener_settings(*listener, route ? route->path.interface : std::size_t{0});
-            const auto decision =
-                tcp::on_half_open_deadline(tcp_, settings, half_open.record, now);
+            const auto decision = tcp::on_half_open_deadline(tcp_, settings, half_open.record, now);
             if (decision.verdict == tcp::HalfOpenVerdict::drop) {
                 drop_half_open(index);
                 continue;

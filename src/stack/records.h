@@ -33,7 +33,7 @@ struct Connection {
     bool alive : 1;       // the TCB is in use
     bool attached : 1;    // the application holds it, or finds it in an accept queue
     bool announced : 1;   // the application knows the index: events may be posted
-    bool misplaced : 1;  // has an entry in FlowExceptions
+    bool misplaced : 1;   // has an entry in FlowExceptions
     bool has_path : 1;
     bool in_flow_table : 1;
 };

@@ -26,8 +26,8 @@ bool Core::take_requests(Instant now) {
         worked = true;
     }
     ChunkRef chunk;
-    for (std::size_t taken = 0;
-         taken < socket::kReturnRing && channel_.returned_chunks.pop(chunk); ++taken) {
+    for (std::size_t taken = 0; taken < socket::kReturnRing && channel_.returned_chunks.pop(chunk);
+         ++taken) {
         chunks_.give_back(chunk);
     }
     return worked;

@@ -43,7 +43,9 @@ std::unique_ptr<Application> application_on(Stack& stack, std::size_t core) {
     return std::move(app).value();
 }
 
-socket::Descriptor& find(Application& app, long id) { return *app.table().find(static_cast<int>(id)); }
+socket::Descriptor& find(Application& app, long id) {
+    return *app.table().find(static_cast<int>(id));
+}
 
 long send_text(Application& app, long id, std::string text) {
     const iovec buffer{text.data(), text.size()};
@@ -111,7 +113,8 @@ TEST_P(BothDrivers, AServerOnOneCoreServesAClientOnAnother) {
         (*stack)->stop_core(1);
     });
     auto app = application_on(**stack, 0);
-    while (!listening) std::this_thread::yield();
+    while (!listening)
+        std::this_thread::yield();
     for (int round = 0; round < kRounds; ++round) {
         const long client = socket::make_stream(*app);
         ASSERT_EQ(socket::connect(*app, find(*app, client), {kOwn, 80}), 0);

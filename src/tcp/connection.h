@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract of tcp/: the only header other folders include (besides what it includes).
 //
-// TCP here is a pure library. Events and the time go in; a Reaction comes out. Then poll_segment() is
-// drained until it returns false, and deadline() is read to arm the connection's one timer. It reads
-// no clock, allocates nothing, and never sees a frame or a byte of payload: it answers *placements*
-// (where received bytes belong) and *ranges* (which bytes of the send queue a segment carries).
+// TCP here is a pure library. Events and the time go in; a Reaction comes out. Then poll_segment()
+// is drained until it returns false, and deadline() is read to arm the connection's one timer. It
+// reads no clock, allocates nothing, and never sees a frame or a byte of payload: it answers
+// *placements* (where received bytes belong) and *ranges* (which bytes of the send queue a segment
+// carries).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ namespace mtcp::tcp {
 // What the connections of one core share. Owned by the core.
 struct Environment {
     Configuration configuration;
-    SecretKey isn_key;     // RFC 6528
-    SecretKey cookie_key;  // RFC 4987
+    SecretKey isn_key;                   // RFC 6528
+    SecretKey cookie_key;                // RFC 4987
     IndexPool<Recovery> recoveries;      // side records of connections with loss to repair
     IndexPool<Reassembly> reassemblies;  // side records of connections with out-of-order data
     Counters* counters = nullptr;
@@ -73,15 +74,16 @@ enum class PathError : std::uint8_t {
     no_neighbour,          // ours: address resolution failed, EHOSTUNREACH
     no_route,              // ours: ENETUNREACH
 };
-// RFC 9293 §3.9.2.2, RFC 5927: `seq` is the sequence number quoted in the ICMP message; an error for
-// nothing in flight is ignored (Drop::icmp_stale). no_neighbour and no_route ignore `seq`.
+// RFC 9293 §3.9.2.2, RFC 5927: `seq` is the sequence number quoted in the ICMP message; an error
+// for nothing in flight is ignored (Drop::icmp_stale). no_neighbour and no_route ignore `seq`.
 Reaction on_path_error(Environment&, Tcb&, PathError, std::uint16_t mtu, wire::SequenceNumber seq,
                        Instant now);
 
 // --- actions out ---
 
 struct OutputBudget {
-    std::uint32_t payload_max = 0;  // most payload bytes in one OutgoingSegment; 0: one MSS (no TSO)
+    std::uint32_t payload_max =
+        0;  // most payload bytes in one OutgoingSegment; 0: one MSS (no TSO)
 };
 // Writes the next segment to leave into `out` and accounts it as sent. False: nothing to send now.
 // The caller must send it or lose it as a wire would; there is no undo.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The passive side of the handshake without a TCB: listener and half-open records (RFC 9293 §3.10.7.2,
-// SYN-RECEIVED of §3.10.7.4; RFC 4987). Records are compact; stack/ owns the tables.
+// The passive side of the handshake without a TCB: listener and half-open records (RFC 9293
+// §3.10.7.2, SYN-RECEIVED of §3.10.7.4; RFC 4987). Records are compact; stack/ owns the tables.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +13,28 @@ namespace mtcp::tcp {
 
 // A connection between SYN and the ACK that completes it: at most 64 bytes, room for IPv6.
 struct HalfOpen {
-    wire::FlowKey key;                 // 36 bytes
+    wire::FlowKey key;  // 36 bytes
     wire::SequenceNumber irs;
     wire::SequenceNumber iss;
     std::uint32_t ts_recent;
-    std::uint32_t ts_offset;           // added to our clock to make TSval
-    std::uint32_t deadline_ms;         // of the next SYN-ACK retransmission, milliseconds since 0
-    std::uint16_t send_mss;            // what the peer can take, already limited
-    std::uint16_t window;              // of the SYN
-    std::uint8_t window_shift;         // peer's, or wire::kNoWindowShift
+    std::uint32_t ts_offset;    // added to our clock to make TSval
+    std::uint32_t deadline_ms;  // of the next SYN-ACK retransmission, milliseconds since 0
+    std::uint16_t send_mss;     // what the peer can take, already limited
+    std::uint16_t window;       // of the SYN
+    std::uint8_t window_shift;  // peer's, or wire::kNoWindowShift
     std::uint8_t retransmissions : 5;
     std::uint8_t timestamps : 1;
     std::uint8_t selective_ack : 1;
-    std::uint8_t acked : 1;            // the completing ACK came, but the accept queue was full, or
-                                       // TCP_DEFER_ACCEPT waits for data
-    std::uint16_t listener;            // index of the listener in its core
+    std::uint8_t acked : 1;  // the completing ACK came, but the accept queue was full, or
+                             // TCP_DEFER_ACCEPT waits for data
+    std::uint16_t listener;  // index of the listener in its core
 };
 static_assert(sizeof(HalfOpen) <= 64);
 
 enum class Backlog : std::uint8_t { has_room, full };
 
 struct ListenerSettings {
-    Settings settings;                 // for connections born here
+    Settings settings;  // for connections born here
     std::uint16_t path_mtu = 1500;
     std::uint16_t defer_accept_s = 0;  // TCP_DEFER_ACCEPT
 };
@@ -56,8 +56,8 @@ struct ListenDecision {
                                                const wire::FlowKey&, const wire::Segment&, Backlog,
                                                Instant now);
 
-// An ACK for a listener without any record: is it the answer to one of our cookies? True: `half_open`
-// is as it would have been kept, ready for promote(). False: send a reset.
+// An ACK for a listener without any record: is it the answer to one of our cookies? True:
+// `half_open` is as it would have been kept, ready for promote(). False: send a reset.
 [[nodiscard]] bool check_cookie(const Environment&, const ListenerSettings&, const wire::FlowKey&,
                                 const wire::Segment&, Instant now, HalfOpen& half_open);
 

@@ -110,9 +110,9 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     out.data_length = plan.length;
     if (plan.length > tcb.mss) out.segment_size = tcb.mss;
     if (plan.fin) out.flags.bits |= Flags::fin;
-    // RFC 9293 MUST-61: pushed where the queue ends. A train of segments is pushed too (on its last,
-    // as whoever cuts it does): a receiver that joins segments then hands the train up at once.
-    // What the program said more would follow is not.
+    // RFC 9293 MUST-61: pushed where the queue ends. A train of segments is pushed too (on its
+    // last, as whoever cuts it does): a receiver that joins segments then hands the train up at
+    // once. What the program said more would follow is not.
     const bool pushed = !tcb.flags.more_follows || tcb.flags.push_now;
     const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
     if ((ends_queue && pushed) || plan.length > tcb.mss) out.flags.bits |= Flags::psh;

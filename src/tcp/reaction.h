@@ -11,15 +11,15 @@ namespace mtcp::tcp {
 
 // For the application.
 struct Events {
-    static constexpr std::uint16_t connected = 1 << 0;    // ESTABLISHED reached
-    static constexpr std::uint16_t readable = 1 << 1;     // in-order bytes arrived
-    static constexpr std::uint16_t writable = 1 << 2;     // send queue shrank (acked_bytes > 0)
-    static constexpr std::uint16_t peer_closed = 1 << 3;  // FIN arrived, after received_bytes
-    static constexpr std::uint16_t urgent = 1 << 4;       // urgent pointer advanced (RFC 6093)
-    static constexpr std::uint16_t error = 1 << 5;        // ended abnormally: see error
-    static constexpr std::uint16_t send_closed = 1 << 6;  // our FIN was acknowledged
-    static constexpr std::uint16_t time_wait = 1 << 7;    // make a TIME-WAIT record, free the TCB
-    static constexpr std::uint16_t closed = 1 << 8;       // free the TCB
+    static constexpr std::uint16_t connected = 1 << 0;      // ESTABLISHED reached
+    static constexpr std::uint16_t readable = 1 << 1;       // in-order bytes arrived
+    static constexpr std::uint16_t writable = 1 << 2;       // send queue shrank (acked_bytes > 0)
+    static constexpr std::uint16_t peer_closed = 1 << 3;    // FIN arrived, after received_bytes
+    static constexpr std::uint16_t urgent = 1 << 4;         // urgent pointer advanced (RFC 6093)
+    static constexpr std::uint16_t error = 1 << 5;          // ended abnormally: see error
+    static constexpr std::uint16_t send_closed = 1 << 6;    // our FIN was acknowledged
+    static constexpr std::uint16_t time_wait = 1 << 7;      // make a TIME-WAIT record, free the TCB
+    static constexpr std::uint16_t closed = 1 << 8;         // free the TCB
     static constexpr std::uint16_t path_doubtful = 1 << 9;  // R1 reached: ask the neighbour again
                                                             // (RFC 9293 MUST-20 (b), SHLD-9)
 };
@@ -28,7 +28,7 @@ struct Events {
 struct Work {
     static constexpr std::uint8_t control = 1 << 0;  // SYN, FIN, RST
     static constexpr std::uint8_t ack = 1 << 1;
-    static constexpr std::uint8_t data = 1 << 2;     // includes retransmissions and probes
+    static constexpr std::uint8_t data = 1 << 2;  // includes retransmissions and probes
 };
 
 // Payload bytes to store: `payload_offset` in the segment's payload goes to `stream_offset` bytes

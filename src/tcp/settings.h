@@ -15,19 +15,19 @@ enum class CongestionAlgorithm : std::uint8_t { new_reno };
 struct Settings {
     std::uint32_t receive_buffer = 256 * 1024;  // SO_RCVBUF, bytes
     std::uint32_t send_buffer = 256 * 1024;     // SO_SNDBUF, bytes (enforced by the socket)
-    std::uint32_t user_timeout_ms = 0;          // TCP_USER_TIMEOUT; 0: R2 by count (RFC 9293 §3.8.3)
-    std::uint16_t maximum_segment = 0;          // TCP_MAXSEG; 0: from the MTU
-    std::uint16_t keepalive_idle_s = 7200;      // TCP_KEEPIDLE (RFC 9293 MUST-28)
-    std::uint16_t keepalive_interval_s = 75;    // TCP_KEEPINTVL
-    std::uint8_t keepalive_count = 9;           // TCP_KEEPCNT
-    std::uint8_t type_of_service = 0;           // IP_TOS (RFC 9293 MUST-48)
-    std::uint8_t time_to_live = 64;             // IP_TTL (RFC 9293 MUST-49)
-    std::uint8_t keepalive : 1 = 0;             // SO_KEEPALIVE (RFC 9293 MUST-25: off)
-    std::uint8_t no_delay : 1 = 0;              // TCP_NODELAY (RFC 9293 MUST-17)
-    std::uint8_t cork : 1 = 0;                  // TCP_CORK
-    std::uint8_t quick_ack : 1 = 0;             // TCP_QUICKACK
+    std::uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; 0: R2 by count (RFC 9293 §3.8.3)
+    std::uint16_t maximum_segment = 0;        // TCP_MAXSEG; 0: from the MTU
+    std::uint16_t keepalive_idle_s = 7200;    // TCP_KEEPIDLE (RFC 9293 MUST-28)
+    std::uint16_t keepalive_interval_s = 75;  // TCP_KEEPINTVL
+    std::uint8_t keepalive_count = 9;         // TCP_KEEPCNT
+    std::uint8_t type_of_service = 0;         // IP_TOS (RFC 9293 MUST-48)
+    std::uint8_t time_to_live = 64;           // IP_TTL (RFC 9293 MUST-49)
+    std::uint8_t keepalive : 1 = 0;           // SO_KEEPALIVE (RFC 9293 MUST-25: off)
+    std::uint8_t no_delay : 1 = 0;            // TCP_NODELAY (RFC 9293 MUST-17)
+    std::uint8_t cork : 1 = 0;                // TCP_CORK
+    std::uint8_t quick_ack : 1 = 0;           // TCP_QUICKACK
     CongestionAlgorithm congestion = CongestionAlgorithm::new_reno;
-    std::uint8_t syn_retries = 0;               // TCP_SYNCNT; 0: the core's default
+    std::uint8_t syn_retries = 0;  // TCP_SYNCNT; 0: the core's default
 };
 static_assert(sizeof(Settings) <= 32);
 
@@ -35,22 +35,22 @@ static_assert(sizeof(Settings) <= 32);
 struct Configuration {
     Settings defaults;
 
-    Duration rto_initial = seconds(1);         // RFC 6298 §2.1
-    Duration rto_min = milliseconds(200);      // deviation from RFC 6298 §2.4 (1 s), as Linux
-    Duration rto_max = seconds(120);           // as Linux; RFC 6298 §2.5 allows >= 60 s
-    Duration delayed_ack = milliseconds(40);   // RFC 9293 MUST-40: < 0.5 s
-    Duration time_wait = seconds(60);          // deviation from 2 MSL = 4 min, as Linux
-    Duration fin_wait_2 = seconds(60);         // orphaned FIN-WAIT-2, as Linux
+    Duration rto_initial = seconds(1);        // RFC 6298 §2.1
+    Duration rto_min = milliseconds(200);     // deviation from RFC 6298 §2.4 (1 s), as Linux
+    Duration rto_max = seconds(120);          // as Linux; RFC 6298 §2.5 allows >= 60 s
+    Duration delayed_ack = milliseconds(40);  // RFC 9293 MUST-40: < 0.5 s
+    Duration time_wait = seconds(60);         // deviation from 2 MSL = 4 min, as Linux
+    Duration fin_wait_2 = seconds(60);        // orphaned FIN-WAIT-2, as Linux
     Duration persist_max = seconds(120);
     Duration challenge_ack_interval = milliseconds(500);  // per connection (RFC 5961 §7)
-    Duration idle_timeout = {0};               // original's tcp_timeout; 0: off
-    std::uint8_t retries_1 = 3;                // R1 (RFC 9293 SHLD-10)
-    std::uint8_t retries_2 = 15;               // R2, as Linux: about 15 min (SHLD-11)
-    std::uint8_t syn_retries = 7;              // > 3 min of SYNs (RFC 9293 MUST-23)
-    std::uint8_t syn_ack_retries = 5;          // as Linux
-    std::uint16_t initial_window_segments = 10;  // RFC 6928
-    std::uint16_t mss_floor = 88;              // smallest MSS honoured from a peer
-    std::uint8_t window_shift = 7;             // offered; allows 8 MB windows
+    Duration idle_timeout = {0};                          // original's tcp_timeout; 0: off
+    std::uint8_t retries_1 = 3;                           // R1 (RFC 9293 SHLD-10)
+    std::uint8_t retries_2 = 15;                          // R2, as Linux: about 15 min (SHLD-11)
+    std::uint8_t syn_retries = 7;                         // > 3 min of SYNs (RFC 9293 MUST-23)
+    std::uint8_t syn_ack_retries = 5;                     // as Linux
+    std::uint16_t initial_window_segments = 10;           // RFC 6928
+    std::uint16_t mss_floor = 88;                         // smallest MSS honoured from a peer
+    std::uint8_t window_shift = 7;                        // offered; allows 8 MB windows
     enum class Use : std::uint8_t { off, on };
     Use timestamps = Use::on;
     Use selective_ack = Use::on;

@@ -14,8 +14,8 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// RFC 9293 §3.10.7.4: only a segment that is not older than the last one may set the window. One that
-// acknowledges more is newer also when it carries a retransmission, whose number is lower.
+// RFC 9293 §3.10.7.4: only a segment that is not older than the last one may set the window. One
+// that acknowledges more is newer also when it carries a retransmission, whose number is lower.
 void update_send_window(Tcb& tcb, const wire::Segment& seg, std::uint32_t window) {
     const bool newer = tcb.snd.wl1 < seg.seq || tcb.snd.wl2 < seg.ack ||
                        (tcb.snd.wl1 == seg.seq && tcb.snd.wl2 == seg.ack);
@@ -60,8 +60,7 @@ void advance_una(Arrival& a) {
     if (((old.raw ^ a.seg.ack.raw) >> 30) != 0) fold_totals(tcb);
     if (tcb.recovery != kNoIndex) advance(a.env.recoveries[tcb.recovery], a.seg.ack);
     // As in Linux, MSG_MORE holds back until the next ACK, TCP_CORK for as long as it is set.
-    tcb.pending.loosen =
-        tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
+    tcb.pending.loosen = tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
     if (tcb.flags.send_urgent && tcb.send_up <= a.seg.ack) tcb.flags.send_urgent = false;
     sample_rtt(a, repairing);
     tcb.retransmissions = 0;

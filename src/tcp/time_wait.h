@@ -11,15 +11,15 @@
 namespace mtcp::tcp {
 
 struct TimeWait {
-    wire::FlowKey key;             // 36 bytes
+    wire::FlowKey key;  // 36 bytes
     wire::SequenceNumber snd_nxt;
     wire::SequenceNumber rcv_nxt;
     std::uint32_t ts_recent;
-    std::uint32_t ts_offset;       // added to our clock to make TSval
-    std::uint32_t expires_ms;      // milliseconds since 0
-    std::uint16_t window;          // as last advertised, scaled for the header
-    std::uint8_t timestamps;       // 0, 1
-    std::uint8_t acks_sent;        // duplicates answered; limits reply loops
+    std::uint32_t ts_offset;   // added to our clock to make TSval
+    std::uint32_t expires_ms;  // milliseconds since 0
+    std::uint16_t window;      // as last advertised, scaled for the header
+    std::uint8_t timestamps;   // 0, 1
+    std::uint8_t acks_sent;    // duplicates answered; limits reply loops
 };
 static_assert(sizeof(TimeWait) <= 64);
 

@@ -25,7 +25,8 @@ using socket::Application;
 using socket::Descriptor;
 using socket::DescriptorKind;
 
-constexpr int kReceiveFlags = MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
+constexpr int kReceiveFlags =
+    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
 constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR;
 
 bool is_named(const Descriptor& d) {
@@ -72,7 +73,8 @@ long Calls::name(Application& app, long id) {
     return -EMFILE;
 }
 
-// --- life -----------------------------------------------------------------------------------------
+// --- life
+// -----------------------------------------------------------------------------------------
 
 long Calls::socket(int domain, int type, int protocol) {
     if (domain != AF_INET) return -EAFNOSUPPORT;
@@ -149,7 +151,8 @@ long Calls::pipe(int fds[2]) {
     return 0;
 }
 
-// --- bytes ----------------------------------------------------------------------------------------
+// --- bytes
+// ----------------------------------------------------------------------------------------
 
 long Calls::receive(int fd, std::span<const iovec> buffers, int flags) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
@@ -167,7 +170,8 @@ long Calls::send(int fd, std::span<const iovec> buffers, int flags) {
     });
 }
 
-// --- options --------------------------------------------------------------------------------------
+// --- options
+// --------------------------------------------------------------------------------------
 
 long Calls::get_flags(int fd) {
     return with(fd, [](Application&, Descriptor& d) -> long {
@@ -199,11 +203,13 @@ long Calls::get_option(int fd, int level, int name, void* value, socklen_t* leng
 long Calls::set_option(int fd, int level, int name, const void* value, socklen_t length) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         if (value == nullptr && length != 0) return -EFAULT;
-        return socket::set_option(app, d, level, name, {static_cast<const std::byte*>(value), length});
+        return socket::set_option(app, d, level, name,
+                                  {static_cast<const std::byte*>(value), length});
     });
 }
 
-// --- events ---------------------------------------------------------------------------------------
+// --- events
+// ---------------------------------------------------------------------------------------
 
 long Calls::poll(std::span<pollfd> entries, int timeout_ms) {
     Engine::Entry entry(engine_);
@@ -217,7 +223,8 @@ long Calls::poll(std::span<pollfd> entries, int timeout_ms) {
                         .found = 0});
     }
     const long found = socket::poll(entry.app(), ours, timeout_ms);
-    for (std::size_t i = 0; i < ours.size(); ++i) entries[i].revents = ours[i].found;
+    for (std::size_t i = 0; i < ours.size(); ++i)
+        entries[i].revents = ours[i].found;
     return found;
 }
 

@@ -17,7 +17,7 @@
 namespace mtcp::conformance {
 
 class Calls {
-public:
+  public:
     explicit Calls(Engine& engine) : engine_(engine) {}
 
     [[nodiscard]] long socket(int domain, int type, int protocol);
@@ -45,7 +45,7 @@ public:
 
     [[nodiscard]] bool is_ours(int fd) const { return descriptors_.find(fd) != kNoIndex; }
 
-private:
+  private:
     // Calls `act(app, descriptor)`, or answers -EBADF.
     template <typename Act>
     [[nodiscard]] long with(int fd, Act&& act);

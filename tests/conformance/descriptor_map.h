@@ -11,7 +11,7 @@
 namespace mtcp::conformance {
 
 class DescriptorMap {
-public:
+  public:
     DescriptorMap() = default;
     DescriptorMap(const DescriptorMap&) = delete;
     DescriptorMap& operator=(const DescriptorMap&) = delete;
@@ -25,7 +25,7 @@ public:
         return found == ids_.end() ? kNoIndex : found->second;
     }
 
-private:
+  private:
     std::map<int, std::uint32_t> ids_;
 };
 

@@ -2,8 +2,12 @@
 // Virtual time for packetdrill: who may run, and when the clock moves.
 #include "tests/conformance/engine.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "tests/conformance/departing_packet.h"
@@ -62,10 +66,12 @@ void Engine::depart(std::span<const std::byte> packet, Instant when) {
     departures_.push_back({when, {packet.begin(), packet.end()}});
 }
 
-// --- time -----------------------------------------------------------------------------------------
+// --- time
+// -----------------------------------------------------------------------------------------
 
 void Engine::settle() {
-    while (world_.next() <= world_.now()) static_cast<void>(world_.advance(world_.now()));
+    while (world_.next() <= world_.now())
+        static_cast<void>(world_.advance(world_.now()));
 }
 
 Instant Engine::next_event() const {
@@ -99,6 +105,7 @@ Instant Engine::read_clock() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (caller_ == Caller::awake) {  // everybody else waits for this
         caller_ = Caller::away;
+        caller_returned_ = true;
         changed_.notify_all();
     } else {
         pass_time_until(world_.now() + microseconds(1));
@@ -106,12 +113,30 @@ Instant Engine::read_clock() {
     return world_.now();
 }
 
+// The result of a blocking call (a descriptor) is of use to later steps of the script once
+// packetdrill's other thread has stored it, which needs the lock that packetdrill gives up to
+// sleep. That thread then sleeps: the sign by which packetdrill, too, knows that a call blocks.
+void Engine::let_caller_file_its_result() {
+    if (!caller_returned_.exchange(false)) return;
+    const std::string path = "/proc/self/task/" + std::to_string(caller_thread_.load()) + "/stat";
+    while (true) {
+        std::ifstream file(path);
+        std::string line;
+        std::getline(file, line);
+        const std::size_t name_end = line.rfind(") ");
+        if (name_end == std::string::npos || line[name_end + 2] == 'S') return;
+        std::this_thread::yield();
+    }
+}
+
 void Engine::sleep(Duration span) {
+    if (on_main_thread()) let_caller_file_its_result();
     const std::lock_guard<std::mutex> lock(mutex_);
     pass_time_until(world_.now() + span);
 }
 
-// --- packets --------------------------------------------------------------------------------------
+// --- packets
+// --------------------------------------------------------------------------------------
 
 void Engine::inject(std::span<const std::byte> packet) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -134,7 +159,8 @@ bool Engine::next_departure(Departure& departure) {
     return true;
 }
 
-// --- blocking -------------------------------------------------------------------------------------
+// --- blocking
+// -------------------------------------------------------------------------------------
 
 socket::Driver::Wake Engine::wait(Instant deadline) {
     using Wake = socket::Driver::Wake;
@@ -144,6 +170,7 @@ socket::Driver::Wake Engine::wait(Instant deadline) {
     if (world_.now() >= deadline) return Wake::deadline;
     caller_deadline_ = deadline;
     caller_saw_ = world_.steps();
+    caller_thread_ = ::gettid();
     caller_ = Caller::asleep;
     changed_.notify_all();
     changed_.wait(mutex_, [this] { return caller_ == Caller::awake; });

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole stack in virtual time inside packetdrill's process.
 //
-// Packetdrill has two threads: the main one sends and expects packets; a call that may block runs on
-// the other, which also waits for the moment of that call. Only one of them is ever inside the
+// Packetdrill has two threads: the main one sends and expects packets; a call that may block runs
+// on the other, which also waits for the moment of that call. Only one of them is ever inside the
 // engine. Time passes when one of them sleeps, reads the clock or waits for a packet, and never
-// between the moment a blocked call is satisfied and the moment its thread has read the clock: so the
-// times of blocking calls are exact.
+// between the moment a blocked call is satisfied and the moment its thread has read the clock: so
+// the times of blocking calls are exact.
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -38,14 +41,14 @@ struct Departure {
 };
 
 class Engine {
-public:
+  public:
     // Made on packetdrill's main thread.
     explicit Engine(const Addresses& addresses);
 
     // One call of either thread into the stack. Made with the first of them: by then the script has
     // set the sysctls that the configuration is read from.
     class Entry {
-    public:
+      public:
         explicit Entry(Engine& engine) : engine_(engine), lock_(engine.mutex_) { engine_.start(); }
         // What the call caused happens now.
         ~Entry() { engine_.settle(); }
@@ -53,7 +56,7 @@ public:
         Entry& operator=(const Entry&) = delete;
         [[nodiscard]] socket::Application& app() { return engine_.host_->application(); }
 
-    private:
+      private:
         Engine& engine_;
         std::lock_guard<std::mutex> lock_;
     };
@@ -62,10 +65,11 @@ public:
     // The next packet; time passes until there is one. False: there will never be one.
     [[nodiscard]] bool next_departure(Departure& departure);
     void sleep(Duration span);
-    // A microsecond passes whenever somebody asks, or a loop that waits for a moment would never end.
+    // A microsecond passes whenever somebody asks, or a loop that waits for a moment would never
+    // end.
     [[nodiscard]] Instant read_clock();
 
-private:
+  private:
     // Where the thread of blocking calls is.
     enum class Caller : std::uint8_t {
         away,    // not in a call that had to wait
@@ -78,6 +82,7 @@ private:
     void pass_time_until(Instant limit);
     [[nodiscard]] Instant next_event() const;
     void let_caller_look();
+    void let_caller_file_its_result();
     [[nodiscard]] bool on_main_thread() const { return std::this_thread::get_id() == main_thread_; }
     [[nodiscard]] socket::Driver::Wake wait(Instant deadline);
     [[nodiscard]] socket::Driver::Wake wait_on_main_thread(Instant deadline);
@@ -95,6 +100,8 @@ private:
     Caller caller_ = Caller::away;
     Instant caller_deadline_ = kNever;
     std::uint64_t caller_saw_ = 0;  // steps of the world when it last looked
+    std::atomic<pid_t> caller_thread_{0};
+    std::atomic<bool> caller_returned_{false};  // and packetdrill may not know its result yet
 };
 
 }  // namespace mtcp::conformance

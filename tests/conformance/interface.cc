@@ -52,7 +52,9 @@ void fill_life(PacketdrillInterface& t) {
     t.bind = [](void* self, int fd, const sockaddr* address, socklen_t length) {
         return answer(calls(self).bind(fd, address, length));
     };
-    t.listen = [](void* self, int fd, int backlog) { return answer(calls(self).listen(fd, backlog)); };
+    t.listen = [](void* self, int fd, int backlog) {
+        return answer(calls(self).listen(fd, backlog));
+    };
     t.accept = [](void* self, int fd, sockaddr* address, socklen_t* length) {
         return answer(calls(self).accept(fd, address, length));
     };
@@ -82,8 +84,7 @@ void fill_bytes(PacketdrillInterface& t) {
         return receive(self, fd, data, size, flags);
     };
     t.recvmsg = [](void* self, int fd, msghdr* message, int flags) {
-        const long result = calls(self).receive(
-            fd, {message->msg_iov, message->msg_iovlen}, flags);
+        const long result = calls(self).receive(fd, {message->msg_iov, message->msg_iovlen}, flags);
         message->msg_namelen = 0;
         message->msg_controllen = 0;
         message->msg_flags = 0;
@@ -96,8 +97,8 @@ void fill_bytes(PacketdrillInterface& t) {
         return answer<ssize_t>(calls(self).send(fd, buffers_of(buffers, count), 0));
     };
     t.send = send;
-    t.sendto = [](void* self, int fd, const void* data, std::size_t size, int flags, const sockaddr*,
-                  socklen_t) { return send(self, fd, data, size, flags); };
+    t.sendto = [](void* self, int fd, const void* data, std::size_t size, int flags,
+                  const sockaddr*, socklen_t) { return send(self, fd, data, size, flags); };
     t.sendmsg = [](void* self, int fd, const msghdr* message, int flags) {
         return answer<ssize_t>(
             calls(self).send(fd, {message->msg_iov, message->msg_iovlen}, flags));
@@ -130,7 +131,8 @@ void fill_options(PacketdrillInterface& t) {
     t.getsockopt = [](void* self, int fd, int level, int name, void* value, socklen_t* length) {
         return answer(calls(self).get_option(fd, level, name, value, length));
     };
-    t.setsockopt = [](void* self, int fd, int level, int name, const void* value, socklen_t length) {
+    t.setsockopt = [](void* self, int fd, int level, int name, const void* value,
+                      socklen_t length) {
         return answer(calls(self).set_option(fd, level, name, value, length));
     };
     t.poll = [](void* self, pollfd* entries, nfds_t count, int timeout_ms) {

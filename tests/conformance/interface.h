@@ -28,8 +28,8 @@ struct PacketdrillInterface {
     ssize_t (*read)(void* self, int fd, void* data, std::size_t size);
     ssize_t (*readv)(void* self, int fd, const iovec* buffers, int count);
     ssize_t (*recv)(void* self, int fd, void* data, std::size_t size, int flags);
-    ssize_t (*recvfrom)(void* self, int fd, void* data, std::size_t size, int flags, sockaddr* address,
-                        socklen_t* length);
+    ssize_t (*recvfrom)(void* self, int fd, void* data, std::size_t size, int flags,
+                        sockaddr* address, socklen_t* length);
     ssize_t (*recvmsg)(void* self, int fd, msghdr* message, int flags);
 
     ssize_t (*write)(void* self, int fd, const void* data, std::size_t size);

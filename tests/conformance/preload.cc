@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls that packetdrill makes to the C library although a stack of its own is under test. When this
-// object is also preloaded (LD_PRELOAD) they arrive here. Nothing else depends on that.
+// Calls that packetdrill makes to the C library although a stack of its own is under test. When
+// this object is also preloaded (LD_PRELOAD) they arrive here. Nothing else depends on that.
 #include <dlfcn.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/times.h>
-#include <linux/sock_diag.h>
 
 #include <atomic>
 #include <cerrno>
@@ -45,8 +45,8 @@ Adapter* current_adapter() { return current.load(); }
 
 #define MTCP_EXPORT extern "C" __attribute__((visibility("default")))
 
-// `%{ assert tcpi_... }%` asks the kernel. Its structures may be longer than ours: the rest is 0, and
-// the length stays, since a shortened one is taken for a kernel that lacks the fields.
+// `%{ assert tcpi_... }%` asks the kernel. Its structures may be longer than ours: the rest is 0,
+// and the length stays, since a shortened one is taken for a kernel that lacks the fields.
 MTCP_EXPORT int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
     using mtcp::conformance::Adapter;
     Adapter* const adapter = mtcp::conformance::current_adapter();

@@ -66,7 +66,8 @@ constexpr Row kRows[] = {
     // Linux grows the send buffer as needed, up to the third number.
     {"tcp_wmem", 3,
      [](StackConfiguration& c, const Values& v) {
-         c.tcp.defaults.send_buffer = static_cast<std::uint32_t>(std::min<std::int64_t>(v[2], 4 << 20));
+         c.tcp.defaults.send_buffer =
+             static_cast<std::uint32_t>(std::min<std::int64_t>(v[2], 4 << 20));
      }},
 };
 
@@ -79,7 +80,8 @@ void read_sysctls(StackConfiguration& configuration) {
     for (const Row& row : kRows) {
         std::ifstream file("/proc/sys/net/ipv4/" + std::string(row.name));
         Values values;
-        for (std::int64_t value = 0; file >> value;) values.push_back(value);
+        for (std::int64_t value = 0; file >> value;)
+            values.push_back(value);
         if (values.size() >= row.values) row.set(configuration, values);
     }
 }

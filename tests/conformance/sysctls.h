@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scripts configure TCP by sysctls. They land in the network namespace that the script runs in, where
-// nobody but us reads them.
+// Scripts configure TCP by sysctls. They land in the network namespace that the script runs in,
+// where nobody but us reads them.
 #pragma once
 
 #include "stack/configuration.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same as C++, with the headers included by their longer name and the other way round.
-#include <mtcp/mtcp_epoll.h>
 #include <mtcp/mtcp_api.h>
+#include <mtcp/mtcp_epoll.h>
 
 #include <cstdio>
 

@@ -21,7 +21,7 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 23> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 25> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
@@ -43,7 +43,9 @@ constexpr std::array<std::string_view, 23> kLinuxOnly{"tcp_abc",
                                                       "tcp_slow_start_after_idle",
                                                       "tcp_tw_reuse",
                                                       "tcp_congestion_control",
-                                                      "tcp_syn_linear_timeouts"};
+                                                      "tcp_syn_linear_timeouts",
+                                                      "tcp_pacing_ca_ratio",
+                                                      "tcp_tso_win_divisor"};
 
 using Values = std::vector<std::uint32_t>;
 using Setter = std::function<void(LadderConfiguration&, const Values&)>;

@@ -145,6 +145,8 @@ def missing_interface_is_named(kind):
 def program_for_the_original_api_serves_curl(kind):
     """Built as the original's examples are, against an installed tree, knowing nothing of this one."""
     need("cc", "cmake", "pkg-config", "curl")
+    if not list(sandbox.BUILD.glob("libmtcp.so*")):
+        raise sandbox.Skip("the library is not built whole")
     tree = WORK / "tree"
     source = sandbox.ROOT / "apps" / "example" / "page_server.c"
     sh("cmake", "--install", str(sandbox.BUILD), "--prefix", str(tree))

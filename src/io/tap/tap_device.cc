@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "io/tap/holder.h"
 #include "io/tap/kernel_side.h"
 #include "io/tap/tap_queue.h"
 
@@ -43,7 +44,9 @@ Problem cannot_attach(const std::string& name, int error) {
     if (error == EPERM) {
         problem.mend = "run as root, or grant CAP_NET_ADMIN";
     } else if (error == EBUSY) {
-        problem.mend = "another process holds it: stop that one, or choose another name";
+        const std::string holder = find_tap_holder(name);
+        problem.mend = (holder.empty() ? std::string("another process") : holder) +
+                       " holds it: stop that one, or choose another name";
     } else if (error == EINVAL) {
         problem.mend =
             "an interface of another kind has this name: choose another one, or recreate it "
@@ -89,6 +92,7 @@ Result<int, Problem> attach(std::string& name, TapKind kind, std::size_t index) 
     int header_size = 10;  // struct virtio_net_hdr; a persistent interface may remember another
     static_cast<void>(::ioctl(descriptor, TUNSETVNETHDRSZ, &header_size));
     name = request.ifr_name;
+    close_in_forked_child(descriptor);
     return descriptor;
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "io/tap/holder.h"
 
 namespace mtcp::io {
 namespace {
@@ -84,7 +85,10 @@ std::unique_ptr<TapQueue> TapQueue::make(int descriptor, const TapConfig& config
     return queue;
 }
 
-TapQueue::~TapQueue() { static_cast<void>(::close(descriptor_)); }
+TapQueue::~TapQueue() {
+    forget_descriptor(descriptor_);
+    static_cast<void>(::close(descriptor_));
+}
 
 std::byte* TapQueue::buffer(std::uint32_t index) const {
     return region_.data() + std::size_t{index} * kStride + kBefore;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole core with its application side, in virtual time, for tests: connections to an own address,
-// so that both ends, the network layer and the loopback interface take part.
+// A whole core with its application side, in virtual time, for tests: connections to an own
+// address, so that both ends, the network layer and the loopback interface take part.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -48,11 +48,12 @@ std::uint32_t half_of_flight(const Tcb& tcb, std::uint32_t flight) {
 
 void grow_window(Tcb& tcb, const AckContext& ack) {
     if (tcb.cwnd >= kWindowMax || !was_used(tcb, ack)) return;
-    // What duplicates told of has let new data out already (RFC 3042), or was counted out of the pipe.
+    // What duplicates told of has let new data out already (RFC 3042), or was counted out of the
+    // pipe.
     const std::uint32_t delivered = ack.acked - ack.reported;
     if (tcb.cwnd < tcb.ssthresh) {
-        // RFC 3465 §2.2, §2.3: counting bytes makes ACK division useless; one segment an ACK after a
-        // time-out.
+        // RFC 3465 §2.2, §2.3: counting bytes makes ACK division useless; one segment an ACK after
+        // a time-out.
         const std::uint32_t limit = (tcb.phase == Phase::loss ? 1 : kSlowStartLimit) * tcb.mss;
         tcb.cwnd += delivered < limit ? delivered : limit;
         return;

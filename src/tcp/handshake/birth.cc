@@ -89,7 +89,8 @@ void become_established(const Environment& env, Tcb& tcb, Reaction& reaction, In
     tcb.small_end = tcb.snd.una;
     tcb.progress_ms = to_ms(now);
     tcb.soft_error = 0;
-    // Simultaneous open: both of the peer's segments came before our SYN-ACK left; an ACK is left to say.
+    // Simultaneous open: both of the peer's segments came before our SYN-ACK left; an ACK is left
+    // to say.
     if (tcb.pending.syn) tcb.pending.ack = true;
     tcb.pending.syn = false;
     transition(tcb, State::established);

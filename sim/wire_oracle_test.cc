@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The oracle of the wire must be able to fail: one test for each thing it forbids.
+#include "sim/wire_oracle.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "wire/big_endian.h"
+#include "wire/checksum.h"
+#include "wire/ipv4.h"
+
+namespace mtcp::sim {
+namespace {
+
+using wire::Flags;
+using wire::SequenceNumber;
+
+constexpr auto kA = wire::IpAddress::v4(0x0a000001);
+constexpr auto kB = wire::IpAddress::v4(0x0a000002);
+
+struct Sent {
+    Side from = Side::a;
+    std::uint8_t flags = Flags::ack;
+    std::uint32_t seq = 0;  // relative to 1000 at a, 2000 at b
+    std::uint32_t ack = 0;
+    std::uint16_t window = 1000;
+    std::string payload;
+};
+
+std::vector<std::byte> packet_of(const Sent& sent) {
+    const bool a = sent.from == Side::a;
+    wire::OutgoingSegment segment;
+    segment.seq = SequenceNumber{(a ? 1000u : 2000u) + sent.seq};
+    if ((sent.flags & Flags::ack) != 0)
+        segment.ack = SequenceNumber{(a ? 2000u : 1000u) + sent.ack};
+    segment.flags = {sent.flags};
+    segment.window = sent.window;
+    if ((sent.flags & Flags::syn) != 0) segment.options.mss = 100;
+    std::vector<std::byte> bytes(wire::kIpv4HeaderMin + wire::kTcpHeaderMax);
+    std::byte* const tcp = bytes.data() + wire::kIpv4HeaderMin;
+    const std::size_t header =
+        wire::emit_segment(segment, a ? 5000 : 80, a ? 80 : 5000, {tcp, wire::kTcpHeaderMax});
+    bytes.resize(wire::kIpv4HeaderMin + header);
+    for (const char c : sent.payload)
+        bytes.push_back(static_cast<std::byte>(c));
+    wire::emit_ipv4({.total_length = static_cast<std::uint16_t>(bytes.size()),
+                     .protocol = wire::kProtocolTcp,
+                     .source = a ? kA : kB,
+                     .destination = a ? kB : kA},
+                    bytes.data());
+    const std::span<std::byte> whole = std::span(bytes).subspan(wire::kIpv4HeaderMin);
+    const std::uint32_t pseudo = wire::pseudo_header_sum(
+        a ? kA : kB, a ? kB : kA, wire::kProtocolTcp, static_cast<std::uint32_t>(whole.size()));
+    wire::store_be16(whole.data() + 16, wire::finish(wire::checksum_add(pseudo, whole)));
+    return bytes;
+}
+
+class WireOracleTest : public testing::Test {
+  protected:
+    void send(const Sent& sent) { oracle_.on_sent(sent.from, packet_of(sent), World::kStart); }
+    void handshake() {
+        send({.flags = Flags::syn});
+        const Sent answer{.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1};
+        send(answer);
+        oracle_.on_delivered(Side::b, packet_of(answer), true, World::kStart);
+        send({.seq = 1, .ack = 1});
+    }
+    // What was found; empty: nothing.
+    [[nodiscard]] std::string found() const {
+        return findings_.none() ? "" : findings_.texts().front();
+    }
+
+    Findings findings_;
+    WireOracle oracle_{
+        findings_, io::Layer::ip, 1500, {WireOracle::Cookies::unused, WireOracle::Cookies::unused}};
+};
+
+TEST_F(WireOracleTest, LegalConversationPasses) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.from = Side::b, .seq = 1, .ack = 6, .window = 995});
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.flags = Flags::fin | Flags::ack, .seq = 6, .ack = 1});
+    send({.from = Side::b, .flags = Flags::fin | Flags::ack, .seq = 1, .ack = 7});
+    send({.seq = 7, .ack = 2});
+    EXPECT_EQ(found(), "");
+}
+
+TEST_F(WireOracleTest, AcknowledgementOfUnsentDataIsFound) {
+    handshake();
+    send({.from = Side::b, .seq = 1, .ack = 2});
+    EXPECT_NE(found().find("acknowledges what was never sent"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, AcknowledgementThatGoesBackIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.from = Side::b, .seq = 1, .ack = 6});
+    send({.from = Side::b, .seq = 1, .ack = 3, .window = 1010});
+    EXPECT_NE(found().find("goes back"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, ShrinkingWindowIsFound) {
+    handshake();
+    send({.from = Side::b, .seq = 1, .ack = 1, .window = 999});
+    EXPECT_NE(found().find("retreats by 1"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, ChangedByteIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.seq = 1, .ack = 1, .payload = "hullo"});
+    EXPECT_NE(found().find("changed"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, DataBeyondTheWindowIsFound) {
+    send({.flags = Flags::syn});
+    send({.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1, .window = 3});
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    EXPECT_NE(found().find("beyond the window by 2"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, DataBehindAHoleIsFound) {
+    handshake();
+    send({.seq = 10, .ack = 1, .payload = "hello"});
+    EXPECT_NE(found().find("hole"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, DataBehindAFinIsFound) {
+    handshake();
+    send({.flags = Flags::fin | Flags::ack, .seq = 1, .ack = 1});
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    EXPECT_NE(found().find("behind a FIN"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, SegmentsAboveTheMssAreFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = std::string(101, 'x')});
+    EXPECT_NE(found().find("MSS of 100"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, FlagsThatExcludeEachOtherAreFound) {
+    send({.flags = Flags::syn | Flags::fin});
+    EXPECT_NE(found().find("exclude"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, WrongChecksumIsFound) {
+    std::vector<std::byte> packet = packet_of({.flags = Flags::syn});
+    packet.back() ^= std::byte{1};
+    oracle_.on_sent(Side::a, packet, World::kStart);
+    EXPECT_NE(found().find("checksum"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, OutstandingDataIsKnownUntilItsAckIsDelivered) {
+    handshake();
+    EXPECT_FALSE(oracle_.has_outstanding(Side::a));
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    EXPECT_TRUE(oracle_.has_outstanding(Side::a));
+    const Sent ack{.from = Side::b, .seq = 1, .ack = 6};
+    send(ack);
+    oracle_.on_delivered(Side::b, packet_of(ack), true, World::kStart);
+    EXPECT_FALSE(oracle_.has_outstanding(Side::a));
+}
+
+}  // namespace
+}  // namespace mtcp::sim

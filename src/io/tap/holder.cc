@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking through /proc for the holder of an interface, and closing descriptors after a fork.
+#include "io/tap/holder.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cctype>
+#include <fstream>
+#include <memory>
+#include <mutex>
+
+namespace mtcp::io {
+namespace {
+
+constexpr std::size_t kGuardedMax = 1024;
+// Holds descriptor + 1; 0: free. Atomic, because the child of a fork may not take a lock.
+std::array<std::atomic<int>, kGuardedMax> guarded{};
+
+void close_all_in_child() {
+    for (std::atomic<int>& slot : guarded) {
+        const int held = slot.exchange(0);
+        if (held != 0) ::close(held - 1);
+    }
+}
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+// /proc/PID/fdinfo of a tun descriptor has the line "iff:<tab>NAME".
+bool holds(const std::string& pid, const std::string& line_wanted) {
+    const std::string folder = "/proc/" + pid + "/fdinfo";
+    const Directory descriptors(::opendir(folder.c_str()));
+    if (descriptors == nullptr) return false;
+    while (const dirent* entry = ::readdir(descriptors.get())) {
+        std::ifstream info(folder + "/" + entry->d_name);
+        for (std::string line; std::getline(info, line);) {
+            if (line == line_wanted) return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string find_tap_holder(const std::string& interface_name) {
+    const Directory processes(::opendir("/proc"));
+    if (processes == nullptr) return "";
+    while (const dirent* entry = ::readdir(processes.get())) {
+        const std::string pid = entry->d_name;
+        if (std::isdigit(static_cast<unsigned char>(pid[0])) == 0) continue;
+        if (!holds(pid, "iff:\t" + interface_name)) continue;
+        std::ifstream comm("/proc/" + pid + "/comm");
+        std::string command;
+        static_cast<void>(std::getline(comm, command));
+        return "pid " + pid + " (" + command + ")";
+    }
+    return "";
+}
+
+void close_in_forked_child(int descriptor) {
+    static std::once_flag once;
+    std::call_once(once, [] { ::pthread_atfork(nullptr, nullptr, close_all_in_child); });
+    for (std::atomic<int>& slot : guarded) {
+        int expected = 0;
+        if (slot.compare_exchange_strong(expected, descriptor + 1)) return;
+    }
+}
+
+void forget_descriptor(int descriptor) {
+    for (std::atomic<int>& slot : guarded) {
+        int expected = descriptor + 1;
+        if (slot.compare_exchange_strong(expected, 0)) return;
+    }
+}
+
+}  // namespace mtcp::io
