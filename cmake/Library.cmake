@@ -2,7 +2,7 @@
 # libmtcp.so and libmtcp.a out of all rooms; installation, pkg-config file, CMake package mtcp::mtcp.
 include(CMakePackageConfigHelpers)
 
-set(system_libraries "")
+set(system_libraries m)
 if(MTCP_WITH_AF_XDP)
     list(APPEND system_libraries xdp bpf)
 endif()
@@ -34,6 +34,9 @@ if(NOT MTCP_SANITIZE AND NOT MTCP_FUZZ)
     # An undefined symbol shall be our error, not the consumer's.
     target_link_options(mtcp_shared PRIVATE -Wl,-z,defs)
 endif()
+target_link_options(mtcp_shared PRIVATE
+    "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/libmtcp.map")
+set_target_properties(mtcp_shared PROPERTIES LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/libmtcp.map")
 
 install(TARGETS mtcp_shared mtcp_static EXPORT mtcpTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -348,6 +348,7 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
         EXPECT_EQ(socket::receive(*app, find(*app, id), socket::ByteCursor({&buffer, 1}), 0), 4);
         socket::close_stream(*app, find(*app, id), socket::CloseKind::orderly);
     }
+    app->run_stack();  // the last FIN leaves: nobody else runs an inline stack
     server.join();
     app.reset();
     (*stack)->stop_core(0);
