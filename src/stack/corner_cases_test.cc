@@ -325,6 +325,7 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
     ASSERT_TRUE(stack) << stack.error().text();
     constexpr int kConnections = 100;
     std::atomic<bool> listening{false};
+    std::atomic<bool> served{false};
     std::thread server([&] {
         auto app = start_application(**stack, 1);
         const long listener = socket::make_stream(*app);
@@ -332,6 +333,7 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
         EXPECT_EQ(socket::listen(*app, find(*app, listener), 16), 0);
         listening = true;
         EXPECT_EQ(echo_from_the_kernels_poll(*app, listener, kConnections), 0);
+        served = true;
         app.reset();
         (*stack)->stop_core(1);
     });
@@ -348,7 +350,11 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
         EXPECT_EQ(socket::receive(*app, find(*app, id), socket::ByteCursor({&buffer, 1}), 0), 4);
         socket::close_stream(*app, find(*app, id), socket::CloseKind::orderly);
     }
-    app->run_stack();  // the last FIN leaves: nobody else runs an inline stack
+    // Nobody else runs an inline stack: turns are needed until the last FIN has crossed.
+    while (!served) {
+        app->run_stack();
+        std::this_thread::yield();
+    }
     server.join();
     app.reset();
     (*stack)->stop_core(0);
