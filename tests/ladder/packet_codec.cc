@@ -2,6 +2,7 @@
 // Writing the packets a script sends, reading those it expects.
 #include "tests/ladder/packet_codec.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "wire/big_endian.h"
@@ -87,7 +88,7 @@ std::vector<std::byte> encode_tcp(const TcpSpec& tcp, const Flow& flow, const Po
     at[13] = static_cast<std::byte>(tcp.flags);
     store_be16(at + 14, tcp.window.value_or(0));
     store_be16(at + 18, tcp.urgent);
-    std::memcpy(at + wire::kTcpHeaderMin, options.data(), options.size());
+    std::copy(options.begin(), options.end(), at + wire::kTcpHeaderMin);
     for (std::uint32_t i = 0; i < tcp.payload; ++i)
         at[header + i] = pattern_byte(tcp.seq + i - 1);
     const std::uint32_t pseudo =
