@@ -32,6 +32,7 @@ struct server {
 static volatile sig_atomic_t done;
 static uint16_t port;
 static int max_sockets;
+static pthread_barrier_t all_listen;
 
 static void on_signal(int signal_number) {
     UNUSED(signal_number);
@@ -114,6 +115,8 @@ static void *serve(void *argument) {
     server->mctx = mtcp_create_context(server->core);
     if (server->mctx == NULL) {
         fprintf(stderr, "core %d: %s\n", server->core, mtcp_last_problem());
+        done = 1;
+        pthread_barrier_wait(&all_listen);
         return NULL;
     }
     server->pending = calloc((size_t)max_sockets, sizeof *server->pending);
@@ -122,6 +125,7 @@ static void *serve(void *argument) {
         perror("echo_server");
         done = 1;
     }
+    pthread_barrier_wait(&all_listen);
     while (!done) {
         int count = mtcp_epoll_wait(server->mctx, server->epoll, events, MAX_EVENTS, -1);
         int i;
@@ -159,10 +163,12 @@ int main(int argc, char **argv) {
     mtcp_getconf(&conf);
     max_sockets = conf.max_concurrency;
     mtcp_register_signal(SIGINT, on_signal);
+    pthread_barrier_init(&all_listen, NULL, (unsigned)cores + 1);
     for (i = 0; i < cores; i++) {
         servers[i].core = i;
         pthread_create(&threads[i], NULL, serve, &servers[i]);
     }
+    pthread_barrier_wait(&all_listen); /* whoever waits for the line may connect */
     printf("echo_server: port %u, %d core(s)\n", port, cores);
     fflush(stdout);
     for (i = 0; i < cores; i++) pthread_join(threads[i], NULL);

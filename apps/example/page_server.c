@@ -96,6 +96,8 @@ static void *serve(void *arg) {
     events = calloc(MAX_EVENTS, sizeof *events);
     listener = make_listener(mctx, ep);
     if (ep < 0 || !events || listener < 0) exit(EXIT_FAILURE);
+    printf("page_server: core %d listens\n", core);
+    fflush(stdout);
     while (!done[core]) {
         nevents = mtcp_epoll_wait(mctx, ep, events, MAX_EVENTS, -1);
         if (nevents < 0 && errno != EINTR) break;
@@ -130,8 +132,6 @@ int main(int argc, char **argv) {
         indices[i] = i;
         pthread_create(&threads[i], NULL, serve, &indices[i]);
     }
-    printf("page_server: %d cores\n", cores);
-    fflush(stdout);
     for (i = 0; i < cores; i++) pthread_join(threads[i], NULL);
     mtcp_destroy();
     return 0;

@@ -156,7 +156,7 @@ def program_for_the_original_api_serves_curl(kind):
     sh("cc", "-Wall", "-Werror", "-fgnu89-inline", str(source), "-o", "page_server", *flags, "-lpthread", env=environment)
     wire = make_wire(kind)
     os.environ["LD_LIBRARY_PATH"] = environment["LD_LIBRARY_PATH"]
-    running = wire.program("./page_server", "-N", "1", "-f", wire.write_configuration(), ready="1 cores")
+    running = wire.program("./page_server", "-N", "1", "-f", wire.write_configuration(), ready="core 0 listens")
     for _ in range(20):
         expect(curl(f"http://{wire.stack}/"), "<!doctype html><p>a program for the original API", "the page")
     expect(running.stop(signal.SIGINT), 0, "exit status")

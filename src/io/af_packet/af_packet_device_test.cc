@@ -43,7 +43,9 @@ std::vector<std::byte> tcp_frame(std::size_t payload) {
     return frame;
 }
 
-// Runs `body` in a thread that has moved to a namespace with the veth pair left0, right0.
+// Runs `body` in a thread that has moved to a namespace with the veth pair left0, right0. The first
+// of them to come up is told of its carrier a little later; until then the kernel swallows what it
+// sends. The last command waits for the lock under which that is settled.
 template <typename Body>
 void on_veth(Body body) {
     bool could = false;
@@ -51,7 +53,9 @@ void on_veth(Body body) {
         could = ::unshare(CLONE_NEWNET) == 0 &&
                 run("ip link add left0 type veth peer name right0 2>/dev/null && "
                     "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && "
-                    "ip link set left0 up && ip link set right0 up");
+                    "ip link set left0 up && ip link set right0 up && "
+                    "for i in $(seq 500); do ip link show left0 | grep -q 'state UP' && break; "
+                    "sleep 0.01; done && ip link set left0 up");
         if (could) body();
     }).join();
     if (!could) GTEST_SKIP() << "needs root, ip and veth";
