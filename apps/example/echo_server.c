@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* echo_server CONFIG PORT [CORES]: sends back what it receives. The shape of a program written for
  * mTCP: one thread and one context per core, each with its own listener and its own epoll. */
+#define _POSIX_C_SOURCE 200112L /* pthread_barrier_wait */
 #include <errno.h>
 #include <mtcp_api.h>
 #include <mtcp_epoll.h>

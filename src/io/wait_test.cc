@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -109,11 +110,16 @@ TEST_F(WaitUntil, TellsThatASignalInterruptedIt) {
     struct sigaction before = {};
     ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
     const pthread_t waiter = ::pthread_self();
+    std::atomic<bool> interrupted{false};
+    // One that came before the waiter slept would be in vain.
     std::thread signaller([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        ::pthread_kill(waiter, SIGUSR1);
+        while (!interrupted) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            ::pthread_kill(waiter, SIGUSR1);
+        }
     });
     EXPECT_EQ(wait_until(queues_, {}, kNow, kNow + seconds(20)), Woken::by_signal);
+    interrupted = true;
     signaller.join();
     ::sigaction(SIGUSR1, &before, nullptr);
 }
