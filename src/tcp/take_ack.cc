@@ -28,25 +28,27 @@ void update_send_window(Tcb& tcb, const wire::Segment& seg, std::uint32_t window
 
 // RFC 6298 §3, §4 with RFC 7323 §4. The timed segment gives microseconds; after a retransmission
 // only a timestamp can tell which copy was acknowledged.
-void sample_rtt(Arrival& a, bool repairing) {
+std::uint32_t sample_rtt(Arrival& a, bool repairing) {
     Tcb& tcb = a.tcb;
     const Configuration& configuration = a.env.configuration;
     if (tcb.flags.timing) {
-        if (a.seg.ack < tcb.timed_seq) return;
+        if (a.seg.ack < tcb.timed_seq) return 0;
         tcb.flags.timing = false;
-        take_rtt_sample(tcb, to_us(a.now) - tcb.timed_us, configuration);
+        const std::uint32_t rtt_us = to_us(a.now) - tcb.timed_us;
+        take_rtt_sample(tcb, rtt_us, configuration);
         tcb.backoff = 0;
-        return;
+        return rtt_us;
     }
-    if (!repairing || !tcb.flags.timestamps || !a.seg.options.timestamps) return;
+    if (!repairing || !tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
     const std::uint32_t rtt_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
-    if (rtt_ms > to_ms(configuration.rto_max)) return;  // nothing we sent
+    if (rtt_ms > to_ms(configuration.rto_max)) return 0;  // nothing we sent
     take_rtt_sample(tcb, rtt_ms * 1000, configuration);
     tcb.backoff = 0;
+    return rtt_ms * 1000;
 }
 
 // SND.UNA moves to SEG.ACK.
-void advance_una(Arrival& a) {
+void advance_una(Arrival& a, AckContext& ack) {
     Tcb& tcb = a.tcb;
     const SequenceNumber old = tcb.snd.una;
     const bool repairing =
@@ -62,7 +64,7 @@ void advance_una(Arrival& a) {
     // As in Linux, MSG_MORE holds back until the next ACK, TCP_CORK for as long as it is set.
     tcb.pending.loosen = tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
     if (tcb.flags.send_urgent && tcb.send_up <= a.seg.ack) tcb.flags.send_urgent = false;
-    sample_rtt(a, repairing);
+    ack.rtt_us = sample_rtt(a, repairing);
     tcb.retransmissions = 0;
     if (tcb.flags.user_timeout) tcb.progress_ms = to_ms(a.now);
     // RFC 6298 §5.2, §5.3.
@@ -90,6 +92,7 @@ void take_ack(Arrival& a) {
     AckContext ack;
     ack.flight_before = tcb.snd.nxt - tcb.snd.una;
     ack.acked = seg.ack - tcb.snd.una;
+    ack.phase_before = tcb.phase;
     // RFC 5681 §2: (a) data outstanding, (b) no text, (c) no SYN or FIN, (d) ACK and (e) window
     // unchanged.
     const bool repeats = ack.flight_before > 0 && ack.acked == 0 && seg.payload.empty() &&
@@ -97,7 +100,7 @@ void take_ack(Arrival& a) {
     update_send_window(tcb, seg, window);
     if (ack.acked > 0) {
         const std::uint32_t reported = reported_bytes(a.env, tcb);
-        advance_una(a);
+        advance_una(a, ack);
         const std::uint32_t left = tcb.recovery != kNoIndex ? reported_bytes(a.env, tcb) : 0;
         ack.reported = reported - left < ack.acked ? reported - left : ack.acked;
     }
@@ -134,6 +137,7 @@ void fold_totals(Tcb& tcb) {
     if (tcb.snd.una > tcb.counted_una) tcb.counted_una = lower(tcb.snd.una, tcb.snd.end);
     tcb.counted_nxt = tcb.rcv.nxt - (tcb.flags.fin_received ? 1u : 0u);
     if (tcb.snd.una > tcb.small_end) tcb.small_end = tcb.snd.una;
+    if (tcb.snd.una > tcb.reduced_until) tcb.reduced_until = tcb.snd.una - 1;
     if (tcb.phase < Phase::fast_recovery && tcb.snd.una > tcb.recover) {
         tcb.recover = tcb.snd.una - 1;
     }

@@ -152,10 +152,11 @@ struct alignas(kCacheLine) Tcb {
     wire::SequenceNumber counted_nxt;
     std::uint32_t total_retransmissions;  // segments
     std::uint32_t rtt_min_us;
-    wire::SequenceNumber stray_ack;    // SEG.ACK that pending.stray_reset answers
-    std::uint32_t acked_in_avoidance;  // bytes towards the next cwnd increase (RFC 3465)
-    std::uint32_t most_in_flight;      // bytes, in the round trip that ends when...
-    wire::SequenceNumber most_until;   // ...this is acknowledged (RFC 7661 §4.2)
+    wire::SequenceNumber stray_ack;      // SEG.ACK that pending.stray_reset answers
+    wire::SequenceNumber reduced_until;  // the window was reduced for marks below (RFC 3168 §6.1.2)
+    std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
+    std::uint32_t most_in_flight;        // bytes, in the round trip that ends when...
+    wire::SequenceNumber most_until;     // ...this is acknowledged (RFC 7661 §4.2)
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");

@@ -63,7 +63,7 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
         count(env, &Counters::segments_retransmitted);
         ++tcb.total_retransmissions;
     } else {
-        enter_loss(env, tcb);
+        enter_loss(env, tcb, now);
     }
     if (tcb.retransmissions < UINT8_MAX) ++tcb.retransmissions;
     if (tcb.unanswered_probes < UINT8_MAX) ++tcb.unanswered_probes;

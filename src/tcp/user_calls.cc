@@ -2,7 +2,7 @@
 // RFC 9293 §3.10.1 to §3.10.6: what the application asks for.
 #include <cerrno>
 
-#include "tcp/congestion/new_reno.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/connection.h"
 #include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
@@ -64,7 +64,7 @@ Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint,
     // The connection may have ended while the request was on its way.
     if (!can_send(tcb)) return reaction;
     if (tcb.snd.una == tcb.snd.nxt && tcb.snd.nxt == tcb.snd.end && bytes > 0) {
-        restart_after_idle(tcb, env.configuration, now);
+        congestion::on_idle_restart(env, tcb, now);
     }
     tcb.snd.end += bytes;
     tcb.flags.more_follows = hint == SendHint::more_follows;

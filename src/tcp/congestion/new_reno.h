@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much may be in flight: slow start and congestion avoidance (RFC 5681, with the byte counting
-// of RFC 3465 and the initial window of RFC 6928). What to send again is recovery's question.
+// Slow start and congestion avoidance of RFC 5681, with the byte counting of RFC 3465. Needs no
+// memory of its own: what the other algorithms do when they have none.
 #pragma once
 
 #include <cstdint>
 
-#include "base/time.h"
 #include "tcp/ack_context.h"
-#include "tcp/settings.h"
 #include "tcp/tcb.h"
 
-namespace mtcp::tcp {
+namespace mtcp::tcp::congestion {
 
-// Slow start does not end before the first loss.
-inline constexpr std::uint32_t kSsthreshInitial = 0x7fff'ffff;
+inline constexpr std::uint32_t kWindowMax = 0x3fff'ffff;  // RFC 7323 §2.3: 1 GiB
 
-[[nodiscard]] std::uint32_t initial_window(const Configuration& configuration, std::uint16_t mss);
+// A window that was not used has not been tested: it must not grow (RFC 7661 §4.3 says why).
+[[nodiscard]] bool was_used(Tcb& tcb, const AckContext& ack);
+
+namespace new_reno {
+
 // RFC 5681 §3.1, equation (4).
-[[nodiscard]] std::uint32_t half_of_flight(const Tcb& tcb, std::uint32_t flight);
+[[nodiscard]] std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight);
 // New data was acknowledged outside of fast recovery.
-void grow_window(Tcb& tcb, const AckContext& ack);
-// RFC 5681 §4.1: data is about to be sent after a pause longer than an RTO.
-void restart_after_idle(Tcb& tcb, const Configuration& configuration, Instant now);
+void grow(Tcb& tcb, const AckContext& ack);
 
-}  // namespace mtcp::tcp
+}  // namespace new_reno
+}  // namespace mtcp::tcp::congestion

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "tcp/congestion/new_reno.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/path/mss.h"
 #include "tcp/receive/ack_policy.h"
@@ -56,8 +56,9 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
     // The window field of a SYN is not scaled (RFC 7323 §2.2).
     tcb.rcv.wnd = tcb.settings.receive_buffer < 0xffff ? tcb.settings.receive_buffer : 0xffff;
     tcb.rto_us = static_cast<std::uint32_t>(env.configuration.rto_initial.microseconds());
-    tcb.ssthresh = kSsthreshInitial;
-    tcb.cwnd = initial_window(env.configuration, tcb.mss);
+    tcb.ssthresh = congestion::kSsthreshInitial;
+    tcb.cwnd = congestion::initial_window(env.configuration, tcb.mss);
+    tcb.reduced_until = tcb.iss;
     tcb.progress_ms = to_ms(now);
     tcb.last_received_ms = to_ms(now);
     tcb.last_sent_ms = to_ms(now);
@@ -75,10 +76,9 @@ void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& opt
     update_effective_mss(tcb);
 }
 
-void become_established(const Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
+void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     disarm(tcb, Timer::retransmit);
-    // RFC 5681 §3.1: one segment if the SYN or its answer was lost.
-    tcb.cwnd = tcb.retransmissions > 0 ? tcb.mss : initial_window(env.configuration, tcb.mss);
+    congestion::begin(env, tcb, now);
     if (tcb.retransmissions > 0 && tcb.srtt_us == 0) tcb.rto_us = kRtoAfterLostSynUs;
     tcb.retransmissions = 0;
     tcb.backoff = 0;

@@ -21,7 +21,7 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
 void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& options);
 
 // Our SYN was acknowledged: ESTABLISHED (or FIN-WAIT-1 if the application already shut down).
-void become_established(const Environment& env, Tcb& tcb, Reaction& reaction, Instant now);
+void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant now);
 
 // Copies of Settings that the hot lines keep.
 void mirror_settings(Tcb& tcb);

@@ -2,7 +2,7 @@
 // Phases of loss recovery.
 #include "tcp/recovery/loss_recovery.h"
 
-#include "tcp/congestion/new_reno.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
 #include "tcp/timers.h"
 
@@ -23,15 +23,16 @@ bool loss_is_proven(const Environment& env, const Tcb& tcb) {
     return has_scoreboard(tcb) && env.recoveries[tcb.recovery].lost_below > tcb.snd.una;
 }
 
-void enter_fast_recovery(const Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
+void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
     tcb.phase = Phase::fast_recovery;
     tcb.recover = tcb.snd.nxt;
     tcb.high_rxt = tcb.snd.una;
-    tcb.ssthresh = half_of_flight(tcb, ack.flight_before);
+    congestion::on_loss(env, tcb, ack.flight_before, now);
     // Without SACK every duplicate is a segment that left the network: the window is inflated by it
     // (RFC 6582 §3.2). With SACK the pipe is counted instead (RFC 6675 §5).
-    tcb.cwnd = has_scoreboard(tcb) ? tcb.ssthresh : tcb.ssthresh + kDupThresh * tcb.mss;
-    tcb.acked_in_avoidance = 0;
+    if (!congestion::governs_recovery(tcb)) {
+        tcb.cwnd = has_scoreboard(tcb) ? tcb.ssthresh : tcb.ssthresh + kDupThresh * tcb.mss;
+    }
     tcb.pending.retransmit = true;
     tcb.pending.rescue = has_scoreboard(tcb);
     arm_retransmission(tcb, env.configuration.rto_max, now);
@@ -39,8 +40,8 @@ void enter_fast_recovery(const Environment& env, Tcb& tcb, const AckContext& ack
 }
 
 // RFC 6582 §3.2 step 3, full acknowledgment.
-void leave_recovery(const Environment& env, Tcb& tcb) {
-    if (tcb.phase == Phase::fast_recovery) {
+void leave_recovery(Environment& env, Tcb& tcb, Instant now) {
+    if (tcb.phase == Phase::fast_recovery && !congestion::governs_recovery(tcb)) {
         if (has_scoreboard(tcb)) {
             tcb.cwnd = tcb.ssthresh;
         } else {
@@ -54,6 +55,7 @@ void leave_recovery(const Environment& env, Tcb& tcb) {
     tcb.pending.rescue = false;
     const bool more_sacked = has_scoreboard(tcb) && env.recoveries[tcb.recovery].count > 0;
     tcb.phase = more_sacked ? Phase::disorder : Phase::open;
+    congestion::on_recovered(env, tcb, now);
 }
 
 void on_ack_in_fast_recovery(const Environment& env, Tcb& tcb, const AckContext& ack) {
@@ -62,11 +64,12 @@ void on_ack_in_fast_recovery(const Environment& env, Tcb& tcb, const AckContext&
         const bool nothing_sacked = !sack || env.recoveries[tcb.recovery].count == 0;
         // RFC 6582 §3.2 step 3: the next hole begins right here.
         if (nothing_sacked && tcb.snd.una >= tcb.high_rxt) tcb.pending.retransmit = true;
-        if (sack) return;
+        if (sack || congestion::governs_recovery(tcb)) return;
         const std::uint32_t deflated = tcb.cwnd > ack.acked ? tcb.cwnd - ack.acked : 0;
         tcb.cwnd = ack.acked >= tcb.mss ? deflated + tcb.mss : deflated;
         if (tcb.cwnd < tcb.mss) tcb.cwnd = tcb.mss;
-    } else if (!sack && ack.duplicate == AckContext::Duplicate::yes) {
+    } else if (!sack && !congestion::governs_recovery(tcb) &&
+               ack.duplicate == AckContext::Duplicate::yes) {
         tcb.cwnd += tcb.mss;
     }
 }
@@ -95,23 +98,21 @@ std::uint32_t take_sack(Environment& env, Tcb& tcb, const wire::Options& options
     return fresh;
 }
 
-void recover_on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
+namespace {
+
+// Moves the phase on.
+void judge(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
     if (ack.acked > 0) tcb.high_rxt = higher(tcb.high_rxt, tcb.snd.una);
     if (has_scoreboard(tcb)) update_lost(env.recoveries[tcb.recovery], tcb.snd.una, tcb.mss);
     const bool in_repair = tcb.phase == Phase::fast_recovery || tcb.phase == Phase::loss;
     if (in_repair && tcb.snd.una < tcb.recover) {
-        if (tcb.phase == Phase::fast_recovery) {
-            on_ack_in_fast_recovery(env, tcb, ack);
-        } else if (ack.acked > 0) {
-            grow_window(tcb, ack);
-        }
+        if (tcb.phase == Phase::fast_recovery) on_ack_in_fast_recovery(env, tcb, ack);
         return;
     }
     if (in_repair) {
-        leave_recovery(env, tcb);
+        leave_recovery(env, tcb, now);
     } else if (ack.acked > 0) {
         tcb.dup_acks = 0;
-        grow_window(tcb, ack);
     }
     if (ack.duplicate == AckContext::Duplicate::yes && tcb.dup_acks < UINT8_MAX) ++tcb.dup_acks;
     if (loss_is_proven(env, tcb)) {
@@ -123,16 +124,21 @@ void recover_on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant n
     release_idle_scoreboard(env, tcb);
 }
 
-void enter_loss(Environment& env, Tcb& tcb) {
-    // RFC 5681 §3.1: ssthresh is set once per loss, not again by further time-outs of one segment.
-    if (tcb.retransmissions == 0) {
-        tcb.ssthresh = half_of_flight(tcb, tcb.snd.nxt - tcb.snd.una);
-    } else if (has_scoreboard(tcb)) {
+}  // namespace
+
+void recover_on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
+    judge(env, tcb, ack, now);
+    congestion::on_ack(env, tcb, ack, now);
+}
+
+void enter_loss(Environment& env, Tcb& tcb, Instant now) {
+    const bool first = tcb.retransmissions == 0;
+    congestion::on_timeout(env, tcb,
+                           first ? congestion::Timeout::first : congestion::Timeout::repeated, now);
+    if (!first && has_scoreboard(tcb)) {
         // A second time-out: the receiver may have thrown away what it reported (RFC 2018 §8).
         reset(env.recoveries[tcb.recovery], tcb.snd.una);
     }
-    tcb.cwnd = tcb.mss;
-    tcb.acked_in_avoidance = 0;
     tcb.dup_acks = 0;
     tcb.pending.rescue = false;
     resend_all(tcb);

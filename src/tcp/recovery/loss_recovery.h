@@ -23,10 +23,10 @@ namespace mtcp::tcp {
 // if needed; without one recovery goes on as if SACK had not been agreed. Returns newly SACKed
 // bytes.
 std::uint32_t take_sack(Environment& env, Tcb& tcb, const wire::Options& options);
-// SND.UNA advanced or a duplicate came: moves the phase on and lets congestion control adapt.
+// SND.UNA advanced or a duplicate came: moves the phase on, then congestion control adapts.
 void recover_on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
 // The retransmission timer expired, for the first or a further time (RFC 5681 §3.1, RFC 6675 §5.1).
-void enter_loss(Environment& env, Tcb& tcb);
+void enter_loss(Environment& env, Tcb& tcb, Instant now);
 // Segments were too big for the path: all must go again, but nothing says congestion.
 void resend_all(Tcb& tcb);
 
