@@ -54,14 +54,6 @@ bool AddressTable::is_on_interface(const wire::IpAddress& address, std::size_t i
     return false;
 }
 
-bool AddressTable::is_valid_source(std::uint32_t v4, InterfaceKind link) const {
-    const AddressKind kind_of_source = kind_v4(v4);
-    if (link == InterfaceKind::loopback) return kind_of_source == AddressKind::own;
-    // RFC 1122 §3.2.1.3: {0, host} only while a host learns its address; RFC 1112 §4: class E.
-    return kind_of_source == AddressKind::other && v4 >> 24 != 0 && !is_loopback(v4) &&
-           v4 >> 28 != 0xf;
-}
-
 wire::IpAddress AddressTable::source_for(const wire::IpAddress& next_hop,
                                          std::size_t interface) const {
     const OwnAddress* of_interface = nullptr;

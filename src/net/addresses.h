@@ -40,7 +40,13 @@ class AddressTable {
     // ARP answers only for the addresses of the interface asked on.
     [[nodiscard]] bool is_on_interface(const wire::IpAddress& address, std::size_t interface) const;
     // May a packet from the wire carry this source? On a loopback interface own addresses may.
-    [[nodiscard]] bool is_valid_source(std::uint32_t v4, InterfaceKind link) const;
+    [[nodiscard]] bool is_valid_source(std::uint32_t v4, InterfaceKind link) const {
+        const AddressKind kind_of_source = kind_v4(v4);
+        if (link == InterfaceKind::loopback) return kind_of_source == AddressKind::own;
+        // RFC 1122 §3.2.1.3: {0, host} only while a host learns its address; RFC 1112 §4: class E.
+        return kind_of_source == AddressKind::other && v4 >> 24 != 0 && !is_loopback(v4) &&
+               v4 >> 28 != 0xf;
+    }
     // 127.0.0.0/8 never comes from a wire, even where it is ours (RFC 1122 §3.2.1.3 (g)).
     [[nodiscard]] static bool is_loopback(std::uint32_t v4) { return v4 >> 24 == 127; }
     // The address to speak from to `next_hop`: one whose prefix contains it, else the interface's

@@ -132,9 +132,7 @@ void Neighbours::arm(Neighbour& record, Instant at) {
     sweep_next_ = earlier(sweep_next_, at);
 }
 
-Neighbours::Use Neighbours::use(std::uint16_t index, Instant now) {
-    Neighbour& record = records_[index];
-    record.in_use = 1;
+Neighbours::Use Neighbours::use_doubtful(Neighbour& record, Instant now) {
     switch (record.state) {
         case NeighbourState::permanent:
         case NeighbourState::probing: return Use::transmit;

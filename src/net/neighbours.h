@@ -94,7 +94,14 @@ class Neighbours {
         park_and_ask,  // and send a broadcast request
         refuse,        // too many neighbours are being asked for
     };
-    [[nodiscard]] Use use(std::uint16_t index, Instant now);
+    [[nodiscard]] Use use(std::uint16_t index, Instant now) {
+        Neighbour& record = records_[index];
+        record.in_use = 1;
+        const bool known =
+            record.state == NeighbourState::permanent || record.state == NeighbourState::probing ||
+            (record.state == NeighbourState::reachable && now - record.confirmed <= kReachableTime);
+        return known ? Use::transmit : use_doubtful(record, now);
+    }
 
     // Somebody says who has an address. What follows:
     enum class Learned : std::uint8_t {
@@ -119,6 +126,7 @@ class Neighbours {
     [[nodiscard]] std::size_t used() const { return used_; }
 
   private:
+    [[nodiscard]] Use use_doubtful(Neighbour& record, Instant now);
     [[nodiscard]] std::size_t home(std::uint8_t interface, const wire::IpAddress& address) const;
     void insert(std::uint16_t index);
     void erase(std::uint16_t index);

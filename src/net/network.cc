@@ -87,6 +87,9 @@ void Network::attach(std::size_t interface, io::Queue& queue) {
 
 Verdict Network::input(std::size_t interface, const io::Frame& frame, Instant now, Inbound& tcp,
                        PathErrorNotice& notice) {
+    if (expected_input(interface, frame, tcp)) [[likely]] {
+        return Verdict::tcp;
+    }
     Arrival arrival{
         frame, frame.bytes(), now, static_cast<std::uint8_t>(interface), LinkCast::unicast,
         tcp,   notice};
@@ -101,6 +104,12 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
     const bool any_source = source_hint.is_unspecified();
     if (!any_source && !addresses_.is_local(source_hint)) {
         return failure(RouteError::source_not_ours);
+    }
+    CachedRoute& cached = cached_route(destination);
+    if (cached.destination == destination && cached.path.interface != kLocal &&
+        (interfaces_[cached.path.interface].layer == io::Layer::ip ||
+         neighbours_.is_current(cached.path.next_hop))) {
+        return Route{cached.path, any_source ? cached.source : source_hint};
     }
     const AddressKind kind = addresses_.kind(destination);
     if (destination.is_unspecified() || kind == AddressKind::broadcast ||
@@ -124,12 +133,14 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
     route.path.interface = static_cast<std::uint8_t>(found->interface);
     route.path.mtu = interface.mtu;
     route.path.header_room = interface.header_room;
-    route.source = any_source ? addresses_.source_for(next_hop, found->interface) : source_hint;
+    const wire::IpAddress own = addresses_.source_for(next_hop, found->interface);
+    route.source = any_source ? own : source_hint;
     if (route.source.is_unspecified()) return failure(RouteError::no_route);
     if (interface.layer == io::Layer::ethernet) {
         route.path.next_hop = neighbours_.obtain(route.path.interface, next_hop);
         if (route.path.next_hop.index == kNoNeighbour) return failure(RouteError::no_neighbour);
     }
+    if (!own.is_unspecified()) cached = {destination, own, route.path};
     return route;
 }
 
@@ -141,10 +152,6 @@ bool Network::has_route(const wire::IpAddress& destination) const {
         case AddressKind::multicast: break;
     }
     return false;
-}
-
-bool Network::allocate(std::size_t interface, io::Frame& frame) {
-    return transmitters_[interface].allocate(frame);
 }
 
 void Network::give_back(std::size_t interface, const io::Frame& frame) {

@@ -15,6 +15,7 @@
 //                     flush(now) once per turn
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -116,7 +117,9 @@ class Network {
     [[nodiscard]] bool has_route(const wire::IpAddress& destination) const;
     // An empty frame of the interface (not kLocal), from a small stash refilled in bursts. False:
     // there is none now, counted no_transmit_frame.
-    [[nodiscard]] bool allocate(std::size_t interface, io::Frame& frame);
+    [[nodiscard]] bool allocate(std::size_t interface, io::Frame& frame) {
+        return transmitters_[interface].allocate(frame);
+    }
     // An allocated frame that was not used after all.
     void give_back(std::size_t interface, const io::Frame& frame);
     // Sends the segment that stands at frame.data + path.header_room: fills in the TCP checksum (or
@@ -219,6 +222,9 @@ class Network {
         return Verdict::dropped;
     }
 
+    // expected_input.cc
+    [[nodiscard]] bool expected_input(std::size_t interface, const io::Frame& frame,
+                                      Inbound& tcp) const;
     // ethernet_input.cc
     [[nodiscard]] Verdict ethernet_input(Arrival& arrival);
     // arp_input.cc
@@ -263,9 +269,23 @@ class Network {
     void on_neighbour_timers(Instant now);
     void on_reassembly_timers(Instant now);
 
+    // Where packets to a destination went the last time it was asked for. Addresses and routes
+    // never change after create(), so it holds as long as the neighbour record does.
+    struct CachedRoute {
+        wire::IpAddress destination;
+        wire::IpAddress source;  // for who has no address of its own in mind
+        Path path;               // interface kLocal: nothing is cached here
+    };
+    static constexpr std::size_t kCachedRoutes = 256;
+    [[nodiscard]] CachedRoute& cached_route(const wire::IpAddress& destination) {
+        const std::uint32_t mixed = destination.v4_bits() * 0x9e3779b1u;
+        return cached_routes_[mixed >> 24];
+    }
+
     Counters* counters_;
     Random* random_;
     Limits limits_;
+    std::array<CachedRoute, kCachedRoutes> cached_routes_{};
     OtherCores other_cores_;
     std::uint8_t announcements_left_ = 0;
     std::uint8_t loopback_ = kLocal;  // the loopback interface, if there is one

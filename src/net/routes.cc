@@ -9,7 +9,15 @@ namespace mtcp::net {
 RouteTable::RouteTable(const NetworkConfiguration& configuration) : routes_(configuration.routes) {
     for (std::size_t i = 0; i < configuration.interfaces.size(); ++i) {
         for (const Prefix& prefix : configuration.interfaces[i].addresses) {
-            routes_.push_back(RouteConfiguration{prefix, {}, i});
+            // Many addresses of one network are one route.
+            const bool there =
+                std::any_of(routes_.begin(), routes_.end(), [&](const RouteConfiguration& route) {
+                    return route.interface == i && route.gateway.is_unspecified() &&
+                           route.destination.length == prefix.length &&
+                           route.destination.address.is_v4() == prefix.address.is_v4() &&
+                           route.destination.contains(prefix.address);
+                });
+            if (!there) routes_.push_back(RouteConfiguration{prefix, {}, i});
         }
     }
     std::stable_sort(routes_.begin(), routes_.end(),

@@ -9,19 +9,10 @@
 
 namespace mtcp::net {
 
-const io::Capabilities& Transmitter::capabilities() const {
-    static constexpr io::Capabilities kNoQueue{};
-    return queue_ != nullptr ? queue_->capabilities() : kNoQueue;
-}
-
-bool Transmitter::allocate(io::Frame& frame) {
-    if (stashed_ == 0 && queue_ != nullptr) stashed_ = queue_->allocate(stash_);
-    if (stashed_ == 0) {
-        counters_->drop(Drop::no_transmit_frame);
-        return false;
-    }
-    frame = stash_[--stashed_];
-    return true;
+bool Transmitter::refill() {
+    if (queue_ != nullptr) stashed_ = queue_->allocate(stash_);
+    if (stashed_ == 0) counters_->drop(Drop::no_transmit_frame);
+    return stashed_ != 0;
 }
 
 void Transmitter::give_back(const io::Frame& frame) {
@@ -37,15 +28,13 @@ void Transmitter::give_back(const io::Frame& frame) {
     queue_->release({&empty, 1});
 }
 
-void Transmitter::send(const io::Frame& frame, Instant now) {
-    if (waiting_ == kBatch) flush(now);
-    if (waiting_ == kBatch) {
-        give_back(frame);
-        counters_->drop(Drop::io_transmit_full);
-        return;
-    }
-    batch_[waiting_++] = frame;
-    if (waiting_ % io::kBurst == 0) flush(now);
+// False: the frame found no room and is gone.
+bool Transmitter::make_room(const io::Frame& frame, Instant now) {
+    flush(now);
+    if (waiting_ < kBatch) return true;
+    give_back(frame);
+    counters_->drop(Drop::io_transmit_full);
+    return false;
 }
 
 std::size_t Transmitter::flush(Instant now) {

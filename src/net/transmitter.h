@@ -22,23 +22,41 @@ class Transmitter {
 
     explicit Transmitter(Counters& counters) : counters_(&counters) {}
 
-    void attach(io::Queue& queue) { queue_ = &queue; }
-    [[nodiscard]] const io::Capabilities& capabilities() const;
+    void attach(io::Queue& queue) {
+        queue_ = &queue;
+        capabilities_ = &queue.capabilities();
+    }
+    [[nodiscard]] const io::Capabilities& capabilities() const { return *capabilities_; }
 
     // False: no frame now; counted no_transmit_frame.
-    [[nodiscard]] bool allocate(io::Frame& frame);
+    [[nodiscard]] bool allocate(io::Frame& frame) {
+        if (stashed_ == 0 && !refill()) return false;
+        frame = stash_[--stashed_];
+        return true;
+    }
     // An allocated frame that will not be sent; kept for the next allocate() when there is room.
     void give_back(const io::Frame& frame);
     // Takes a complete frame. A full batch goes to the ring at once; what then finds no room is
     // released and counted io_transmit_full.
-    void send(const io::Frame& frame, Instant now);
+    void send(const io::Frame& frame, Instant now) {
+        if (waiting_ == kBatch) [[unlikely]] {
+            if (!make_room(frame, now)) return;
+        }
+        batch_[waiting_++] = frame;
+        if (waiting_ % io::kBurst == 0) flush(now);
+    }
     // Gives the batch to the ring; returns the number of frames that it did not take.
     std::size_t flush(Instant now);
     // Everything back to the queue, unsent.
     void release_all();
 
   private:
+    static constexpr io::Capabilities kNoQueue{};
+    [[nodiscard]] bool refill();
+    [[nodiscard]] bool make_room(const io::Frame& frame, Instant now);
+
     io::Queue* queue_ = nullptr;
+    const io::Capabilities* capabilities_ = &kNoQueue;
     Counters* counters_;
     std::size_t stashed_ = 0;
     std::size_t waiting_ = 0;

@@ -216,7 +216,9 @@ class Core {
     bool transmit(Instant now);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
-    void emit(Connection& connection, io::Frame frame, const wire::OutgoingSegment& segment,
+    [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
+                                                  const io::Frame& frame) const;
+    void emit(Connection& connection, io::Frame& frame, const wire::OutgoingSegment& segment,
               Instant now);
     void copy_from_send_queue(Connection& connection, std::uint32_t offset,
                               std::span<std::byte> out);

@@ -53,8 +53,12 @@ void Core::react(std::uint32_t index, const tcp::Reaction& reaction, const wire:
     if (reaction.acked_bytes != 0) free_acknowledged(index, reaction.acked_bytes);
     if (reaction.events != 0) carry_out(index, reaction, now);
     if (connections_[index].alive) {
-        if (reaction.work != 0) schedule(index, reaction.work);
-        update_timer(index);
+        // Whoever is visited for its work is looked after then.
+        if (reaction.work != 0) {
+            schedule(index, reaction.work);
+        } else {
+            update_timer(index);
+        }
     }
 }
 
@@ -332,8 +336,17 @@ void Core::release_if_unused(std::uint32_t index) {
     connections_.give_back(index);
 }
 
+// Pushing a deadline further away costs nothing: the wheel calls early and is armed again then.
 void Core::update_timer(std::uint32_t index) {
-    wheel_.arm(index, tcp::deadline(connections_[index].tcb));
+    Connection& connection = connections_[index];
+    if (connection.tcb.armed == 0) return;
+    const std::uint32_t earliest_ms = tcp::earliest_ms(connection.tcb);
+    if (connection.on_wheel && static_cast<std::int32_t>(earliest_ms - connection.wheel_ms) >= 0) {
+        return;
+    }
+    connection.on_wheel = true;
+    connection.wheel_ms = earliest_ms;
+    wheel_.arm(index, tcp::deadline(connection.tcb));
 }
 
 void Core::schedule(std::uint32_t index, std::uint8_t work) {

@@ -62,12 +62,11 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
 
 bool Core::stage(const net::Inbound& inbound, Arrival& arrival) {
     ++counters_->segments_in;
-    auto parsed = wire::parse_segment(inbound.bytes);
-    if (!parsed) {
-        counters_->drop(parsed.error());
+    const Drop drop = wire::parse_segment(inbound.bytes, arrival.segment);
+    if (drop != Drop::count_) [[unlikely]] {
+        counters_->drop(drop);
         return false;
     }
-    arrival.segment = std::move(parsed).value();
     arrival.segment.ecn = inbound.ecn;
     arrival.key = {.local = inbound.destination,
                    .remote = inbound.source,

@@ -29,13 +29,15 @@ struct Connection {
     std::uint32_t consumed_seen;  // of Stream::consumed
     std::uint32_t work_next;
     std::uint32_t work_previous;
-    std::uint8_t listed;  // 0: on no work list; else which
-    bool alive : 1;       // the TCB is in use
-    bool attached : 1;    // the application holds it, or finds it in an accept queue
-    bool announced : 1;   // the application knows the index: events may be posted
-    bool misplaced : 1;   // has an entry in FlowExceptions
+    std::uint32_t wheel_ms;  // with on_wheel: the wheel calls no later than this
+    std::uint8_t listed;     // 0: on no work list; else which
+    bool alive : 1;          // the TCB is in use
+    bool attached : 1;       // the application holds it, or finds it in an accept queue
+    bool announced : 1;      // the application knows the index: events may be posted
+    bool misplaced : 1;      // has an entry in FlowExceptions
     bool has_path : 1;
     bool in_flow_table : 1;
+    bool on_wheel : 1;
 };
 
 inline constexpr std::uint16_t kNoListener = 0xffff;

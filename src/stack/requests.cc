@@ -95,6 +95,7 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.listed = 0;
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
+    connection.on_wheel = false;
     streams_[index].reset(settings.send_buffer);
     apply_buffers(index, settings);
 }

@@ -49,37 +49,42 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
     if (connection.attached && connection.alive) sync_consumed(index, now);
     if (!connection.alive || !ensure_path(connection)) return true;
-    const std::uint64_t interface_bit = std::uint64_t{1} << (connection.path.interface & 63u);
+    const std::size_t interface = connection.path.interface;
+    const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     if ((blocked_interfaces_ & interface_bit) != 0) return false;
-    const io::Capabilities& device = network_->capabilities(connection.path.interface);
     wire::OutgoingSegment segment;
-    for (std::uint32_t sent = 0; sent < kSegmentsPerConnection; ++sent) {
+    bool finished = true;
+    for (std::uint32_t sent = 0; !tcp::nothing_waits(connection.tcb); ++sent) {
+        if (budget == 0 || sent == kSegmentsPerConnection) {
+            finished = false;
+            break;
+        }
         io::Frame frame;
-        if (budget == 0) return false;
-        if (!network_->allocate(connection.path.interface, frame)) {
+        if (!network_->allocate(interface, frame)) {
             transmit_blocked_ = true;
             blocked_interfaces_ |= interface_bit;  // the others go on
-            update_timer(index);
-            return false;
+            finished = false;
+            break;
         }
-        const std::size_t headers = connection.path.header_room + wire::kTcpHeaderMax;
-        const std::uint32_t most = std::min<std::uint32_t>(device.transmit_segmentation, 65535);
-        const auto room = static_cast<std::uint32_t>(
-            frame.capacity - std::min<std::size_t>(frame.capacity, headers));
-        const tcp::OutputBudget output{
-            .payload_max = most == 0 ? 0
-                                     : std::min<std::uint32_t>(
-                                           most - static_cast<std::uint32_t>(headers), room)};
-        if (!tcp::poll_segment(tcp_, connection.tcb, now, output, segment)) {
-            network_->give_back(connection.path.interface, frame);
-            update_timer(index);
-            return true;
+        if (!tcp::poll_segment(tcp_, connection.tcb, now, output_budget(connection, frame),
+                               segment)) {
+            network_->give_back(interface, frame);
+            break;
         }
         emit(connection, frame, segment, now);
         --budget;
     }
     update_timer(index);
-    return false;
+    return finished;
+}
+
+tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Frame& frame) const {
+    const io::Capabilities& device = network_->capabilities(connection.path.interface);
+    if (device.transmit_segmentation == 0) return {};
+    const std::uint32_t headers = connection.path.header_room + std::uint32_t{wire::kTcpHeaderMax};
+    const std::uint32_t most = std::min<std::uint32_t>(device.transmit_segmentation, 65535);
+    const std::uint32_t room = frame.capacity - std::min(frame.capacity, headers);
+    return {.payload_max = std::min(most - headers, room)};
 }
 
 bool Core::ensure_path(Connection& connection) {
@@ -95,7 +100,7 @@ bool Core::ensure_path(Connection& connection) {
     return true;
 }
 
-void Core::emit(Connection& connection, io::Frame frame, const wire::OutgoingSegment& segment,
+void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSegment& segment,
                 Instant now) {
     const wire::FlowKey& key = connection.tcb.key;
     std::byte* header = frame.data + connection.path.header_room;

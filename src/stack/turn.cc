@@ -41,6 +41,7 @@ TurnResult Core::turn(Instant now) {
 void Core::timers(Instant now) {
     wheel_.advance(now, [this, now](std::uint32_t index) {
         Connection& connection = connections_[index];
+        connection.on_wheel = false;
         if (!connection.alive) return;
         if (tcp::deadline(connection.tcb) > now) {
             update_timer(index);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "base/counters.h"
 #include "base/index_pool.h"
@@ -89,10 +90,26 @@ struct OutputBudget {
 // The caller must send it or lose it as a wire would; there is no undo.
 [[nodiscard]] bool poll_segment(Environment&, Tcb&, Instant now, const OutputBudget&,
                                 wire::OutgoingSegment& out);
+// Most often nothing waits: no reply, no repair, no byte, no FIN. Then poll_segment() need not be
+// asked.
+[[nodiscard]] inline bool nothing_waits(const Tcb& tcb) {
+    std::uint8_t replies;
+    static_assert(sizeof tcb.pending == sizeof replies);
+    std::memcpy(&replies, &tcb.pending, sizeof replies);
+    const bool all_sent = tcb.snd.nxt == tcb.snd.end + (tcb.flags.fin_queued ? 1u : 0u);
+    return replies == 0 && all_sent && tcb.phase < Phase::fast_recovery;
+}
 // What poll_segment would find, as Work bits; 0: nothing.
 [[nodiscard]] std::uint8_t pending_work(const Environment&, const Tcb&, Instant now);
+[[nodiscard]] std::uint32_t earliest_of_many_ms(const Tcb&);
 // The earliest armed timer, or kNever.
 [[nodiscard]] Instant deadline(const Tcb&);
+// The same as milliseconds modulo 2^32 of the caller's clock. Precondition: tcb.armed != 0.
+[[nodiscard]] inline std::uint32_t earliest_ms(const Tcb& tcb) {
+    constexpr std::uint8_t kOne = Timer::retransmit | Timer::persist;
+    if ((tcb.armed & ~kOne) == 0) return tcb.retransmit_at_ms;
+    return earliest_of_many_ms(tcb);
+}
 
 // --- look ---
 

@@ -16,15 +16,6 @@ namespace {
 using wire::Flags;
 using wire::OutgoingSegment;
 
-void clear_options(wire::Options& options) {
-    options.mss = 0;
-    options.window_shift = wire::kNoWindowShift;
-    options.sack_permitted = false;
-    options.timestamps = false;
-    options.sack_count = 0;
-    options.fast_open_length = 0xff;
-}
-
 void write_timestamps(const Tcb& tcb, Instant now, wire::Options& options) {
     options.timestamps = true;
     options.ts_value = to_ms(now) + tcb.ts_offset;
@@ -33,7 +24,7 @@ void write_timestamps(const Tcb& tcb, Instant now, wire::Options& options) {
 
 // Everything but the sequence number and the payload.
 void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
-    clear_options(out.options);
+    out.options.clear();
     if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
     out.ack = tcb.rcv.nxt;
     out.window = advertise_window(env, tcb);
@@ -194,6 +185,8 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
         case Send::probe: write_probe(env, tcb, now, out); break;
     }
     tcb.last_event = now;
+    // The caller may stop here instead of asking once more.
+    if (nothing_waits(tcb)) await_permission(env, tcb, Hold::none, now);
     return true;
 }
 

@@ -7,9 +7,7 @@
 
 namespace mtcp::tcp {
 
-Instant deadline(const Tcb& tcb) {
-    // Counted from a whole millisecond not long ago, so that the wrapping values become an Instant
-    // again.
+std::uint32_t earliest_of_many_ms(const Tcb& tcb) {
     const std::uint32_t base_ms = to_ms(tcb.last_event);
     std::int32_t nearest = INT32_MAX;
     for (unsigned left = tcb.armed; left != 0; left &= left - 1) {
@@ -17,9 +15,16 @@ Instant deadline(const Tcb& tcb) {
         const auto ahead = static_cast<std::int32_t>(expiry_ms(tcb, timer) - base_ms);
         if (ahead < nearest) nearest = ahead;
     }
+    return base_ms + static_cast<std::uint32_t>(nearest);
+}
+
+Instant deadline(const Tcb& tcb) {
     if (tcb.armed == 0) return kNever;
+    // Counted from a whole millisecond not long ago, so that the wrapping values become an Instant
+    // again.
+    const auto ahead = static_cast<std::int32_t>(earliest_ms(tcb) - to_ms(tcb.last_event));
     const Instant base{tcb.last_event.ns - tcb.last_event.ns % 1'000'000};
-    return base + milliseconds(nearest);
+    return base + milliseconds(ahead);
 }
 
 void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {

@@ -6,12 +6,8 @@
 
 #include <cstring>
 
-#include "wire/big_endian.h"
-
 namespace mtcp::wire {
 namespace {
-
-constexpr bool kLittleEndian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
 // Folding keeps the value modulo 0xffff.
 std::uint32_t fold_to_32(std::uint64_t sum) {
@@ -91,32 +87,6 @@ std::uint32_t checksum_add_at_odd(std::uint32_t sum, std::uint32_t piece) {
     folded = (folded & 0xffff) + (folded >> 16);
     return fold_to_32(std::uint64_t{sum} + swap_bytes(static_cast<std::uint16_t>(folded)));
 }
-
-std::uint32_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination,
-                                std::uint8_t protocol, std::uint32_t length) {
-    // The mapped form of an IPv4 address is its four octets, zeros and one 0xffff, which is zero in
-    // one's complement: no need to ask which family it is.
-    std::byte octets[40];
-    std::memcpy(octets, source.octet.data(), 16);
-    std::memcpy(octets + 16, destination.octet.data(), 16);
-    store_be32(octets + 32, length);
-    store_be32(octets + 36, protocol);
-    Accumulator a;
-    for (std::size_t i = 0; i < sizeof octets; i += 8)
-        a.add(load_word(octets + i));
-    return a.total(0);
-}
-
-std::uint16_t fold(std::uint32_t sum) {
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    const auto folded = static_cast<std::uint16_t>(sum);
-    return kLittleEndian ? swap_bytes(folded) : folded;
-}
-
-std::uint16_t finish(std::uint32_t sum) { return static_cast<std::uint16_t>(~fold(sum)); }
-
-bool sum_is_valid(std::uint32_t sum) { return fold(sum) == 0xffff; }
 
 bool tcp_checksum_valid(const IpAddress& source, const IpAddress& destination,
                         std::span<const std::byte> segment) {

@@ -7,8 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
+#include "wire/big_endian.h"
 #include "wire/ip_address.h"
 
 namespace mtcp::wire {
@@ -24,15 +26,37 @@ inline constexpr std::uint8_t kProtocolTcp = 6;
 [[nodiscard]] std::uint32_t checksum_add_at_odd(std::uint32_t sum, std::uint32_t piece);
 // Sum of the pseudo-header (RFC 9293 §3.1). `length`: TCP header and payload, bytes. Serves IPv6
 // too: an IPv4 address is summed by its four octets only.
-[[nodiscard]] std::uint32_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination,
-                                              std::uint8_t protocol, std::uint32_t length);
+[[nodiscard]] inline std::uint32_t pseudo_header_sum(const IpAddress& source,
+                                                     const IpAddress& destination,
+                                                     std::uint8_t protocol, std::uint32_t length) {
+    // The mapped form of an IPv4 address is its four octets, zeros and one 0xffff, which is zero in
+    // one's complement: no need to ask which family it is.
+    std::uint32_t word[8];
+    std::memcpy(word, source.octet.data(), 16);
+    std::memcpy(word + 4, destination.octet.data(), 16);
+    std::uint64_t sum = 0;
+    for (const std::uint32_t w : word)
+        sum += w;
+    constexpr bool kLittle = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    sum += kLittle ? swap_bytes(length) : length;
+    sum += kLittle ? std::uint32_t{protocol} << 24 : protocol;
+    sum = (sum & 0xffff'ffff) + (sum >> 32);
+    return static_cast<std::uint32_t>(sum + (sum >> 32));
+}
 // The sum folded to 16 bits without complement, host order: what a device that completes the
 // checksum wants to find in the field.
-[[nodiscard]] std::uint16_t fold(std::uint32_t sum);
+[[nodiscard]] inline std::uint16_t fold(std::uint32_t sum) {
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    const auto folded = static_cast<std::uint16_t>(sum);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? swap_bytes(folded) : folded;
+}
 // The value for the checksum field, host order (store it with store_be16).
-[[nodiscard]] std::uint16_t finish(std::uint32_t sum);
+[[nodiscard]] inline std::uint16_t finish(std::uint32_t sum) {
+    return static_cast<std::uint16_t>(~fold(sum));
+}
 // True when a sum that covered its own checksum field is right.
-[[nodiscard]] bool sum_is_valid(std::uint32_t sum);
+[[nodiscard]] inline bool sum_is_valid(std::uint32_t sum) { return fold(sum) == 0xffff; }
 
 // RFC 9293 MUST-3. `segment`: the whole TCP segment, its checksum field included.
 [[nodiscard]] bool tcp_checksum_valid(const IpAddress& source, const IpAddress& destination,

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <array>
-#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -16,6 +16,13 @@ struct IpAddress {
 
     // `host_order`: 0x0a000001 is 10.0.0.1.
     [[nodiscard]] static constexpr IpAddress v4(std::uint32_t host_order) {
+        if (!std::is_constant_evaluated() && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+            IpAddress quick;
+            const std::uint64_t words[2] = {
+                0, std::uint64_t{__builtin_bswap32(host_order)} << 32 | 0xffff'0000u};
+            std::memcpy(quick.octet.data(), words, sizeof words);
+            return quick;
+        }
         IpAddress a;
         a.octet[10] = a.octet[11] = 0xff;
         a.octet[12] = static_cast<std::uint8_t>(host_order >> 24);
@@ -40,6 +47,11 @@ struct IpAddress {
     }
     // The last four octets in host order; meaningful when is_v4().
     [[nodiscard]] constexpr std::uint32_t v4_bits() const {
+        if (!std::is_constant_evaluated() && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+            std::uint32_t raw;
+            std::memcpy(&raw, octet.data() + 12, sizeof raw);
+            return __builtin_bswap32(raw);
+        }
         return std::uint32_t{octet[12]} << 24 | std::uint32_t{octet[13]} << 16 |
                std::uint32_t{octet[14]} << 8 | std::uint32_t{octet[15]};
     }
@@ -51,7 +63,20 @@ struct IpAddress {
         const bool tail_zero = v4_bits() == 0;
         return tail_zero && (octet[10] == octet[11]) && (octet[10] == 0 || octet[10] == 0xff);
     }
-    friend constexpr bool operator==(const IpAddress&, const IpAddress&) = default;
+    // A loop over octets where a constant is asked for; two words else.
+    friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) {
+        if (!std::is_constant_evaluated()) {
+            std::uint64_t x[2];
+            std::uint64_t y[2];
+            std::memcpy(x, a.octet.data(), sizeof x);
+            std::memcpy(y, b.octet.data(), sizeof y);
+            return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+        }
+        for (std::size_t i = 0; i < a.octet.size(); ++i) {
+            if (a.octet[i] != b.octet[i]) return false;
+        }
+        return true;
+    }
 };
 
 struct Endpoint {

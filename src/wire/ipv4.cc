@@ -76,19 +76,4 @@ OptionScan scan_options(std::span<const std::byte> options) {
     return OptionScan::harmless;
 }
 
-void emit_ipv4(const Ipv4Header& header, std::byte* out) {
-    out[0] = std::byte{0x45};
-    out[1] = std::byte{header.tos};
-    store_be16(out + 2, header.total_length);
-    store_be16(out + 4, header.identification);
-    store_be16(out + 6, header.fragment);
-    out[8] = std::byte{header.ttl};
-    out[9] = std::byte{header.protocol};
-    store_be16(out + 10, 0);
-    store_be32(out + 12, header.source.v4_bits());
-    store_be32(out + 16, header.destination.v4_bits());
-    const auto checksum = static_cast<std::uint16_t>(~header_sum(out, kIpv4HeaderMin));
-    std::memcpy(out + 10, &checksum, sizeof checksum);
-}
-
 }  // namespace mtcp::wire

@@ -8,6 +8,7 @@
 
 #include "base/drop.h"
 #include "base/result.h"
+#include "wire/big_endian.h"
 #include "wire/ip_address.h"
 
 namespace mtcp::wire {
@@ -58,6 +59,25 @@ enum class OptionScan : std::uint8_t {
 [[nodiscard]] OptionScan scan_options(std::span<const std::byte> options);
 
 // Writes a header without options, checksum included. `out` has room for kIpv4HeaderMin bytes.
-void emit_ipv4(const Ipv4Header& header, std::byte* out);
+inline void emit_ipv4(const Ipv4Header& header, std::byte* out) {
+    // Words in host order, so that the checksum comes out of registers (RFC 1071).
+    const std::uint32_t first =
+        0x4500'0000u | std::uint32_t{header.tos} << 16 | header.total_length;
+    const std::uint32_t second = std::uint32_t{header.identification} << 16 | header.fragment;
+    const std::uint32_t third = std::uint32_t{header.ttl} << 24 | std::uint32_t{header.protocol}
+                                                                      << 16;
+    const std::uint32_t source = header.source.v4_bits();
+    const std::uint32_t destination = header.destination.v4_bits();
+    std::uint64_t sum = std::uint64_t{first} + second + third + source + destination;
+    sum = (sum & 0xffff'ffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    store_be32(out, first);
+    store_be32(out + 4, second);
+    store_be32(out + 8, third | (static_cast<std::uint32_t>(~sum) & 0xffff));
+    store_be32(out + 12, source);
+    store_be32(out + 16, destination);
+}
 
 }  // namespace mtcp::wire

@@ -18,6 +18,15 @@ struct Prefix {
     }
     [[nodiscard]] constexpr bool contains(const IpAddress& other) const {
         const int bits = mapped_length();
+        if (!std::is_constant_evaluated() && bits > 64 && bits <= 128) {
+            std::uint64_t a[2];
+            std::uint64_t b[2];
+            std::memcpy(a, address.octet.data(), sizeof a);
+            std::memcpy(b, other.octet.data(), sizeof b);
+            std::uint64_t low = a[1] ^ b[1];
+            if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) low = __builtin_bswap64(low);
+            return a[0] == b[0] && low >> (128 - bits) == 0;
+        }
         for (int i = 0; i < 16; ++i) {
             const int left = bits - i * 8;
             if (left <= 0) return true;

@@ -166,25 +166,23 @@ std::byte* emit_options(const Options& options, std::byte* at) {
 
 }  // namespace
 
-Result<Segment, Drop> parse_segment(std::span<const std::byte> bytes) {
-    if (bytes.size() < kTcpHeaderMin) return failure(Drop::tcp_short);
+Drop parse_segment(std::span<const std::byte> bytes, Segment& segment) {
+    if (bytes.size() < kTcpHeaderMin) return Drop::tcp_short;
     const std::byte* const header = bytes.data();
     const std::size_t header_length = std::size_t{octet(header + 12)} >> 4 << 2;
     if (header_length < kTcpHeaderMin || header_length > bytes.size()) {
-        return failure(Drop::tcp_bad_header_length);
+        return Drop::tcp_bad_header_length;
     }
-    Segment segment;
     segment.source_port = load_be16(header);
     segment.destination_port = load_be16(header + 2);
-    if (segment.source_port == 0 || segment.destination_port == 0) {
-        return failure(Drop::tcp_bad_port);
-    }
+    if (segment.source_port == 0 || segment.destination_port == 0) return Drop::tcp_bad_port;
     segment.seq = {load_be32(header + 4)};
     segment.ack = {load_be32(header + 8)};
     segment.flags = {octet(header + 13)};
     segment.window = load_be16(header + 14);
     segment.urgent = load_be16(header + 18);
     segment.payload = bytes.subspan(header_length);
+    segment.options.clear();
     // What nearly every segment after the handshake carries, RFC 7323 Appendix A.
     constexpr std::uint32_t kAlignedTimestamps = 0x0101'080a;
     if (header_length == 32 && load_be32(header + 20) == kAlignedTimestamps) {
@@ -194,6 +192,13 @@ Result<Segment, Drop> parse_segment(std::span<const std::byte> bytes) {
     } else if (header_length > kTcpHeaderMin) {
         parse_options(header + kTcpHeaderMin, header + header_length, segment.options);
     }
+    return Drop::count_;
+}
+
+Result<Segment, Drop> parse_segment(std::span<const std::byte> bytes) {
+    Segment segment;
+    const Drop drop = parse_segment(bytes, segment);
+    if (drop != Drop::count_) return failure(drop);
     return segment;
 }
 
@@ -206,8 +211,20 @@ std::size_t options_length(const Options& options) {
 std::size_t emit_segment(const OutgoingSegment& segment, std::uint16_t source_port,
                          std::uint16_t destination_port, std::span<std::byte> out) {
     std::byte* const header = out.data();
-    const std::byte* const end = emit_options(segment.options, header + kTcpHeaderMin);
-    const auto length = static_cast<std::size_t>(end - header);
+    const Options& options = segment.options;
+    std::size_t length = kTcpHeaderMin + 12;
+    const bool timestamps_alone = options.timestamps && options.mss == 0 &&
+                                  options.window_shift == kNoWindowShift &&
+                                  options.sack_count == 0 && !options.sack_permitted &&
+                                  options.fast_open_length > options.fast_open_cookie.size();
+    if (timestamps_alone) [[likely]] {
+        store_be32(header + kTcpHeaderMin, 0x0101'080a);  // RFC 7323 Appendix A
+        store_be32(header + kTcpHeaderMin + 4, options.ts_value);
+        store_be32(header + kTcpHeaderMin + 8, options.ts_echo);
+    } else {
+        const std::byte* const end = emit_options(options, header + kTcpHeaderMin);
+        length = static_cast<std::size_t>(end - header);
+    }
     store_be16(header, source_port);
     store_be16(header + 2, destination_port);
     store_be32(header + 4, segment.seq.raw);

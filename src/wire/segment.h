@@ -57,8 +57,16 @@ struct Options {
     std::uint8_t fast_open_length = 0xff;  // RFC 7413; 0xff: absent, 0: cookie request
     std::uint32_t ts_value = 0;
     std::uint32_t ts_echo = 0;
-    std::array<SackBlock, kSackBlocksMax> sack{};
-    std::array<std::uint8_t, 16> fast_open_cookie{};
+    std::array<SackBlock, kSackBlocksMax> sack;     // only the first sack_count are valid
+    std::array<std::uint8_t, 16> fast_open_cookie;  // only the first fast_open_length are valid
+
+    void clear() {
+        mss = 0;
+        window_shift = kNoWindowShift;
+        sack_permitted = timestamps = false;
+        sack_count = 0;
+        fast_open_length = 0xff;
+    }
 };
 
 // A received segment. `payload` points into the frame.
@@ -99,6 +107,8 @@ struct OutgoingSegment {
 // illegal length ends the option list (RFC 9293 MUST-7, as Linux does); the segment stands.
 // Errors: tcp_short, tcp_bad_header_length, tcp_bad_port.
 [[nodiscard]] Result<Segment, Drop> parse_segment(std::span<const std::byte> bytes);
+// The same into `segment`, whose ECN bits are left alone; Drop::count_: it is good.
+[[nodiscard]] Drop parse_segment(std::span<const std::byte> bytes, Segment& segment);
 
 // Bytes the options need, padded to a multiple of 4. At most 40; SACK blocks that do not fit are
 // left out by emit_segment and not counted here.

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "tcp/connection.h"
 
@@ -42,14 +41,6 @@ struct SendPlan {
 [[nodiscard]] SendPlan plan_waiting(const Environment& env, const Tcb& tcb,
                                     std::uint32_t payload_max);
 
-// Most often nothing waits: no reply, no repair, no byte, no FIN.
-[[nodiscard]] inline bool nothing_waits(const Tcb& tcb) {
-    std::uint8_t replies;
-    static_assert(sizeof tcb.pending == sizeof replies);
-    std::memcpy(&replies, &tcb.pending, sizeof replies);
-    const bool all_sent = tcb.snd.nxt == tcb.snd.end + (tcb.flags.fin_queued ? 1u : 0u);
-    return replies == 0 && all_sent && tcb.phase < Phase::fast_recovery;
-}
 [[nodiscard]] inline SendPlan plan_send(const Environment& env, const Tcb& tcb,
                                         std::uint32_t payload_max) {
     return nothing_waits(tcb) ? SendPlan{} : plan_waiting(env, tcb, payload_max);
