@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Following the flows of the attacker's wire.
+#include "fuzz/victim/wire_watch.h"
+
+#include <string>
+
+#include "fuzz/victim/finding.h"
+#include "wire/checksum.h"
+#include "wire/ipv4.h"
+
+namespace mtcp::victim {
+namespace {
+
+// Questions that came earlier may still be owed an answer each.
+constexpr std::uint64_t kSlack = 8;
+constexpr std::uint64_t kAnswersPerQuestion = 3;
+
+bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
+}  // namespace
+
+std::byte pattern_at(std::uint32_t offset) {
+    const std::uint32_t mixed = (offset >> 2) * 0x9e3779b1u;
+    return static_cast<std::byte>((mixed ^ mixed >> 15) >> offset % 4 * 8);
+}
+
+Bytes pattern(std::uint32_t offset, std::size_t length) {
+    Bytes bytes(length);
+    for (std::size_t i = 0; i < length; ++i)
+        bytes[i] = pattern_at(offset + static_cast<std::uint32_t>(i));
+    return bytes;
+}
+
+void WireWatch::on_injected(std::span<const std::byte> packet) {
+    const auto ip = wire::parse_ipv4(packet);
+    if (!ip || ip->protocol != wire::kProtocolTcp) return;
+    if (ip->is_fragment()) {
+        knows_all_ = false;
+        return;
+    }
+    const auto bytes =
+        packet.subspan(ip->header_length, ip->total_length - std::size_t{ip->header_length});
+    if (!wire::tcp_checksum_valid(ip->source, ip->destination, bytes)) return;
+    const auto segment = wire::parse_segment(bytes);
+    if (!segment) return;
+    Flow& flow = flows_[{ip->source.v4_bits(), segment->source_port, segment->destination_port}];
+    const std::uint32_t end = segment->seq.raw + segment->length();
+    if (!flow.sent_any || before(flow.reach, end)) flow.reach = end;
+    flow.sent_any = true;
+    if (segment->flags.has(wire::Flags::syn)) {
+        (segment->options.window_shift == wire::kNoWindowShift ? flow.syn_without_scale
+                                                               : flow.syn_with_scale) = true;
+        // A number far from the others begins anew: half of all numbers lie "before".
+        if (!flow.acked_any) flow.reach = end;
+    }
+}
+
+void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
+    const bool again = flow.open && flow.iss == heard.segment.seq.raw &&
+                       flow.answered == heard.segment.flags.has(wire::Flags::ack);
+    if (again) return;
+    flow.open = true;
+    flow.iss = heard.segment.seq.raw;
+    flow.answered = heard.segment.flags.has(wire::Flags::ack);
+    flow.acked_any = flow.edge_known = false;
+    flow.shift = heard.segment.options.window_shift == wire::kNoWindowShift
+                     ? 0
+                     : heard.segment.options.window_shift;
+}
+
+void WireWatch::check_ack(Flow& flow, const Heard& heard) {
+    const std::uint32_t ack = heard.segment.ack.raw;
+    if (heard.segment.flags.has(wire::Flags::syn)) {
+        // Answers a SYN of ours, wherever that lay.
+        flow.ack = ack;
+        flow.acked_any = true;
+        if (knows_all_ && before(flow.reach, ack)) flow.reach = ack;
+        return;
+    }
+    if (!flow.acked_any) return;
+    if (knows_all_ && before(flow.reach, ack) && ack - flow.reach < 1u << 30) {
+        finding("the victim acknowledged what was never sent: " + std::to_string(ack) +
+                ", sent up to " + std::to_string(flow.reach));
+    }
+    if (before(flow.ack, ack)) flow.ack = ack;
+}
+
+// RFC 9293 SHLD-14: a receiver should not shrink its window.
+void WireWatch::check_window(Flow& flow, const Heard& heard) {
+    if (flow.syn_with_scale && flow.syn_without_scale) return;  // nobody knows what was agreed
+    const bool syn = heard.segment.flags.has(wire::Flags::syn);
+    const int shift = syn || !flow.syn_with_scale ? 0 : flow.shift;
+    const std::uint32_t edge =
+        heard.segment.ack.raw + (std::uint32_t{heard.segment.window} << shift);
+    if (flow.edge_known && before(edge, flow.edge)) {
+        finding("the victim's window went back by " + std::to_string(flow.edge - edge));
+    }
+    flow.edge = edge;
+    flow.edge_known = true;
+}
+
+void WireWatch::on_heard(const Heard& heard) {
+    if (heard.payload.empty()) ++answers_;
+    const wire::Flags flags = heard.segment.flags;
+    if (flags.has(wire::Flags::rst)) {
+        // What follows may be another connection with the same addresses.
+        const auto found =
+            flows_.find({heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port});
+        if (found != flows_.end()) found->second.open = found->second.edge_known = false;
+        return;
+    }
+    Flow& flow = flows_[{heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port}];
+    if (flags.has(wire::Flags::syn)) on_victims_syn(flow, heard);
+    if (!flow.open) return;
+    if (flags.has(wire::Flags::ack)) {
+        check_ack(flow, heard);
+        check_window(flow, heard);
+    }
+    if (!checks_bytes_) return;
+    const std::uint32_t syn = flags.has(wire::Flags::syn) ? 1 : 0;
+    const std::uint32_t offset = heard.segment.seq.raw + syn - flow.iss - 1;
+    // A zero-window or keep-alive probe may carry a byte of before.
+    if (static_cast<std::int32_t>(offset) < 0) return;
+    if (heard.payload != pattern(offset, heard.payload.size())) {
+        finding("the victim sent bytes that its application did not write, at " +
+                std::to_string(offset));
+    }
+}
+
+void WireWatch::check_answers(std::uint64_t questions) {
+    if (answers_ > kSlack + kAnswersPerQuestion * questions) {
+        finding(std::to_string(answers_) + " answers to " + std::to_string(questions) + " packets");
+    }
+    answers_ = 0;
+}
+
+}  // namespace mtcp::victim
