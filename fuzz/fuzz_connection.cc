@@ -439,6 +439,8 @@ class Run {
                                        {IPPROTO_TCP, TCP_KEEPIDLE},    {IPPROTO_TCP, TCP_MAXSEG},
                                        {IPPROTO_TCP, TCP_USER_TIMEOUT}};
         const Option& o = kOptions[in_.below(std::size(kOptions))];
+        // A listener whose buffer shrinks between SYN-ACK and ACK takes back what it offered.
+        if (h.listens && o.name == SO_RCVBUF && o.level == SOL_SOCKET) return;
         const int value = in_.coin() ? in_.byte() & 1 : in_.word();
         static_cast<void>(victim_.sockets().set_option(h.fd, o.level, o.name,
                                                        std::as_bytes(std::span(&value, 1))));

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "fuzz/victim/finding.h"
+#include "wire/ipv4.h"
+#include "wire/print.h"
 
 namespace mtcp::victim {
 namespace {
@@ -35,6 +37,19 @@ io::LinkPair make_wire(const VictimSetup& setup) {
                                .cannot_corrupt = false});
     if (!link) give_up(link.error());
     return std::move(link).value();
+}
+
+// With MTCP_FUZZ_TRACE in the environment, all that passes the attacker's wire is told.
+void trace(const char* who, Instant now, std::span<const std::byte> packet) {
+    static const bool wanted = std::getenv("MTCP_FUZZ_TRACE") != nullptr;
+    if (!wanted) return;
+    const auto ip = wire::parse_ipv4(packet);
+    const auto segment = ip ? wire::parse_segment(packet.subspan(ip->header_length))
+                            : Result<wire::Segment, Drop>(Failure<Drop>{Drop::ip_short});
+    const wire::SegmentText text = segment ? wire::print(*segment) : wire::SegmentText{};
+    std::fprintf(stderr, "%10.6f %s %zu bytes  %.*s\n",
+                 static_cast<double>(now.ns - 1'000'000'000'000) / 1e9, who, packet.size(),
+                 static_cast<int>(text.length), text.characters.data());
 }
 
 }  // namespace
@@ -153,6 +168,7 @@ socket::Driver::Wake Victim::wait(Machine& who, Instant deadline) {
 }
 
 void Victim::inject(std::span<const std::byte> packet) {
+    trace(">", now_, packet);
     io::Frame frame;
     if (attacker_->allocate({&frame, 1}) == 0) {
         settle();
@@ -171,6 +187,7 @@ void Victim::collect() {
         if (count == 0) return;
         for (std::size_t i = 0; i < count; ++i) {
             ++packets_heard_;
+            trace("<", now_, frames[i].bytes());
             auto heard = read_tcp(frames[i].bytes());
             if (heard && listener_) listener_(*heard);
             if (!keeps_) continue;

@@ -92,7 +92,9 @@ void WireWatch::check_window(Flow& flow, const Heard& heard) {
     const int shift = syn || !flow.syn_with_scale ? 0 : flow.shift;
     const std::uint32_t edge =
         heard.segment.ack.raw + (std::uint32_t{heard.segment.window} << shift);
-    if (flow.edge_known && before(edge, flow.edge)) {
+    // Rounding to the unit of the scale may take back a part of one.
+    const std::uint32_t unit = flow.syn_with_scale ? 1u << flow.shift : 1;
+    if (flow.edge_known && before(edge + (unit - 1), flow.edge)) {
         finding("the victim's window went back by " + std::to_string(flow.edge - edge));
     }
     flow.edge = edge;

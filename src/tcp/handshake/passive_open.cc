@@ -38,13 +38,23 @@ std::uint32_t window_of_syn(const ListenerSettings& listener) {
     return buffer < 0xffff ? buffer : 0xffff;
 }
 
+// RFC 7323 §2.2: behind the SYN-ACK the window is scaled; rounded up, so that it does not shrink.
+std::uint16_t window_behind_syn(const Environment& env, const ListenerSettings& listener,
+                                const HalfOpen& half) {
+    const std::uint32_t window = window_of_syn(listener);
+    if (half.window_shift == wire::kNoWindowShift) return static_cast<std::uint16_t>(window);
+    const std::uint32_t unit = 1u << env.configuration.window_shift;
+    return static_cast<std::uint16_t>((window + unit - 1) / unit);
+}
+
 // A segment without data from the record's end of the connection.
-OutgoingSegment reply_from(const ListenerSettings& listener, const HalfOpen& half, Instant now) {
+OutgoingSegment reply_from(const Environment& env, const ListenerSettings& listener,
+                           const HalfOpen& half, Instant now) {
     OutgoingSegment reply;
     reply.seq = half.iss + 1;
     reply.ack = half.irs + 1;
     reply.flags = {Flags::ack};
-    reply.window = static_cast<std::uint16_t>(window_of_syn(listener));
+    reply.window = window_behind_syn(env, listener, half);
     if (half.timestamps != 0) {
         reply.options.timestamps = true;
         reply.options.ts_value = to_ms(now) + half.ts_offset;
@@ -55,9 +65,10 @@ OutgoingSegment reply_from(const ListenerSettings& listener, const HalfOpen& hal
 
 OutgoingSegment syn_ack_from(const Environment& env, const ListenerSettings& listener,
                              const HalfOpen& half, Instant now) {
-    OutgoingSegment reply = reply_from(listener, half, now);
+    OutgoingSegment reply = reply_from(env, listener, half, now);
     reply.seq = half.iss;
     reply.flags = {Flags::syn | Flags::ack};
+    reply.window = static_cast<std::uint16_t>(window_of_syn(listener));
     reply.options.mss = mss_to_advertise(listener.settings, listener.path_mtu, half.key.remote);
     reply.options.sack_permitted = half.selective_ack != 0;
     if (half.window_shift != wire::kNoWindowShift) {
@@ -213,23 +224,25 @@ HalfOpenDecision answer(const OutgoingSegment& reply, Drop why) {
     return decision;
 }
 
-HalfOpenDecision on_reset(const ListenerSettings& listener, const HalfOpen& half,
-                          const Segment& seg, Instant now) {
+HalfOpenDecision on_reset(const Environment& env, const ListenerSettings& listener,
+                          const HalfOpen& half, const Segment& seg, Instant now) {
     if (seg.seq == half.irs + 1) {  // RFC 5961 §3.2
         HalfOpenDecision decision;
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }
     if (!is_inside_window(listener, half, seg.seq)) return keep(Drop::tcp_outside_window);
-    return answer(reply_from(listener, half, now), Drop::tcp_challenge_ack);
+    return answer(reply_from(env, listener, half, now), Drop::tcp_challenge_ack);
 }
 
 }  // namespace
 
 HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSettings& listener,
                                       HalfOpen& half, const Segment& seg, Instant now) {
-    const auto challenge = [&](Drop why) { return answer(reply_from(listener, half, now), why); };
-    if (seg.flags.has(Flags::rst)) return on_reset(listener, half, seg, now);
+    const auto challenge = [&](Drop why) {
+        return answer(reply_from(env, listener, half, now), why);
+    };
+    if (seg.flags.has(Flags::rst)) return on_reset(env, listener, half, seg, now);
     if (seg.flags.has(Flags::syn)) {
         if (seg.seq == half.irs && !seg.flags.has(Flags::ack)) {  // our SYN-ACK was lost
             if (half.timestamps != 0 && seg.options.timestamps) {
