@@ -8,10 +8,12 @@
 //   bench_both_ends --messages 0 --concurrency 1000000 --in-flight 64     established connections
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +26,9 @@
 #include "load/plan_options.h"
 #include "load/server.h"
 #include "report.h"
+#include "socket/descriptor_table.h"
+#include "socket/ready_list.h"
+#include "stack/records.h"
 #include "ticks.h"
 
 namespace bench {
@@ -43,8 +48,10 @@ struct Options {
     std::string layer = "ethernet";
 };
 
-constexpr std::uint32_t kServerBase = 0x0a4e0001;  // 10.78.0.1
-constexpr std::uint32_t kClientBase = 0x0a4e0101;  // 10.78.1.1
+constexpr std::uint32_t kOtherSockets = 64;           // listener, epoll
+constexpr std::uint32_t kFlowsPerServer = 1'500'000;  // of the 64 x 55,536 that there are
+constexpr std::uint32_t kServerBase = 0x0a4e0001;     // 10.78.0.1
+constexpr std::uint32_t kClientBase = 0x0a4e0101;     // 10.78.1.1
 
 // One client and one server, joined.
 struct Pair {
@@ -59,7 +66,16 @@ struct Pair {
     std::uint64_t turns_base = 0, turns = 0, frames_base = 0, frames = 0;
     load::Histogram latency;
     std::string problem;
+    std::uint64_t resident_begin = 0;  // bytes, before the first connection
+    std::uint64_t resident_end = 0;    // after the warm-up
 };
+
+std::uint64_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t total = 0, resident = 0;
+    statm >> total >> resident;
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
 
 mtcp::stack::StackConfiguration configuration_of(const Options& options, bool client) {
     mtcp::stack::StackConfiguration c;
@@ -131,11 +147,9 @@ bool start_server(const Options& options, Pair& pair) {
 
 // By the thread that runs the client.
 bool start_client(const Options& options, Pair& pair) {
-    if (mtcp_init_rss(pair.client_island->context(), htonl(kClientBase),
-                      static_cast<int>(options.plan.client_addresses), 0, 0) != 0) {
-        pair.problem = "the client cannot use its addresses in turn";
-        return false;
-    }
+    Plan plan = options.plan;
+    plan.client_address = kClientBase;
+    use_client_addresses(pair.client_island->context(), plan);
     pair.problem = pair.client->start();
     return pair.problem.empty();
 }
@@ -201,6 +215,12 @@ void pin(int cpu) {
 // All that one thread does for a pair whose both ends it runs.
 void run_in_one_thread(const Options& options, Pair& pair, std::atomic<int>& ready) {
     const bool started = start_server(options, pair) && start_client(options, pair);
+    if (started) {
+        // The application's own memory is there before the first connection: it is not the stack's.
+        pair.client->reserve(options.plan.concurrency + kOtherSockets);
+        pair.server->reserve(options.plan.concurrency + kOtherSockets);
+    }
+    pair.resident_begin = resident_bytes();
     if (started && options.plan.in_flight != 0 && establish(pair, options)) {
         pair.client->start_asking();
     }
@@ -209,6 +229,7 @@ void run_in_one_thread(const Options& options, Pair& pair, std::atomic<int>& rea
         measured_turns(*pair.client, *pair.server, options,
                        done(options, pair.client->tally()) + warm, 0);
     }
+    pair.resident_end = resident_bytes();
     ready.fetch_add(1);
     while (ready.load() < options.pairs) {  // measure together
         if (pair.problem.empty()) {
@@ -296,6 +317,15 @@ void report(const Options& options, const std::vector<std::unique_ptr<Pair>>& pa
                 (static_cast<double>(first.ticks_taken) - client - server) / completed);
     }
     if (options.plan.latency) out.set_latency("", first.latency, rate);
+    out.set("resident_begin", first.resident_begin);
+    out.set("resident_end", first.resident_end);
+    out.set("half_open_record_bytes", std::uint64_t{sizeof(mtcp::stack::HalfOpenRecord)});
+    out.set("time_wait_record_bytes", std::uint64_t{sizeof(mtcp::stack::TimeWaitRecord)});
+    out.set("connection_record_bytes", std::uint64_t{sizeof(mtcp::stack::Connection)});
+    out.set("stream_record_bytes", std::uint64_t{sizeof(mtcp::socket::Stream)});
+    out.set("interest_record_bytes", std::uint64_t{sizeof(mtcp::socket::Interest)});
+    out.set("descriptor_record_bytes", std::uint64_t{sizeof(mtcp::socket::Descriptor) +
+                                                     sizeof(mtcp::socket::DescriptorDetails)});
     out.print();
 }
 
@@ -317,6 +347,8 @@ int run(int argc, char** argv) {
     options.plan.concurrency = 256;
     CLI11_PARSE(app, argc, argv);
     if (!take_words(options.words, options.plan)) return 2;
+    const std::uint32_t servers = options.plan.concurrency / kFlowsPerServer + 1;
+    options.plan.server_addresses = std::max(options.plan.server_addresses, servers);
     if (options.threads == 2 && options.seconds <= 0) options.seconds = 1;
 
     std::vector<std::unique_ptr<Pair>> pairs;

@@ -2,6 +2,8 @@
 // Opening, asking, closing.
 #include "load/client.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -13,6 +15,17 @@ namespace {
 constexpr std::size_t kBuffer = 256 * 1024;
 
 }  // namespace
+
+void use_client_addresses(net::Context context, const Plan& plan) {
+#ifdef APPS_ON_KERNEL
+    static_cast<void>(context);
+    static_cast<void>(plan);
+#else
+    if (plan.client_address == 0) return;
+    static_cast<void>(mtcp_init_rss(context, htonl(plan.client_address),
+                                    static_cast<int>(plan.client_addresses), 0, 0));
+#endif
+}
 
 Client::Client(net::Context context, const Plan& plan)
     : context_(context),
@@ -44,6 +57,12 @@ void Client::step(int timeout_ms) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
         on_event(static_cast<int>(events_[i].data.u64), events_[i].events);
     }
+}
+
+void Client::reserve(std::size_t sockets) {
+    connections_.resize(sockets);
+    connecting_.resize(sockets);
+    if (plan_.in_flight != 0) idle_.resize(plan_.concurrency);
 }
 
 bool Client::open_one() {
@@ -95,8 +114,18 @@ void Client::on_event(int socket, std::uint32_t events) {
     if ((events & (net::kIn | net::kReadHangUp)) != 0) receive(socket, events);
 }
 
+void Client::note_options(int socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (net::getsockopt(context_, socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;
+    negotiated_ = {.known = true,
+                   .timestamps = (info.tcpi_options & TCPI_OPT_TIMESTAMPS) != 0,
+                   .selective_ack = (info.tcpi_options & TCPI_OPT_SACK) != 0,
+                   .window_scaling = (info.tcpi_options & TCPI_OPT_WSCALE) != 0};
+}
+
 void Client::established(int socket) {
-    ++tally_.connected;
+    if (tally_.connected++ == 0) note_options(socket);
     if (plan_.flow == Flow::upload) {
         send_bulk(socket);
     } else if (plan_.flow == Flow::requests) {

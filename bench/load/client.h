@@ -16,6 +16,25 @@
 
 namespace bench {
 
+// What both ends agreed on, as the first connection's TCP_INFO says.
+struct NegotiatedOptions {
+    bool known = false;
+    bool timestamps = false, selective_ack = false, window_scaling = false;
+    [[nodiscard]] std::string text() const {
+        if (!known) return "unknown";
+        std::string words;
+        words += timestamps ? "timestamps " : "";
+        words += selective_ack ? "sack " : "";
+        words += window_scaling ? "window_scaling " : "";
+        if (words.empty()) return "none";
+        words.pop_back();
+        return words;
+    }
+};
+
+// The addresses from which this context's connections come in turn; the kernel needs none.
+void use_client_addresses(net::Context context, const Plan& plan);
+
 class Client {
   public:
     Client(net::Context context, const Plan& plan);
@@ -24,9 +43,12 @@ class Client {
     // Opens what is missing, waits for events once and handles them.
     void step(int timeout_ms);
     [[nodiscard]] const Tally& tally() const { return tally_; }
+    // Takes the memory for so many sockets now; without it, as they come.
+    void reserve(std::size_t sockets);
     [[nodiscard]] std::uint64_t open_now() const { return open_; }
     // In ticks(), of every response since the last clear().
     [[nodiscard]] load::Histogram& latency() { return latency_; }
+    [[nodiscard]] const NegotiatedOptions& negotiated() const { return negotiated_; }
     // With Plan::in_flight: the connections begin to ask, in a random order.
     void start_asking();
     // As start_asking(), but so many times a second, whatever the answers do.
@@ -45,6 +67,7 @@ class Client {
     bool open_one();
     void on_event(int socket, std::uint32_t events);
     void established(int socket);
+    void note_options(int socket);
     void send_request(int socket);
     void send_bulk(int socket);
     void receive(int socket, std::uint32_t events);
@@ -75,6 +98,7 @@ class Client {
     std::uint64_t due_ = 0;
     Tally tally_;
     load::Histogram latency_;
+    NegotiatedOptions negotiated_;
 };
 
 }  // namespace bench

@@ -72,6 +72,8 @@ void Server::step(int timeout_ms) {
     }
 }
 
+void Server::reserve(std::size_t sockets) { connections_.resize(sockets); }
+
 void Server::accept_all() {
     // What is left over is reported again by the next wait.
     for (int i = 0; i < plan_.batch; ++i) {

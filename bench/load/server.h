@@ -22,6 +22,8 @@ class Server {
     // Waits for events once and handles them.
     void step(int timeout_ms);
     [[nodiscard]] const Tally& tally() const { return tally_; }
+    // Takes the memory for so many sockets now; without it, as they come.
+    void reserve(std::size_t sockets);
     [[nodiscard]] std::uint64_t open_now() const { return tally_.opened - closed_; }
 
   private:

@@ -20,6 +20,21 @@ struct Tally {
     std::uint64_t connect_failed = 0;  // refused by our own side: ports, descriptors, memory
     std::uint64_t failed = 0;          // reset, timed out, or closed too early
 
+    Tally& operator+=(const Tally& b) {
+        opened += b.opened;
+        connected += b.connected;
+        completed += b.completed;
+        messages += b.messages;
+        bytes_in += b.bytes_in;
+        bytes_out += b.bytes_out;
+        waits += b.waits;
+        waits_empty += b.waits_empty;
+        events += b.events;
+        wait_ticks += b.wait_ticks;
+        connect_failed += b.connect_failed;
+        failed += b.failed;
+        return *this;
+    }
     friend Tally operator-(Tally a, const Tally& b) {
         a.opened -= b.opened;
         a.connected -= b.connected;
