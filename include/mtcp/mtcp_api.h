@@ -309,7 +309,7 @@ MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int f
  * SO_SNDBUF (bytes, not doubled), SO_RCVTIMEO, SO_SNDTIMEO. IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
  * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_CONGESTION, TCP_INFO (layout of Linux). IPPROTO_IP: IP_TOS,
- * IP_TTL. Sources: socket(7), tcp(7), ip(7).
+ * IP_TTL, IP_MTU_DISCOVER. Sources: socket(7), tcp(7), ip(7).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length), EFAULT.
  */
 MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval,

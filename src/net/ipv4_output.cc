@@ -60,8 +60,12 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     wire::Ipv4Header header;
     header.tos = packet.tos;
     header.total_length = static_cast<std::uint16_t>(total);
-    header.identification = 0;  // RFC 6864 §4.1: without meaning in a packet that may not be cut
-    header.fragment = wire::kIpv4DontFragment;  // RFC 1191 §3
+    if (packet.may_be_cut) {
+        header.identification = static_cast<std::uint16_t>(random_->next());
+    } else {
+        header.identification = 0;  // RFC 6864 §4.1: without meaning in a packet that stays whole
+        header.fragment = wire::kIpv4DontFragment;  // RFC 1191 §3
+    }
     header.ttl = packet.ttl;
     header.protocol = wire::kProtocolTcp;
     header.source = packet.source;

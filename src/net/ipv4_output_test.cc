@@ -90,6 +90,25 @@ TEST(Output, AnUnknownNeighbourIsAskedForAndTheSegmentFollows) {
     EXPECT_TRUE(wire::tcp_checksum_valid(kOurIp, kPeerIp, segment_in(sent[0])));
 }
 
+TEST(Output, APacketThatMayBeCutHasAnIdentification) {
+    Host host;
+    resolve(host);
+    Path path = host.path_to(kPeerIp);
+    host.may_be_cut = true;
+    ASSERT_TRUE(host.send_tcp(path, kPeerIp));
+    ASSERT_TRUE(host.send_tcp(path, kPeerIp));
+    const auto frames = host.flush();
+    ASSERT_EQ(frames.size(), 2u);
+    std::uint16_t identifications[2];
+    for (std::size_t i : {0u, 1u}) {
+        const auto header = wire::parse_ipv4(std::span(frames[i]).subspan(wire::kEthernetHeader));
+        ASSERT_TRUE(header.ok());
+        EXPECT_EQ(header->fragment, 0);
+        identifications[i] = header->identification;
+    }
+    EXPECT_NE(identifications[0], identifications[1]);
+}
+
 TEST(Output, FarHostsAreReachedThroughTheGateway) {
     Host host;
     Path path = host.path_to(kFarIp);

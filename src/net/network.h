@@ -83,6 +83,7 @@ struct TcpPacket {
     std::uint32_t payload_sum = 0;
     std::uint8_t tos = 0;  // the ECN bits are the low two
     std::uint8_t ttl = 64;
+    bool may_be_cut = false;  // routers may fragment the packet
 };
 
 class Network {

@@ -114,6 +114,12 @@ constexpr IntegerOption kOptions[] = {
      },
      false},
     {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING(type_of_service, std::uint8_t)},
+    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT,
+     MTCP_SETTING_GET(path_discovery),
+     [](const Access& a, int value) {
+         a.details.settings.path_discovery = static_cast<std::uint8_t>(value & 7);
+     },
+     true},
     {IPPROTO_IP, IP_TTL, 1, 255, MTCP_SETTING(time_to_live, std::uint8_t)},
 };
 
@@ -141,6 +147,14 @@ template <typename T>
 bool read_value(std::span<const std::byte> from, T& value) {
     if (from.size() < sizeof value) return false;
     std::memcpy(&value, from.data(), sizeof value);
+    return true;
+}
+
+// Options of IP may be given in one byte (ip(7)).
+bool read_integer(int level, std::span<const std::byte> from, int& value) {
+    if (level != IPPROTO_IP || from.empty() || from.size() >= sizeof value)
+        return read_value(from, value);
+    value = std::to_integer<int>(from[0]);
     return true;
 }
 
@@ -257,7 +271,7 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         int given = 0;
         if (option->set == nullptr) return -ENOPROTOOPT;
-        if (!read_value(value, given) || given < option->least || given > option->most)
+        if (!read_integer(level, value, given) || given < option->least || given > option->most)
             return -EINVAL;
         // The listener record is the stack's since mtcp_listen().
         if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT &&

@@ -46,12 +46,19 @@ TEST_F(OptionsTest, IntegerOptionsComeBack) {
                         {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
                         {IPPROTO_TCP, TCP_SYNCNT, 2},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 12'345},
                         {IPPROTO_IP, IP_TOS, 0x10},      {IPPROTO_TCP, TCP_DEFER_ACCEPT, 9},
-                        {IPPROTO_IP, IP_TTL, 5}};
+                        {IPPROTO_IP, IP_TTL, 5},         {IPPROTO_IP, IP_MTU_DISCOVER, 0}};
     const long id = make_socket();
     for (const Row& row : rows) {
         EXPECT_EQ(set(id, row.level, row.name, row.value), 0) << row.level << '/' << row.name;
         EXPECT_EQ(get_int(id, row.level, row.name), row.value) << row.level << '/' << row.name;
     }
+}
+
+TEST_F(OptionsTest, OptionsOfIpFitInOneByte) {
+    const long id = make_socket();
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TOS, std::uint8_t{0x20}), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_IP, IP_TOS), 0x20);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NODELAY, std::uint8_t{1}), -EINVAL);
 }
 
 TEST_F(OptionsTest, FactsAboutTheSocket) {

@@ -73,6 +73,8 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_bytes_received = s.bytes_received;
     info.tcpi_bytes_retrans = s.bytes_retransmitted;
     info.tcpi_notsent_bytes = s.unsent_bytes;
+    info.tcpi_busy_time = std::uint64_t{s.busy_ms} * 1'000;
+    info.tcpi_rwnd_limited = std::uint64_t{s.window_limited_ms} * 1'000;
     info.tcpi_snd_wnd = s.send_window;
     return info;
 }

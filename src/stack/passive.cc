@@ -301,7 +301,8 @@ void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                       .destination = key.remote,
                       .length = static_cast<std::uint32_t>(length),
                       .tos = settings.type_of_service,
-                      .ttl = settings.time_to_live},
+                      .ttl = settings.time_to_live,
+                      .may_be_cut = settings.path_discovery == 0},
                      frame, now);
 }
 

@@ -122,7 +122,8 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
          .destination = key.remote,
          .length = static_cast<std::uint32_t>(length),
          .tos = static_cast<std::uint8_t>((settings.type_of_service & ~3u) | segment.ecn),
-         .ttl = settings.time_to_live},
+         .ttl = settings.time_to_live,
+         .may_be_cut = settings.path_discovery == 0},
         frame, now);
 }
 

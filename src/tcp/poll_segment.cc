@@ -6,6 +6,7 @@
 #include "tcp/receive/receive_window.h"
 #include "tcp/receive/sack_report.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/send/limit_clock.h"
 #include "tcp/send/segmenter.h"
 #include "tcp/send/waiting.h"
 #include "tcp/timers.h"
@@ -166,6 +167,7 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
     switch (plan.what) {
         case Send::nothing:
             await_permission(env, tcb, plan.hold, now);
+            note_limit(tcb, now);
             tcb.last_event = now;
             return false;
         case Send::reset: write_reset(tcb, now, out); break;

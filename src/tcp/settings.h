@@ -26,6 +26,7 @@ struct Settings {
     std::uint8_t no_delay : 1 = 0;            // TCP_NODELAY (RFC 9293 MUST-17)
     std::uint8_t cork : 1 = 0;                // TCP_CORK
     std::uint8_t quick_ack : 1 = 0;           // TCP_QUICKACK
+    std::uint8_t path_discovery : 3 = 1;      // IP_MTU_DISCOVER; 0: routers may cut our packets
     CongestionAlgorithm congestion = CongestionAlgorithm::new_reno;
     std::uint8_t syn_retries = 0;  // TCP_SYNCNT; 0: the core's default
 };
@@ -49,6 +50,7 @@ struct Configuration {
     std::uint8_t syn_retries = 7;                         // > 3 min of SYNs (RFC 9293 MUST-23)
     std::uint8_t syn_ack_retries = 5;                     // as Linux
     std::uint16_t initial_window_segments = 10;           // RFC 6928
+    std::uint8_t train_segments_min = 2;                  // of a TSO train, however slow the path
     std::uint16_t mss_floor = 88;                         // smallest MSS honoured from a peer
     std::uint8_t window_shift = 7;                        // offered; allows 8 MB windows
     enum class Use : std::uint8_t { off, on };

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "tcp/send/limit_clock.h"
 #include "tcp/send/segmenter.h"
 #include "tcp/send/waiting.h"
 #include "tcp/timers.h"
@@ -18,6 +19,7 @@ void settle(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     }
     const SendPlan plan = plan_send(env, tcb, 0);
     await_permission(env, tcb, plan.hold, now);
+    note_limit(tcb, now);
     reaction.work = work_of(plan);
     tcb.last_event = now;
 }

@@ -6,6 +6,7 @@
 #include "tcp/connection.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/send/limit_clock.h"
 #include "tcp/take_ack.h"
 
 namespace mtcp::tcp {
@@ -73,6 +74,8 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.bytes_retransmitted = tcb.bytes_retransmitted;
     status.since_last_send_ms = to_ms(now) - tcb.last_sent_ms;
     status.since_last_receive_ms = to_ms(now) - tcb.last_received_ms;
+    status.busy_ms = limited_ms(tcb, SendLimit::busy, now);
+    status.window_limited_ms = limited_ms(tcb, SendLimit::window, now);
     status.iss = tcb.iss;
     status.irs = tcb.irs;
     status.snd_una = tcb.snd.una;

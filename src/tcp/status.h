@@ -57,6 +57,8 @@ struct Status {
     std::uint64_t bytes_retransmitted = 0;
     std::uint32_t since_last_send_ms = 0;
     std::uint32_t since_last_receive_ms = 0;
+    std::uint32_t busy_ms = 0;            // with something queued
+    std::uint32_t window_limited_ms = 0;  // of that: held back by the peer's window
     wire::SequenceNumber iss, irs, snd_una, snd_nxt, rcv_nxt;
 };
 

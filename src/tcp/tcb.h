@@ -58,6 +58,13 @@ struct ConnectionFlags {
     bool user_timeout : 1;    // copy of Settings: progress_ms is kept
 };
 
+// What keeps a connection from sending more.
+enum class SendLimit : std::uint8_t {
+    idle,    // nothing queued
+    busy,    // congestion control, or the time the path takes
+    window,  // the peer's window
+};
+
 // Replies that wait for the next poll.
 struct Pending {
     bool ack : 1;          // an ACK now, unless data carries it
@@ -157,12 +164,17 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
     std::uint32_t most_in_flight;        // bytes, in the round trip that ends when...
     wire::SequenceNumber most_until;     // ...this is acknowledged (RFC 7661 §4.2)
+    // --- line 5: for tools
+    std::uint32_t limit_since_ms;     // when `limit` began
+    std::uint32_t busy_ms;            // before that: something was queued...
+    std::uint32_t window_limited_ms;  // ...and the peer's window held it back
+    SendLimit limit;
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");
 static_assert(offsetof(Tcb, key) == 2 * kCacheLine, "the hot part is two lines");
 static_assert(offsetof(Tcb, iss) == 3 * kCacheLine, "output reads one line more");
-static_assert(sizeof(Tcb) <= 320);
+static_assert(sizeof(Tcb) <= 384);
 
 // --- what other folders may ask ---
 

@@ -84,11 +84,7 @@ void fill_bytes(PacketdrillInterface& t) {
         return receive(self, fd, data, size, flags);
     };
     t.recvmsg = [](void* self, int fd, msghdr* message, int flags) {
-        const long result = calls(self).receive(fd, {message->msg_iov, message->msg_iovlen}, flags);
-        message->msg_namelen = 0;
-        message->msg_controllen = 0;
-        message->msg_flags = 0;
-        return answer<ssize_t>(result);
+        return answer<ssize_t>(calls(self).receive_message(fd, *message, flags));
     };
     t.write = [](void* self, int fd, const void* data, std::size_t size) {
         return send(self, fd, data, size, 0);

@@ -53,6 +53,7 @@ constexpr Row kRows[] = {
     {"tcp_synack_retries", 1, MTCP_NUMBER(tcp.syn_ack_retries, std::uint8_t)},
     {"tcp_retries1", 1, MTCP_NUMBER(tcp.retries_1, std::uint8_t)},
     {"tcp_retries2", 1, MTCP_NUMBER(tcp.retries_2, std::uint8_t)},
+    {"tcp_min_tso_segs", 1, MTCP_NUMBER(tcp.train_segments_min, std::uint8_t)},
     {"tcp_fin_timeout", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.fin_wait_2 = seconds(v[0]); }},
     {"tcp_keepalive_time", 1, MTCP_NUMBER(tcp.defaults.keepalive_idle_s, std::uint16_t)},

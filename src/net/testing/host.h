@@ -77,6 +77,7 @@ class Host {
         now = end;
     }
     // Sends one TCP segment with so much payload.
+    bool may_be_cut = false;  // what send_tcp() sends
     bool send_tcp(Path& path, wire::IpAddress destination, std::size_t payload = 0,
                   std::uint16_t segment_size = 0) {
         io::Frame frame;
@@ -89,6 +90,7 @@ class Host {
         packet.source = kOurIp;
         packet.destination = destination;
         packet.length = static_cast<std::uint32_t>(segment.size());
+        packet.may_be_cut = may_be_cut;
         network_->output(path, packet, frame, now);
         return true;
     }

@@ -4,6 +4,7 @@
 
 #include "tcp/receive/sack_report.h"
 #include "tcp/recovery/loss_recovery.h"
+#include "tcp/send/train.h"
 
 namespace mtcp::tcp {
 namespace {
@@ -84,12 +85,14 @@ Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
 }
 
 // Cuts `sendable` bytes into what one OutgoingSegment carries.
-std::uint32_t cut(const Tcb& tcb, std::uint32_t sendable, std::uint32_t unsent,
-                  std::uint32_t payload_max) {
+std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable,
+                  std::uint32_t unsent, std::uint32_t payload_max) {
     if (payload_max < 2u * tcb.mss || sendable == tcb.mss) {
         return tcb.mss;
     }
-    std::uint32_t length = sendable < payload_max ? sendable : payload_max;
+    const std::uint32_t train = longest_train(env, tcb, payload_max);
+    if (train < 2u * tcb.mss) return tcb.mss;
+    std::uint32_t length = sendable < train ? sendable : train;
     const std::uint32_t tail = length % tcb.mss;
     // The last piece of a train obeys the same rules as a small segment on its own.
     const bool ends_queue = length == unsent;
@@ -114,7 +117,7 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
     std::uint32_t sendable = window < congestion ? window : congestion;
     if (sendable > unsent) sendable = unsent;
     if (sendable >= tcb.mss) {
-        plan.length = cut(tcb, sendable, unsent, payload_max);
+        plan.length = cut(env, tcb, sendable, unsent, payload_max);
     } else {
         // Room that congestion control leaves below one MSS is not worth a small segment.
         const bool by_congestion = sendable < unsent && congestion < window;
