@@ -23,6 +23,7 @@ struct Arrival {
     std::uint32_t payload_offset;
     std::uint32_t length;  // payload bytes from payload_offset on
     bool fin;
+    bool answer_at_once = false;  // part of the text was cut: an ACK, if SEG.ACK is good
 
     Arrival(Environment& e, Tcb& t, const wire::Segment& s, Instant n, Reaction& r)
         : env(e),

@@ -23,12 +23,11 @@ using wire::SequenceNumber;
 
 // --- second: reset ---
 
-// What the application hears. A connection that it has let go, or that was about to end, just ends.
+// What the application hears, if it has not let go. In CLOSING and LAST-ACK, too: what it sent may
+// be lost.
 int reset_error(const Tcb& tcb) {
     switch (tcb.state) {
         case State::syn_received: return tcb.flags.active_open ? ECONNREFUSED : ECONNRESET;
-        case State::closing:
-        case State::last_ack:
         case State::time_wait: return 0;
         default: return ECONNRESET;
     }
@@ -182,6 +181,7 @@ void eight_steps(Arrival& a) {
     if (check_reset(a) == Step::done) return;
     if (check_syn(a) == Step::done) return;
     if (check_ack(a) == Step::done) return;
+    if (a.answer_at_once) acknowledge_now(a.tcb);
     check_urgent(a);
     if (process_text(a) == Step::done) return;
     check_fin(a);

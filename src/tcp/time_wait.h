@@ -19,6 +19,7 @@ struct TimeWait {
     std::uint32_t expires_ms;  // milliseconds since 0
     std::uint16_t window;      // as last advertised, scaled for the header
     std::uint8_t timestamps;   // 0, 1
+    std::uint8_t window_shift;
     std::uint8_t acks_sent;    // duplicates answered; limits reply loops
 };
 static_assert(sizeof(TimeWait) <= 64);

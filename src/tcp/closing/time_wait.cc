@@ -52,6 +52,7 @@ TimeWait make_time_wait(const Environment& env, const Tcb& tcb, Instant now) {
     record.ts_offset = tcb.ts_offset;
     record.expires_ms = to_ms_rounded_up(now + env.configuration.time_wait);
     record.window = static_cast<std::uint16_t>(tcb.rcv.wnd >> tcb.receive_window_shift);
+    record.window_shift = tcb.receive_window_shift;
     record.timestamps = tcb.flags.timestamps ? 1 : 0;
     return record;
 }
@@ -66,6 +67,13 @@ TimeWaitDecision on_time_wait_segment(const Environment& env, TimeWait& record, 
         decision.drop = Drop::count_;
         return decision;
     }
+    // RFC 9293 §3.10.7.4, fifth: without ACK, what is in the window goes no further.
+    const std::uint32_t window = std::uint32_t{record.window} << record.window_shift;
+    const bool acceptable =
+        seg.length() == 0
+            ? seg.seq >= record.rcv_nxt && seg.seq <= record.rcv_nxt + window
+            : seg.seq < record.rcv_nxt + window && seg.seq + seg.length() > record.rcv_nxt;
+    if (acceptable && !seg.flags.has(Flags::ack | Flags::syn)) return decision;
     // An ACK of our FIN, late or again, needs no answer; anything that takes up sequence numbers
     // does.
     if (seg.length() == 0 && seg.seq == record.rcv_nxt) return decision;

@@ -205,9 +205,12 @@ bool still_deferred(const ListenerSettings& listener, const HalfOpen& half) {
     return (1u << half.retransmissions) - 1 < listener.defer_accept_s;
 }
 
-bool is_inside_window(const ListenerSettings& listener, const HalfOpen& half, SequenceNumber seq) {
+// RFC 9293 §3.10.7.4, first; the right edge as in receive/acceptability.cc.
+bool is_acceptable(const ListenerSettings& listener, const HalfOpen& half, const Segment& seg) {
     const SequenceNumber nxt = half.irs + 1;
-    return seq >= nxt && seq <= nxt + window_of_syn(listener);
+    const SequenceNumber edge = nxt + window_of_syn(listener);
+    if (seg.length() == 0) return seg.seq >= nxt && seg.seq <= edge;
+    return seg.seq < edge && seg.seq + seg.length() > nxt;
 }
 
 HalfOpenDecision keep(Drop why) {
@@ -231,7 +234,9 @@ HalfOpenDecision on_reset(const Environment& env, const ListenerSettings& listen
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }
-    if (!is_inside_window(listener, half, seg.seq)) return keep(Drop::tcp_outside_window);
+    const SequenceNumber nxt = half.irs + 1;
+    const bool inside = seg.seq > nxt && seg.seq < nxt + window_of_syn(listener);
+    if (!inside) return keep(Drop::tcp_outside_window);
     return answer(reply_from(env, listener, half, now), Drop::tcp_challenge_ack);
 }
 
@@ -254,13 +259,11 @@ HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSett
         }
         return challenge(Drop::tcp_challenge_ack);  // RFC 5961 §4
     }
-    if (!seg.flags.has(Flags::ack)) return keep(Drop::tcp_bad_flags);
     const bool old_timestamp = half.timestamps != 0 && seg.options.timestamps &&
                                static_cast<std::int32_t>(seg.options.ts_value - half.ts_recent) < 0;
     if (old_timestamp) return challenge(Drop::tcp_paws);
-    if (!is_inside_window(listener, half, seg.seq)) {
-        return challenge(Drop::tcp_outside_window);
-    }
+    if (!is_acceptable(listener, half, seg)) return challenge(Drop::tcp_outside_window);
+    if (!seg.flags.has(Flags::ack)) return keep(Drop::tcp_bad_flags);
     if (seg.ack !=
         half.iss + 1) {  // RFC 9293 §3.10.7.4, fifth: <SEQ=SEG.ACK><CTL=RST>, state stays
         return answer(reset_to(seg), Drop::tcp_bad_ack);

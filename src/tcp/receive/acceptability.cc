@@ -29,16 +29,14 @@ bool fails_paws(const Arrival& a) {
     return to_s(a.now) - tcb.ts_recent_s < kPawsValidS;
 }
 
-// An unacceptable segment is answered, unless it is a reset. Data may always be answered: it is a
+// An unacceptable segment is answered. Data may always be answered: it is a
 // lost ACK more often than an attack. Anything else only now and then (RFC 5961 §7).
 Step answer_unacceptable(Arrival& a, Drop why) {
-    if (!a.seg.flags.has(Flags::rst)) {
-        const bool plain_data = !a.seg.payload.empty() && !a.seg.flags.has(Flags::syn);
-        if (plain_data || a.fin) {
-            acknowledge_now(a.tcb);
-        } else {
-            challenge_ack(a.env, a.tcb, a.now);
-        }
+    const bool plain_data = !a.seg.payload.empty() && !a.seg.flags.has(Flags::syn);
+    if (plain_data || a.fin) {
+        acknowledge_now(a.tcb);
+    } else {
+        challenge_ack(a.env, a.tcb, a.now);
     }
     return a.discard(why);
 }
@@ -68,6 +66,12 @@ Step check_sequence(Arrival& a) {
         return Step::next;
     }
     const SequenceNumber edge = tcb.rcv.nxt + tcb.rcv.wnd;
+    if (a.seg.flags.has(Flags::rst)) {
+        // RFC 5961 §3.2 looks at the number only; text does not matter, nor does a window of zero
+        // (RFC 9293 MUST-66).
+        const bool inside = a.seq == tcb.rcv.nxt || (a.seq > tcb.rcv.nxt && a.seq < edge);
+        return inside ? Step::next : a.discard(Drop::tcp_outside_window);
+    }
     const std::uint32_t text = a.seg.length();
     if (text == 0) {
         // The right edge itself passes: an ACK carries it once the peer has filled the window, and
@@ -77,16 +81,18 @@ Step check_sequence(Arrival& a) {
     }
     const SequenceNumber end = a.seq + text;
     if (end <= tcb.rcv.nxt) {
-        if (!a.seg.flags.has(Flags::rst | Flags::syn)) note_duplicate(tcb, a.seq, a.seq + a.length);
+        if (!a.seg.flags.has(Flags::syn)) note_duplicate(tcb, a.seq, a.seq + a.length);
         return answer_unacceptable(a, Drop::tcp_duplicate);
     }
-    if (a.seq > edge || (a.seq == edge && tcb.rcv.wnd > 0)) {
+    // A closed window takes no text, but what the segment acknowledges (RFC 9293 §3.10.7.4).
+    const bool only_text = tcb.rcv.wnd == 0 && !a.seg.flags.has(Flags::ack);
+    if (a.seq > edge || (a.seq == edge && tcb.rcv.wnd > 0) || only_text) {
         return answer_unacceptable(a, Drop::tcp_outside_window);
     }
-    if (a.seg.flags.has(Flags::syn | Flags::rst)) return Step::next;  // the next steps end these
+    if (a.seg.flags.has(Flags::syn)) return Step::next;  // the fourth step ends this
     if (a.seq < tcb.rcv.nxt) {
         note_duplicate(tcb, a.seq, tcb.rcv.nxt);
-        acknowledge_now(tcb);
+        a.answer_at_once = true;
         trim_front(a);
     }
     // RFC 9293 §3.10.7.4: with a zero window ACK, RST and URG are still processed (MUST-66); the
@@ -95,7 +101,7 @@ Step check_sequence(Arrival& a) {
         a.fin = false;
         const std::uint32_t room = edge - a.seq;
         if (a.length > room) a.length = room;
-        acknowledge_now(tcb);
+        a.answer_at_once = true;
         if (a.length == 0) a.reaction.drop = Drop::tcp_outside_window;
     }
     return Step::next;
