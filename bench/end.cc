@@ -5,8 +5,11 @@
 #include <netinet/tcp.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -42,6 +45,7 @@ struct Options {
     double seconds = 1;
     double rate = 0;  // requests a second, on a schedule; 0: as fast as answers come
     bool idle = false;
+    bool hold = false;
     std::string accept = "reuseport";  // kernel: how listeners share the port
     std::string congestion;            // of the listener
 };
@@ -176,6 +180,8 @@ struct Loading {
     const Options& options;
     double tick_rate = 0;
     std::atomic<int> begun{0};
+    std::atomic<int> measured{0};
+    std::atomic<bool> let_go{false};           // the contexts may end
     std::atomic<std::uint64_t> measure_at{0};  // monotonic_ns
 };
 
@@ -200,6 +206,7 @@ void load_server(Loading& loading, int core, Worker& worker) {
     if (context == nullptr) {
         worker.problem = net::last_problem();
         loading.begun.fetch_add(1);
+        loading.measured.fetch_add(1);
         return;
     }
     Plan plan = options.plan;
@@ -232,6 +239,9 @@ void load_server(Loading& loading, int core, Worker& worker) {
         worker.latency = client->latency();
         worker.negotiated = client->negotiated();
     }
+    loading.measured.fetch_add(1);
+    while (!loading.let_go.load())
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     net::close_context(context);
 }
 
@@ -282,15 +292,21 @@ int run_client(const Options& options) {
     pause(options.warm_up);
     std::fprintf(stderr, "measuring\n");
     const std::vector<CpuTimes> before = cpu_times();
-    for (Worker& worker : workers)
-        worker.thread.join();
+    while (loading.measured.load() < options.cores)
+        pause(0.001);
+    int status = 0;
     for (const Worker& worker : workers) {
         if (worker.problem.empty()) continue;
         std::fprintf(stderr, "bench_end client: %s\n", worker.problem.c_str());
-        return 1;
+        status = 1;
     }
-    report_client(options, workers, before, loading.tick_rate);
-    return 0;
+    if (status == 0) report_client(options, workers, before, loading.tick_rate);
+    while (status == 0 && options.hold && !stop.load())
+        pause(0.001);
+    loading.let_go.store(true);
+    for (Worker& worker : workers)
+        worker.thread.join();
+    return status;
 }
 
 int run(int argc, char** argv) {
@@ -312,6 +328,7 @@ int run(int argc, char** argv) {
     client->add_option("--seconds", options.seconds, "to measure");
     client->add_option("--rate", options.rate, "requests a second (with --in-flight)");
     client->add_flag("--idle", options.idle, "open connections, then be still (with --in-flight)");
+    client->add_flag("--hold", options.hold, "report, then stay until SIGTERM, to be looked into");
     CLI11_PARSE(app, argc, argv);
     if (!take_words(options.words, options.plan)) return 2;
     allow_descriptors();

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came of it: tables for people, JSON for programs, and the comparison with an earlier run."""
+import json
+import pathlib
+import statistics
+
+from engine import best_of, short
+
+KEYS = ["short_fin_vs_best_kernel", "short_fin_per_second", "rr64_vs_best_kernel", "pps_vs_memif_floor",
+        "short_ticks_both_ends", "rate_kept_at_1m", "idle_connection_bytes", "latency_p50_vs_kernel",
+        "latency_p99_vs_kernel", "bulk_vs_kernel", "two_cores_vs_one", "idle_cpu_percent"]
+
+
+class Results:
+    def __init__(self):
+        self.rows = []  # (row, found), in order
+
+    def add(self, row, found):
+        self.rows.append((row, found))
+
+    def best(self, name, group):
+        for row, found in self.rows:
+            if row.name == name:
+                return best_of(row, found, group)
+        return None
+
+    def figure(self, name, group):
+        best = self.best(name, group)
+        return best.median() if best else None
+
+    def detail(self, name, group, key):
+        best = self.best(name, group)
+        return best.detail(key) if best else None
+
+    def summary(self, drive):
+        """Exactly the keys of KEYS; null: not measured in this run."""
+        def ratio(a, b):
+            return a / b if a is not None and b else None
+        ours, frames = self.figure("rr64", "mtcp"), self.detail("rr64", "mtcp", "frames_per_message")
+        one = self.figure("cores", "one")
+        if one is not None:  # both CPUs by themselves: their mean
+            each = [f.median() for row, found in self.rows if row.name == "cores" for f in found.values()
+                    if f.candidate.group == "one" and f.median() is not None]
+            one = statistics.mean(each)
+        established = "1000000" if self.figure("established", "1000000") else None
+        values = {
+            "short_fin_vs_best_kernel": ratio(self.figure("short_fin", "mtcp"), self.figure("short_fin", "kernel")),
+            "short_fin_per_second": self.figure("short_fin", "mtcp"),
+            "rr64_vs_best_kernel": ratio(ours, self.figure("rr64", "kernel")),
+            "pps_vs_memif_floor": ratio(ours * frames if ours and frames else None, self.figure("floor", "mtcp")),
+            "short_ticks_both_ends": self.figure("ticks", "mtcp"),
+            "rate_kept_at_1m": ratio(self.figure("established", "1000000"), self.figure("established", "1000")),
+            "idle_connection_bytes": self.detail("established", established, "bytes_each") if established else None,
+            "latency_p50_vs_kernel": ratio(self.detail("latency", "kernel", "p50_us"),
+                                           self.detail("latency", "mtcp", "p50_us")),
+            "latency_p99_vs_kernel": ratio(self.detail("latency", "kernel", "p99_us"),
+                                           self.detail("latency", "mtcp", "p99_us")),
+            "bulk_vs_kernel": ratio(self.figure("bulk_down", "mtcp"), self.figure("bulk_down", "kernel")),
+            "two_cores_vs_one": ratio(self.figure("cores", "two"), one),
+            "idle_cpu_percent": self.figure("idle", drive),
+        }
+        return {key: None if values[key] is None else round(values[key], 4) for key in KEYS}
+
+    def as_json(self):
+        return {row.name: {"title": row.title, "unit": row.unit, "better": row.better, "note": row.note,
+                           "candidates": {name: {"group": f.candidate.group, "median": f.median(), "void": f.is_void(),
+                                                 "samples": f.samples} for name, f in found.items()}}
+                for row, found in self.rows}
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+def table(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def line_of(found):
+    probes = [s[key] for s in found.samples for key in ("probe_before_ns", "probe_after_ns") if s[key]]
+    return f"{min(probes):.0f}–{max(probes):.0f}" if probes else ""
+
+
+def remarks(found):
+    words = sorted({s["void"] for s in found.samples if s["void"]} | {s["error"] for s in found.samples if s["error"]})
+    text = ("void: " if found.is_void() else "some void: ") + "; ".join(words) if words else ""
+    result = next((s["result"] for s in found.samples if s["value"] is not None), {})
+    if "p99_us" in result:
+        text += f"p99 {found.detail('p99_us'):.3g}, p99.9 {found.detail('p999_us'):.3g} us"
+    if "bytes_each" in result:
+        text += f"{found.detail('bytes_each'):.0f} B each (RSS)"
+    if "frames_each" in result:
+        text += f" {found.detail('frames_each'):.2f} frames"
+    if result.get("time_wait"):
+        text += " " + ", ".join(f"{k} {v}" for k, v in result["time_wait"].items() if v)
+    if "rooms" in result:
+        text += ", ".join(f"{room} {count:.0f}" for room, count in sorted(result["rooms"].items(), key=lambda i: -i[1]))
+    return text.strip()[:160]
+
+
+def row_table(row, found):
+    lines = [["contestant", row.unit, "least", "most", "rounds", "line, ns", "remarks"]]
+    order = sorted(found.values(), key=lambda f: (f.candidate.group, -(f.median() or 0)))
+    for f in order:
+        numbers = f.best_numbers()
+        lines.append([f"{f.candidate.group} {f.candidate.name}", short(f.median()),
+                      short(min(numbers)) if numbers else "–", short(max(numbers)) if numbers else "–",
+                      str(len(f.samples)), line_of(f), remarks(f)])
+    return f"### {row.name}: {row.title}\n\n{table(lines)}" + (f"\n\n{row.note}" if row.note else "")
+
+
+def summary_table(summary):
+    return table([["key", "value"]] + [[key, "not measured" if value is None else short(value)]
+                                       for key, value in summary.items()])
+
+
+def conditions_table(conditions):
+    return table([["condition", ""]] + [[key, str(value)] for key, value in conditions.items()])
+
+
+# ---------------------------------------------------------------------------------------------------------- comparison
+
+def load_earlier(path):
+    path = pathlib.Path(path)
+    file = path / "result.json" if path.is_dir() else path
+    return json.loads(file.read_text())
+
+
+def compare(now, earlier):
+    """Medians beside each other. A difference within the spread of either run is marked as such."""
+    lines = [["row", "contestant", "earlier", "now", "now/earlier", ""]]
+    for name, row in now["rows"].items():
+        other = earlier["rows"].get(name, {"candidates": {}})
+        for candidate, found in row["candidates"].items():
+            before = other["candidates"].get(candidate)
+            if not before or found["median"] is None or not before["median"]:
+                continue
+            ratio = found["median"] / before["median"]
+            spans = [[s["value"] for s in f["samples"] if s["value"] is not None] for f in (before, found)]
+            apart = max(spans[0]) < min(spans[1]) or max(spans[1]) < min(spans[0])
+            improved = (ratio > 1) == (row["better"] == "higher")
+            verdict = "within the spread" if not apart else "better" if improved else "WORSE"
+            lines.append([name, f"{found['group']} {candidate}", short(before["median"]), short(found["median"]),
+                          f"{ratio:.2f}", verdict])
+    for key, value in now["summary"].items():
+        before = earlier["summary"].get(key)
+        if value is not None and before:
+            lines.append(["summary", key, short(before), short(value), f"{value / before:.2f}", ""])
+    return table(lines)
