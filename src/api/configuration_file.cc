@@ -328,6 +328,13 @@ constexpr Key kKeys[] = {
     {"sack", read_tcp_use<&Tcp::selective_ack>},
     {"window_scaling", read_tcp_use<&Tcp::window_scaling>},
     {"header_prediction", read_tcp_use<&Tcp::header_prediction>},
+    {"ecn",
+     [](Reader& r, std::string_view v) {
+         using Ecn = Tcp::Ecn;
+         static constexpr Choice<Ecn> kEcn[] = {
+             {"off", Ecn::off}, {"accept", Ecn::accept}, {"on", Ecn::request}};
+         return read_choice(r, v, kEcn, r.result.stack.tcp.ecn);
+     }},
     {"syn_cookies",
      [](Reader& r, std::string_view v) {
          using Cookies = Tcp::Cookies;

@@ -51,6 +51,8 @@ namespace mtcp {
     X(zero_window_probes, "zero-window probes sent")                     \
     X(keepalives, "keep-alive probes sent")                              \
     X(out_of_order, "segments that arrived out of order")                \
+    X(ecn_marks_in, "segments received with a congestion mark (CE)")     \
+    X(ecn_reductions, "windows reduced because of an ECN echo")          \
     X(events_posted, "events posted to the application")                 \
     X(wrong_thread, "API calls from a thread that does not own the context")
 

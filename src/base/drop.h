@@ -77,6 +77,7 @@ namespace mtcp {
     X(tcp_half_open_full, "SYN backlog is full and cookies are off")                    \
     X(tcp_bad_cookie, "ACK carries no valid SYN cookie")                                \
     X(tcp_no_connection_record, "connection records exhausted")                         \
+    X(tcp_ecn_refused, "reset in answer to a SYN that offered ECN: tried without")      \
     X(tcp_time_wait, "segment for a connection in TIME-WAIT")                           \
     X(tcp_broken_invariant, "connection reset after a broken invariant")
 

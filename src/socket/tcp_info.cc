@@ -43,9 +43,10 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_retransmits = s.retransmissions;
     info.tcpi_probes = s.probes;
     info.tcpi_backoff = s.backoff;
-    info.tcpi_options = static_cast<std::uint8_t>((s.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                                                  (s.selective_ack ? TCPI_OPT_SACK : 0) |
-                                                  (s.window_scaling ? TCPI_OPT_WSCALE : 0));
+    info.tcpi_options = static_cast<std::uint8_t>(
+        (s.timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (s.selective_ack ? TCPI_OPT_SACK : 0) |
+        (s.window_scaling ? TCPI_OPT_WSCALE : 0) | (s.ecn ? TCPI_OPT_ECN : 0) |
+        (s.ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
     info.tcpi_snd_wscale = s.send_window_shift & 0xf;
     info.tcpi_rcv_wscale = s.receive_window_shift & 0xf;
     info.tcpi_rto = s.rto_us;

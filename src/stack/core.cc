@@ -164,6 +164,10 @@ void Core::abandon_closing(Instant now) {
         drop_time_wait(time_wait_order_.first);
 }
 
+void Core::reconfigure(const tcp::Configuration& configuration) {
+    configuration_.tcp = tcp_.configuration = configuration;
+}
+
 Core::Levels Core::levels() const {
     return {.connections = connections_.used(),
             .half_open = half_open_.used(),

@@ -101,6 +101,10 @@ class Core {
     [[nodiscard]] std::uint32_t closing_connections() const;
     void abandon_closing(Instant now);
 
+    // For tests: connections and listeners born from now on follow this; what sizes memory does
+    // not.
+    void reconfigure(const tcp::Configuration& configuration);
+
     // For tests and tools: levels of every pool.
     struct Levels {
         std::uint32_t connections = 0;

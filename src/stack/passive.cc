@@ -300,7 +300,7 @@ void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                      {.source = key.local,
                       .destination = key.remote,
                       .length = static_cast<std::uint32_t>(length),
-                      .tos = settings.type_of_service,
+                      .tos = static_cast<std::uint8_t>(settings.type_of_service & ~3u),
                       .ttl = settings.time_to_live,
                       .may_be_cut = settings.path_discovery == 0},
                      frame, now);

@@ -187,6 +187,11 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
         return;
     }
     if (connection.attached) sync_consumed(index, now);
+    if (tcp::must_answer_first(connection.tcb)) {
+        std::uint32_t budget = kSegmentsPerConnection;
+        static_cast<void>(send_from(index, now, budget));
+        if (!connection.alive) return;
+    }
     react(index, tcp::on_segment(tcp_, connection.tcb, segment, now), &segment, now);
 }
 

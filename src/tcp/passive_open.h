@@ -22,7 +22,8 @@ struct HalfOpen {
     std::uint16_t send_mss;     // what the peer can take, already limited
     std::uint16_t window;       // of the SYN
     std::uint8_t window_shift;  // peer's, or wire::kNoWindowShift
-    std::uint8_t retransmissions : 5;
+    std::uint8_t retransmissions : 4;
+    std::uint8_t ecn : 1;  // RFC 3168, agreed
     std::uint8_t timestamps : 1;
     std::uint8_t selective_ack : 1;
     std::uint8_t acked : 1;  // the completing ACK came, but the accept queue was full, or

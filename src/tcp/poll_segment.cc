@@ -2,6 +2,7 @@
 // What leaves: writes the planned segment and accounts it as sent.
 #include "tcp/connection.h"
 #include "tcp/counting.h"
+#include "tcp/path/ecn.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/receive/receive_window.h"
 #include "tcp/receive/sack_report.h"
@@ -30,8 +31,8 @@ void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment
     out.ack = tcb.rcv.nxt;
     out.window = advertise_window(env, tcb);
     out.urgent = 0;
-    out.flags = {Flags::ack};
-    out.ecn = 0;
+    out.flags = {static_cast<std::uint8_t>(Flags::ack | ecn_echo(tcb))};
+    out.ecn = EcnField::not_capable;
     out.segment_size = 0;
     out.data_offset = 0;
     out.data_length = 0;
@@ -72,6 +73,7 @@ void write_syn(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& o
         out.ack = tcb.rcv.nxt;
         note_ack_sent(tcb);
     }
+    out.flags.bits |= ecn_of_syn(tcb);
     tcb.pending.syn = false;
     if (tcb.snd.nxt == tcb.iss) {
         tcb.snd.nxt = tcb.iss + 1;
@@ -151,7 +153,25 @@ void write_probe(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment&
     tcb.pending.probe = false;
 }
 
+// What came before the marks changed, answered as it was marked (RFC 8257 §3.2).
+void write_earlier_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    const std::uint32_t later = tcb.rcv.nxt - tcb.stray_ack;
+    write_header(env, tcb, now, out);
+    out.seq = tcb.snd.nxt;
+    out.ack = tcb.stray_ack;
+    out.flags.bits ^= Flags::ece;
+    const std::uint32_t window = out.window + (later >> tcb.receive_window_shift);  // same edge
+    out.window = static_cast<std::uint16_t>(window < 0xffff ? window : 0xffff);
+    tcb.rcv.acked = tcb.stray_ack;
+    tcb.ecn.split = false;
+    tcb.pending.ack = true;
+}
+
 void write_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    if (tcb.ecn.split) {
+        write_earlier_ack(env, tcb, now, out);
+        return;
+    }
     const bool last_of_many = tcb.owed_acks <= 1;
     write_header(env, tcb, now, out);
     out.seq = tcb.snd.nxt;
@@ -181,6 +201,7 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
         case Send::data:
             if (tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
             write_payload(env, tcb, plan, now, out);
+            mark_new_data(tcb, out);
             account_new_data(tcb, plan, now);
             break;
         case Send::ack: write_ack(env, tcb, now, out); break;

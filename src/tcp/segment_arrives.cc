@@ -8,6 +8,7 @@
 #include "tcp/closing/challenge_ack.h"
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/syn_sent.h"
+#include "tcp/path/ecn.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/acceptability.h"
 #include "tcp/receive/ack_policy.h"
@@ -147,6 +148,7 @@ Step process_text(Arrival& a) {
         end_connection(tcb, a.reaction, 0);
         return a.discard(Drop::tcp_after_close);
     }
+    note_mark(a);
     accept_text(a);
     return Step::next;
 }
@@ -198,6 +200,7 @@ bool is_predicted(const Arrival& a) {
     bool slow = tcb.state != State::established;             // closing, opening
     slow |= (seg.flags.bits & ~Flags::psh) != Flags::ack;    // SYN, FIN, RST, URG, ECN
     slow |= seg.seq != tcb.rcv.nxt;                          // out of order, duplicate
+    slow |= mark_is_news(tcb, seg);                          // congestion on the way here
     slow |= a.length > tcb.rcv.wnd;                          // beyond the window
     slow |= seg.ack < tcb.snd.una || seg.ack > tcb.snd.nxt;  // old, or from the future
     slow |= options.timestamps && tcb.flags.timestamps &&    // PAWS

@@ -58,6 +58,8 @@ struct Configuration {
     Use selective_ack = Use::on;
     Use window_scaling = Use::on;
     Use header_prediction = Use::on;
+    enum class Ecn : std::uint8_t { off, accept, request };  // RFC 3168; as Linux: not requested
+    Ecn ecn = Ecn::accept;
     enum class Cookies : std::uint8_t { off, when_full, always };
     Cookies syn_cookies = Cookies::when_full;
 };

@@ -57,6 +57,8 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.timestamps = tcb.flags.timestamps;
     status.selective_ack = tcb.flags.selective_ack;
     status.window_scaling = tcb.flags.window_scaling;
+    status.ecn = tcb.ecn.agreed;
+    status.ecn_seen = tcb.ecn.seen;
     status.soft_error = tcb.soft_error;
     describe_path(tcb, env.configuration, status);
     status.send_window = tcb.snd.wnd;

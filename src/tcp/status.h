@@ -32,6 +32,8 @@ struct Status {
     bool timestamps = false;
     bool selective_ack = false;
     bool window_scaling = false;
+    bool ecn = false;
+    bool ecn_seen = false;
     int soft_error = 0;         // last ICMP error (RFC 9293 MUST-47), errno
     std::uint32_t rto_us = 0;   // with backoff
     std::uint32_t srtt_us = 0;  // 0: not measured

@@ -4,6 +4,7 @@
 #include "tcp/take_ack.h"
 
 #include "tcp/ack_context.h"
+#include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/timers.h"
@@ -113,8 +114,11 @@ void take_ack(Arrival& a) {
                                              : repeats && is_plausible(tcb, seg.options.sack[0]);
     }
     if (duplicate) ack.duplicate = AckContext::Duplicate::yes;
+    if (echoes_mark(tcb, seg)) react_to_echo(a.env, tcb, ack, a.now);
     if (ack.acked > 0 || duplicate || ack.newly_sacked > 0) {
+        const bool repairing = tcb.phase >= Phase::fast_recovery;
         recover_on_ack(a.env, tcb, ack, a.now);
+        if (!repairing && tcb.phase >= Phase::fast_recovery) queue_cwr(tcb);
     }
 }
 

@@ -77,6 +77,16 @@ struct Pending {
     bool loosen : 1;       // what MSG_MORE held back may leave, unpushed
 };
 
+// Explicit Congestion Notification; see path/ecn.h.
+struct EcnState {
+    bool agreed : 1;   // both ends speak it (in SYN-SENT: offered)
+    bool echo : 1;     // ECE on what we send
+    bool cwr : 1;      // CWR on the next new data
+    bool seen : 1;     // a mark has arrived
+    bool exact : 1;    // ECE mirrors every segment's mark (DCTCP, RFC 8257 §3.2)
+    bool split : 1;    // an ACK up to stray_ack waits, with the opposite of `echo`
+};
+
 struct alignas(kCacheLine) Tcb {
     // --- line 0: an in-order segment ---
     struct Receive {
@@ -93,12 +103,13 @@ struct alignas(kCacheLine) Tcb {
         wire::SequenceNumber wl1;  // SND.WL1
         wire::SequenceNumber wl2;  // SND.WL2
     } snd;
-    std::uint32_t ts_recent;            // TS.Recent (RFC 7323)
-    std::uint32_t ts_recent_s;          // when it was set, seconds (24-day rule)
-    std::uint16_t mss;                  // most payload bytes of one segment, options subtracted
-    std::uint8_t send_window_shift;     // Snd.Wind.Shift
-    std::uint8_t receive_window_shift;  // Rcv.Wind.Shift
-    State state;                        // written by transition() only
+    std::uint32_t ts_recent;                // TS.Recent (RFC 7323)
+    std::uint32_t ts_recent_s;              // when it was set, seconds (24-day rule)
+    std::uint16_t mss;                      // most payload bytes of one segment, options subtracted
+    std::uint8_t send_window_shift : 4;     // Snd.Wind.Shift
+    std::uint8_t receive_window_shift : 4;  // Rcv.Wind.Shift
+    EcnState ecn;
+    State state;  // written by transition() only
     Phase phase;
     std::uint8_t dup_acks;
     std::uint8_t armed;  // Timer bits
@@ -159,7 +170,7 @@ struct alignas(kCacheLine) Tcb {
     wire::SequenceNumber counted_nxt;
     std::uint32_t total_retransmissions;  // segments
     std::uint32_t rtt_min_us;
-    wire::SequenceNumber stray_ack;      // SEG.ACK that pending.stray_reset answers
+    wire::SequenceNumber stray_ack;      // SEG.ACK that pending.stray_reset answers; see ecn
     wire::SequenceNumber reduced_until;  // the window was reduced for marks below (RFC 3168 §6.1.2)
     std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
     std::uint32_t most_in_flight;        // bytes, in the round trip that ends when...
@@ -215,6 +226,9 @@ static_assert(sizeof(Tcb) <= 384);
     const std::uint32_t fin = tcb.flags.fin_received ? 1 : 0;
     return tcb.receive_up - (tcb.rcv.nxt - fin - tcb.rcv.unread);
 }
+// Must what waits be sent before the next segment is taken in? (RFC 8257 §3.2: an ACK for what came
+// before a change of marks.)
+[[nodiscard]] inline bool must_answer_first(const Tcb& tcb) { return tcb.ecn.split; }
 // May the application still queue data?
 [[nodiscard]] inline bool can_send(const Tcb& tcb) {
     return !tcb.flags.fin_queued &&

@@ -4,6 +4,7 @@
 
 #include "tcp/connection.h"
 #include "tcp/counting.h"
+#include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/settle.h"
@@ -60,10 +61,12 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
     count(env, &Counters::retransmission_timeouts);
     if (opening) {
         tcb.pending.syn = true;
+        if (tcb.state == State::syn_sent) withdraw_ecn_offer(tcb);
         count(env, &Counters::segments_retransmitted);
         ++tcb.total_retransmissions;
     } else {
         enter_loss(env, tcb, now);
+        queue_cwr(tcb);
     }
     if (tcb.retransmissions < UINT8_MAX) ++tcb.retransmissions;
     if (tcb.unanswered_probes < UINT8_MAX) ++tcb.unanswered_probes;

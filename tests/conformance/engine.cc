@@ -51,11 +51,18 @@ Engine::Engine(const Addresses& addresses) : addresses_(addresses) {}
 
 void Engine::start() {
     if (host_ != nullptr) return;
+    const sim::HostConfig host = host_configuration(addresses_);
+    configuration_ = host.stack;
     host_ = std::make_unique<sim::Host>(
-        world_, findings_, host_configuration(addresses_),
+        world_, findings_, host,
         [this](std::span<const std::byte> packet, Instant now) { depart(packet, now); });
     host_->set_waiter([this](Instant deadline) { return wait(deadline); });
     settle();
+}
+
+void Engine::follow_sysctls() {
+    read_sysctls(configuration_);
+    host_->core().reconfigure(configuration_.tcp);
 }
 
 void Engine::depart(std::span<const std::byte> packet, Instant when) {

@@ -49,7 +49,10 @@ class Engine {
     // set the sysctls that the configuration is read from.
     class Entry {
       public:
-        explicit Entry(Engine& engine) : engine_(engine), lock_(engine.mutex_) { engine_.start(); }
+        explicit Entry(Engine& engine) : engine_(engine), lock_(engine.mutex_) {
+            engine_.start();
+            engine_.follow_sysctls();
+        }
         // What the call caused happens now.
         ~Entry() { engine_.settle(); }
         Entry(const Entry&) = delete;
@@ -78,6 +81,8 @@ class Engine {
     };
 
     void start();
+    // Scripts change sysctls in the middle.
+    void follow_sysctls();
     void settle();
     void pass_time_until(Instant limit);
     [[nodiscard]] Instant next_event() const;
@@ -92,6 +97,7 @@ class Engine {
     const std::thread::id main_thread_ = std::this_thread::get_id();
     sim::Findings findings_;
     sim::World world_;
+    stack::StackConfiguration configuration_;  // as the sysctls were last seen
     std::unique_ptr<sim::Host> host_;
     std::deque<Departure> departures_;
 

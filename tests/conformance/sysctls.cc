@@ -31,6 +31,12 @@ Configuration::Cookies cookies(std::int64_t value) {
     return value == 0 ? Cookies::off : value == 1 ? Cookies::when_full : Cookies::always;
 }
 
+// 1: offered and accepted, 2: accepted.
+Configuration::Ecn ecn(std::int64_t value) {
+    using Ecn = Configuration::Ecn;
+    return value == 1 ? Ecn::request : value == 2 ? Ecn::accept : Ecn::off;
+}
+
 // The smallest shift that lets the header's 16 bits express the largest receive buffer.
 std::uint8_t window_shift_for(std::int64_t bytes) {
     const auto width = static_cast<int>(
@@ -47,6 +53,7 @@ constexpr Row kRows[] = {
     {"tcp_timestamps", 1, MTCP_SWITCH(tcp.timestamps)},
     {"tcp_sack", 1, MTCP_SWITCH(tcp.selective_ack)},
     {"tcp_window_scaling", 1, MTCP_SWITCH(tcp.window_scaling)},
+    {"tcp_ecn", 1, [](StackConfiguration& c, const Values& v) { c.tcp.ecn = ecn(v[0]); }},
     {"tcp_syncookies", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.syn_cookies = cookies(v[0]); }},
     {"tcp_syn_retries", 1, MTCP_NUMBER(tcp.syn_retries, std::uint8_t)},

@@ -21,12 +21,11 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 25> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 24> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
                                                       "tcp_early_retrans",
-                                                      "tcp_ecn",
                                                       "tcp_ecn_option",
                                                       "tcp_fack",
                                                       "tcp_fastopen",
@@ -65,6 +64,11 @@ const std::map<std::string_view, Setter>& setters() {
         {"tcp_timestamps", [](auto& c, auto& v) { c.stack.tcp.timestamps = use(v[0]); }},
         {"tcp_sack", [](auto& c, auto& v) { c.stack.tcp.selective_ack = use(v[0]); }},
         {"tcp_window_scaling", [](auto& c, auto& v) { c.stack.tcp.window_scaling = use(v[0]); }},
+        {"tcp_ecn",
+         [](auto& c, auto& v) {
+             using Ecn = Configuration::Ecn;
+             c.stack.tcp.ecn = v[0] == 1 ? Ecn::request : v[0] == 2 ? Ecn::accept : Ecn::off;
+         }},
         {"tcp_syncookies",
          [](auto& c, auto& v) {
              using Cookies = Configuration::Cookies;

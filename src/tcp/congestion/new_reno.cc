@@ -35,6 +35,8 @@ std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight) {
 }
 
 void grow(Tcb& tcb, const AckContext& ack) {
+    // RFC 3168 §6.1.2: what tells of congestion is no reason to grow.
+    if (ack.ecn_echo == AckContext::EcnEcho::yes) return;
     if (tcb.cwnd >= kWindowMax || !was_used(tcb, ack)) return;
     // What duplicates told of has let new data out already (RFC 3042), or was counted out of the
     // pipe.

@@ -22,10 +22,11 @@ void set_offer(const Configuration& configuration, Tcb& tcb) {
     tcb.flags.timestamps = is_on(configuration.timestamps);
     tcb.flags.selective_ack = is_on(configuration.selective_ack);
     tcb.flags.window_scaling = is_on(configuration.window_scaling);
-    tcb.receive_window_shift = tcb.flags.window_scaling ? configuration.window_shift : 0;
-    if (tcb.receive_window_shift > wire::kWindowShiftMax) {
-        tcb.receive_window_shift = wire::kWindowShiftMax;
-    }
+    const std::uint8_t shift = configuration.window_shift < wire::kWindowShiftMax
+                                   ? configuration.window_shift
+                                   : wire::kWindowShiftMax;
+    tcb.receive_window_shift = tcb.flags.window_scaling ? shift & 15 : 0;
+    tcb.ecn.agreed = configuration.ecn == Configuration::Ecn::request;  // offered
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& opt
     tcb.flags.selective_ack = tcb.flags.selective_ack && options.sack_permitted;
     tcb.flags.window_scaling =
         tcb.flags.window_scaling && options.window_shift != wire::kNoWindowShift;
-    tcb.send_window_shift = tcb.flags.window_scaling ? options.window_shift : 0;
+    tcb.send_window_shift = tcb.flags.window_scaling ? options.window_shift & 15 : 0;
     if (!tcb.flags.window_scaling) tcb.receive_window_shift = 0;
     tcb.peer_mss = mss_of_peer(env.configuration, options.mss, tcb.key.remote);
     update_effective_mss(tcb);

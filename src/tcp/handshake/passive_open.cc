@@ -7,6 +7,7 @@
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/handshake/syn_cookies.h"
+#include "tcp/path/ecn.h"
 #include "tcp/path/mss.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/timers.h"
@@ -69,6 +70,7 @@ OutgoingSegment syn_ack_from(const Environment& env, const ListenerSettings& lis
     reply.seq = half.iss;
     reply.flags = {Flags::syn | Flags::ack};
     reply.window = static_cast<std::uint16_t>(window_of_syn(listener));
+    if (half.ecn != 0) reply.flags.bits |= Flags::ece;
     reply.options.mss = mss_to_advertise(listener.settings, listener.path_mtu, half.key.remote);
     reply.options.sack_permitted = half.selective_ack != 0;
     if (half.window_shift != wire::kNoWindowShift) {
@@ -100,6 +102,7 @@ HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segmen
         is_on(configuration.window_scaling) ? offered.window_shift : wire::kNoWindowShift;
     half.timestamps = offered.timestamps && is_on(configuration.timestamps);
     half.selective_ack = offered.sack_permitted && is_on(configuration.selective_ack);
+    half.ecn = accepts_ecn(configuration, seg);
     half.ts_recent = offered.timestamps ? offered.ts_value : 0;
     half.deadline_ms = to_ms_rounded_up(now + configuration.rto_initial);
     return half;
@@ -107,15 +110,17 @@ HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segmen
 
 // The SYN-ACK with a cookie in place of a record.
 OutgoingSegment cookie_syn_ack(const Environment& env, const ListenerSettings& listener,
-                               HalfOpen half, const Segment& seg, Instant now) {
+                               HalfOpen half, Instant now) {
     half.iss = make_cookie(env.cookie_key, half.key, half.irs, half.send_mss, now);
-    wire::Options kept = seg.options;
     if (half.timestamps == 0) {  // nowhere to remember these
         half.window_shift = wire::kNoWindowShift;
         half.selective_ack = 0;
+        half.ecn = 0;
     }
+    CookieOffer kept;
     kept.window_shift = half.window_shift;
-    kept.sack_permitted = half.selective_ack != 0;
+    kept.selective_ack = half.selective_ack != 0;
+    kept.ecn = half.ecn != 0;
     OutgoingSegment reply = syn_ack_from(env, listener, half, now);
     if (half.timestamps != 0) {
         reply.options.ts_value = cookie_timestamp(to_ms(now), kept) + half.ts_offset;
@@ -160,7 +165,7 @@ ListenDecision on_listen_segment(const Environment& env, const ListenerSettings&
     decision.half_open = remember(env, key, seg, now);
     if (full || cookies == Cookies::always) {
         decision.verdict = ListenVerdict::cookie;
-        decision.reply = cookie_syn_ack(env, listener, decision.half_open, seg, now);
+        decision.reply = cookie_syn_ack(env, listener, decision.half_open, now);
     } else {
         decision.verdict = ListenVerdict::record;
         decision.reply = syn_ack_from(env, listener, decision.half_open, now);
@@ -191,6 +196,7 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
         half.ts_recent = seg.options.ts_value;
         half.window_shift = offer.window_shift;
         half.selective_ack = offer.selective_ack;
+        half.ecn = offer.ecn && env.configuration.ecn != Configuration::Ecn::off;
     }
     half.deadline_ms = to_ms_rounded_up(now + env.configuration.rto_initial);
     half_open = half;
@@ -285,7 +291,7 @@ HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSet
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }
-    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & 31;
+    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & 15;
     const Duration wait = env.configuration.rto_initial * (std::int64_t{1} << half.retransmissions);
     const Duration limit = env.configuration.rto_max;
     half.deadline_ms = to_ms_rounded_up(now + (wait < limit ? wait : limit));
@@ -312,6 +318,7 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
     agreed.timestamps = half.timestamps != 0;
     agreed.sack_permitted = half.selective_ack != 0;
     agree_on_options(env, tcb, agreed);
+    tcb.ecn.agreed = half.ecn != 0;
     tcb.irs = half.irs;
     tcb.snd.nxt = half.iss + 1;
     tcb.snd.wnd = half.window;

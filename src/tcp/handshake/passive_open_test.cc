@@ -277,15 +277,17 @@ TEST_F(PassiveOpen, CookieOfAnotherFlowOrNumberIsRefused) {
 
 TEST_F(PassiveOpen, CookieTimestampIsNeverAheadOfTheClock) {
     for (std::uint32_t clock = 0; clock < 1000; ++clock) {
-        wire::Options offered;
+        CookieOffer offered;
         offered.window_shift = static_cast<std::uint8_t>(clock % 15);
-        offered.sack_permitted = clock % 2 == 0;
+        offered.selective_ack = clock % 2 == 0;
+        offered.ecn = clock % 3 == 0;
         const std::uint32_t stamped = cookie_timestamp(clock, offered);
         EXPECT_LE(static_cast<std::int32_t>(stamped - clock), 0);
         EXPECT_GT(static_cast<std::int32_t>(stamped - clock), -64);
         const CookieOffer offer = offer_of_timestamp(stamped + 12'345, 12'345);
         EXPECT_EQ(offer.window_shift, offered.window_shift);
-        EXPECT_EQ(offer.selective_ack, offered.sack_permitted);
+        EXPECT_EQ(offer.selective_ack, offered.selective_ack);
+        EXPECT_EQ(offer.ecn, offered.ecn);
     }
 }
 

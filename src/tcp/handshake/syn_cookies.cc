@@ -62,10 +62,11 @@ std::uint16_t mss_of_cookie(const SecretKey& key, const wire::FlowKey& flow, Seq
     return kMssTable[index];
 }
 
-std::uint32_t cookie_timestamp(std::uint32_t clock, const wire::Options& offered) {
+std::uint32_t cookie_timestamp(std::uint32_t clock, const CookieOffer& offered) {
     std::uint32_t bits =
         offered.window_shift == wire::kNoWindowShift ? kNoShift : offered.window_shift;
-    if (offered.sack_permitted) bits |= 1u << 4;
+    if (offered.selective_ack) bits |= 1u << 4;
+    if (offered.ecn) bits |= 1u << 5;
     std::uint32_t stamped = (clock & ~kOfferMask) | bits;
     // Never ahead of the clock, or the next segments would look older (RFC 7323 §5).
     if (static_cast<std::int32_t>(stamped - clock) > 0) stamped -= kOfferMask + 1;
@@ -78,6 +79,7 @@ CookieOffer offer_of_timestamp(std::uint32_t ts_echo, std::uint32_t ts_offset) {
     const auto shift = static_cast<std::uint8_t>(bits & 15);
     if (shift != kNoShift) offer.window_shift = shift;
     offer.selective_ack = (bits >> 4 & 1) != 0;
+    offer.ecn = (bits >> 5 & 1) != 0;
     return offer;
 }
 

@@ -5,9 +5,9 @@
 //
 // A period is 64 s; a cookie holds in the period it was made in and the next. Adding IRS keeps a
 // tuple's ISS rising as the client's does. What else the SYN offered rides in the low six bits of
-// our timestamp, if the client sent one: window shift (15: none) in four bits, SACK in one. They
-// come back in TSecr and are not secret: lying about them only hurts the liar. Without timestamps
-// the connection has neither.
+// our timestamp, if the client sent one: window shift (15: none) in four bits, SACK and ECN in one
+// each. They come back in TSecr and are not secret: lying about them only hurts the liar. Without
+// timestamps the connection has neither.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,13 @@ namespace mtcp::tcp {
                                           wire::SequenceNumber irs, wire::SequenceNumber iss,
                                           Instant now);
 
-// TSval for the cookie's SYN-ACK: the clock's, at most 64 ms back, with the offer in its low bits.
-[[nodiscard]] std::uint32_t cookie_timestamp(std::uint32_t clock, const wire::Options& offered);
 struct CookieOffer {
     std::uint8_t window_shift = wire::kNoWindowShift;
     bool selective_ack = false;
+    bool ecn = false;
 };
+// TSval for the cookie's SYN-ACK: the clock's, at most 64 ms back, with the offer in its low bits.
+[[nodiscard]] std::uint32_t cookie_timestamp(std::uint32_t clock, const CookieOffer& offered);
 [[nodiscard]] CookieOffer offer_of_timestamp(std::uint32_t ts_echo, std::uint32_t ts_offset);
 
 }  // namespace mtcp::tcp

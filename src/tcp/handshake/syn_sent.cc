@@ -6,6 +6,7 @@
 
 #include "tcp/clock.h"
 #include "tcp/handshake/birth.h"
+#include "tcp/path/ecn.h"
 #include "tcp/settle.h"
 #include "tcp/take_ack.h"
 #include "tcp/timers.h"
@@ -34,6 +35,7 @@ void note_peer_syn(Arrival& a) {
     tcb.rcv.acked = tcb.irs;
     tcb.counted_nxt = tcb.rcv.nxt;
     agree_on_options(a.env, tcb, a.seg.options);
+    agree_on_ecn(a.env.configuration, tcb, a.seg);
     if (tcb.flags.timestamps) {
         tcb.ts_recent = a.seg.options.ts_value;
         tcb.ts_recent_s = to_s(a.now);
@@ -68,7 +70,11 @@ void segment_arrives_in_syn_sent(Arrival& a) {
         return;
     }
     if (flags.has(Flags::rst)) {  // second
-        if (has_ack) {
+        // RFC 3168 §6.1.1.1: some old firewalls refuse the two bits; once more without them.
+        if (has_ack && withdraw_ecn_offer(tcb)) {
+            tcb.pending.syn = true;
+            a.reaction.drop = Drop::tcp_ecn_refused;
+        } else if (has_ack) {
             end_connection(tcb, a.reaction, ECONNREFUSED);
         } else {
             a.reaction.drop = Drop::tcp_stray_reset;

@@ -87,7 +87,8 @@ Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
 // Cuts `sendable` bytes into what one OutgoingSegment carries.
 std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable,
                   std::uint32_t unsent, std::uint32_t payload_max) {
-    if (payload_max < 2u * tcb.mss || sendable == tcb.mss) {
+    // CWR is for one segment alone; whoever cuts a train might put it on each (RFC 3168 §6.1.2).
+    if (payload_max < 2u * tcb.mss || sendable == tcb.mss || tcb.ecn.cwr) {
         return tcb.mss;
     }
     const std::uint32_t train = longest_train(env, tcb, payload_max);
@@ -156,7 +157,8 @@ SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payl
     }
     // A duplicate ACK counts as one only without data (RFC 5681 §2), and SACK needs its room.
     const bool may_report = tcb.reassembly != kNoIndex || tcb.flags.dsack;
-    if (tcb.pending.ack && (tcb.owed_acks > 0 || (may_report && has_sack_to_report(env, tcb)))) {
+    if (tcb.pending.ack &&
+        (tcb.owed_acks > 0 || tcb.ecn.split || (may_report && has_sack_to_report(env, tcb)))) {
         return sending(Send::ack);
     }
     const bool repairing = tcb.phase >= Phase::fast_recovery;

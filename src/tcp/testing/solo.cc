@@ -35,6 +35,8 @@ std::string flag_letters(wire::Flags flags) {
     if (flags.has(wire::Flags::rst)) letters += 'R';
     if (flags.has(wire::Flags::psh)) letters += 'P';
     if (flags.has(wire::Flags::urg)) letters += 'U';
+    if (flags.has(wire::Flags::ece)) letters += 'E';
+    if (flags.has(wire::Flags::cwr)) letters += 'W';
     if (flags.has(wire::Flags::ack)) letters += '.';
     return letters;
 }
@@ -95,6 +97,7 @@ void Solo::connect() {
     In syn_ack{.flags = "S.", .seq = 0};
     syn_ack.options = peer_options;
     syn_ack.window = peer_window;
+    if ((peer_syn_flags & wire::Flags::ece) != 0) syn_ack.flags += 'E';
     segment(syn_ack);
     static_cast<void>(out());
     ASSERT_EQ(tcb.state, State::established);
@@ -108,6 +111,7 @@ void Solo::accept() {
     syn.flags = {wire::Flags::syn};
     syn.window = static_cast<std::uint16_t>(peer_window);
     syn.options = peer_options;
+    syn.flags.bits |= peer_syn_flags;
     const ListenDecision decision =
         on_listen_segment(env, listener, some_flow(), syn, Backlog::has_room, now);
     ASSERT_EQ(decision.verdict, ListenVerdict::record);
@@ -127,6 +131,7 @@ void Solo::segment(const In& in) {
     if (seg.flags.has(wire::Flags::ack)) seg.ack = tcb.iss + in.ack;
     seg.window = static_cast<std::uint16_t>(in.window);
     seg.urgent = in.urgent;
+    seg.ecn = in.ecn;
     seg.payload = {kPayload, in.length};
     for (const auto& [begin, end] : in.sack) {
         seg.options.sack[seg.options.sack_count++] = {tcb.iss + begin, tcb.iss + end};
@@ -153,8 +158,9 @@ void Solo::path_error(PathError e, std::uint16_t mtu, std::uint32_t seq) {
 std::string Solo::text_of(const wire::OutgoingSegment& segment) const {
     const auto number = [](std::uint32_t n) { return std::to_string(n); };
     const std::uint32_t seq = segment.seq - tcb.iss;
-    std::string line = flag_letters(segment.flags) + " " + number(seq) + ":" +
-                       number(seq + segment.data_length) + "(" + number(segment.data_length) + ")";
+    std::string line = segment.ecn == 2 ? "[ect0] " : segment.ecn != 0 ? "[ecn] " : "";
+    line += flag_letters(segment.flags) + " " + number(seq) + ":" +
+            number(seq + segment.data_length) + "(" + number(segment.data_length) + ")";
     if (segment.flags.has(wire::Flags::ack)) line += " ack " + number(segment.ack - kPeerIss);
     for (std::size_t i = 0; i < segment.options.sack_count; ++i) {
         line += (i == 0 ? " sack " : " ") + number(segment.options.sack[i].begin - kPeerIss) + ":" +

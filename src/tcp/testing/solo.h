@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One TCB against a hand-written peer, in virtual time. Numbers are relative as in packetdrill: the
 // first byte of either stream is 1. What leaves is text, one line a segment:
-//   "P. 1:65(64) ack 1", "S. 0:0(0) ack 1", ". 1:1(0) ack 1 sack 5:9"
+//   "P. 1:65(64) ack 1", "S. 0:0(0) ack 1", ". 1:1(0) ack 1 sack 5:9", "[ect0] PW. 1:65(64) ack 1"
 #pragma once
 
 #include <deque>
@@ -29,6 +29,7 @@ struct In {
     std::uint16_t urgent = 0;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> sack;  // relative to our ISS
     wire::Options options;     // for SYNs; timestamps are added when agreed
+    std::uint8_t ecn = 0;      // of the IP header
     std::int64_t ts_back = 0;  // TSval that much older than it should be
 };
 
@@ -47,6 +48,7 @@ class Solo {
     std::uint16_t path_mtu = 1500;
     wire::Options peer_options;  // of the peer's SYN or SYN-ACK
     std::uint32_t peer_window = 0xffff;
+    std::uint8_t peer_syn_flags = 0;  // besides SYN (and ACK), as ECE and CWR
 
     // Sum of all reactions since the last take_events().
     std::uint16_t events = 0;

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Explicit Congestion Notification from both ends.
+#include "tcp/path/ecn.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tcp/testing/solo.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using testing::In;
+using testing::Solo;
+using Ecn = Configuration::Ecn;
+
+constexpr std::uint8_t kSetup = wire::Flags::ece | wire::Flags::cwr;
+
+void connect_with_ecn(Solo& solo) {
+    solo.env.configuration.ecn = Ecn::request;
+    solo.peer_syn_flags = wire::Flags::ece;
+    solo.connect();
+    ASSERT_TRUE(solo.tcb.ecn.agreed);
+}
+
+In syn_ack(const Solo& solo, const char* flags) {
+    In in{.flags = flags, .seq = 0};
+    in.options = solo.peer_options;
+    return in;
+}
+
+// Checks RFC 3168 §6.1.1.
+TEST(Ecn, SynOffersAndSynAckAgrees) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    EXPECT_EQ(solo.out(), "SEW 0:0(0)");
+    solo.segment(syn_ack(solo, "S.E"));
+    EXPECT_TRUE(solo.tcb.ecn.agreed);
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1");
+}
+
+TEST(Ecn, IsNotRequestedByDefaultButAccepted) {
+    Solo solo;
+    solo.open();
+    EXPECT_EQ(solo.out(), "S 0:0(0)");
+    Solo server;
+    server.peer_syn_flags = kSetup;
+    server.accept();
+    EXPECT_TRUE(server.tcb.ecn.agreed);
+}
+
+TEST(Ecn, OffMeansNeither) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::off;
+    solo.peer_syn_flags = kSetup;
+    solo.accept();
+    EXPECT_FALSE(solo.tcb.ecn.agreed);
+}
+
+TEST(Ecn, SynWithOneOfTheBitsIsNoOffer) {
+    Solo solo;
+    solo.peer_syn_flags = wire::Flags::ece;
+    solo.accept();
+    EXPECT_FALSE(solo.tcb.ecn.agreed);
+}
+
+TEST(Ecn, SynThatIsMarkedCapableIsNoOffer) {  // Checks RFC 8311 §4.3.
+    wire::Segment syn;
+    syn.flags = {wire::Flags::syn | kSetup};
+    EXPECT_TRUE(accepts_ecn({}, syn));
+    syn.ecn = EcnField::capable_0;
+    EXPECT_FALSE(accepts_ecn({}, syn));
+}
+
+TEST(Ecn, MirroredBitsAgreeToNothing) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    static_cast<void>(solo.out());
+    solo.segment(syn_ack(solo, "S.EW"));
+    EXPECT_FALSE(solo.tcb.ecn.agreed);
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "P. 1:11(10) ack 1");
+}
+
+TEST(Ecn, LostSynIsRepeatedWithoutTheOffer) {  // Checks RFC 3168 §6.1.1.1.
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    EXPECT_EQ(solo.out(), "SEW 0:0(0)");
+    EXPECT_EQ(solo.advance(seconds(1)), "+1000 S 0:0(0)");
+    solo.segment(syn_ack(solo, "S.E"));
+    EXPECT_FALSE(solo.tcb.ecn.agreed);
+}
+
+TEST(Ecn, RefusedSynIsRepeatedOnceWithoutTheOffer) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "R.", .seq = 0, .ack = 1});
+    EXPECT_EQ(solo.last_drop, Drop::tcp_ecn_refused);
+    EXPECT_EQ(solo.out(), "S 0:0(0)");
+    solo.segment({.flags = "R.", .seq = 0, .ack = 1});
+    EXPECT_EQ(solo.error, ECONNREFUSED);
+}
+
+TEST(Ecn, SimultaneousOpenAgreesWhenBothOffer) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    static_cast<void>(solo.out());
+    solo.segment(syn_ack(solo, "SEW"));
+    EXPECT_EQ(solo.out(), "SE. 0:0(0) ack 1");
+    EXPECT_TRUE(solo.tcb.ecn.agreed);
+}
+
+TEST(Ecn, NewDataIsCapableAndNothingElse) {  // Checks RFC 3168 §6.1.4, §6.1.5.
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(1000);
+    EXPECT_EQ(solo.out(), "[ect0] P. 1:1001(1000) ack 1");
+    EXPECT_EQ(solo.advance(milliseconds(300)), "+201 P. 1:1001(1000) ack 1");
+    solo.segment({.seq = 1, .ack = 1001});
+    solo.segment({.seq = 1, .length = 1000, .ack = 1001});
+    EXPECT_EQ(solo.out(), ". 1001:1001(0) ack 1001");
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "F. 1001:1001(0) ack 1001");
+}
+
+TEST(Ecn, MarkIsEchoedUntilCwr) {  // Checks RFC 3168 §6.1.3.
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.segment({.seq = 1, .length = 100, .ecn = EcnField::capable_0});
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.seq = 101, .length = 100, .ecn = EcnField::marked});
+    EXPECT_EQ(solo.out(), "E. 1:1(0) ack 201");
+    solo.segment({.seq = 201, .length = 1000, .ecn = EcnField::capable_0});
+    EXPECT_EQ(solo.out(), "E. 1:1(0) ack 1201");
+    solo.send(10);
+    EXPECT_EQ(solo.out(), "[ect0] PE. 1:11(10) ack 1201");
+    solo.segment({.flags = ".W", .seq = 1201, .length = 100, .ack = 11, .ecn = 2});
+    EXPECT_EQ(solo.out(), ". 11:11(0) ack 1301");
+    // A segment with CWR may be marked itself.
+    solo.segment({.flags = ".W", .seq = 1301, .length = 100, .ack = 11, .ecn = 3});
+    EXPECT_EQ(solo.out(), "E. 11:11(0) ack 1401");
+    EXPECT_EQ(solo.counters.ecn_marks_in, 2u);
+}
+
+TEST(Ecn, MarksOfAConnectionWithoutItMeanNothing) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.seq = 1, .length = 1000, .ecn = EcnField::marked});
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1001");
+    EXPECT_EQ(solo.counters.ecn_marks_in, 0u);
+    const std::uint32_t before = solo.tcb.cwnd;
+    solo.send(1000);
+    EXPECT_EQ(solo.out(), "P. 1:1001(1000) ack 1001");
+    solo.segment({.flags = ".E", .seq = 1001, .ack = 1001});
+    EXPECT_GE(solo.tcb.cwnd, before);
+}
+
+TEST(Ecn, EchoHalvesTheWindowOnceARoundTrip) {  // Checks RFC 3168 §6.1.2.
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(20'000);
+    static_cast<void>(solo.out());  // ten segments
+    ASSERT_EQ(solo.tcb.cwnd, 10'000u);
+    solo.segment({.flags = ".E", .ack = 1001});
+    EXPECT_EQ(solo.tcb.cwnd, 5'000u);
+    EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
+    EXPECT_EQ(solo.counters.ecn_reductions, 1u);
+    for (std::uint32_t ack = 2001; ack <= 9001; ack += 1000)
+        solo.segment({.flags = ".E", .ack = ack});
+    EXPECT_EQ(solo.tcb.cwnd, 5'000u);  // neither again, nor grown
+    EXPECT_EQ(solo.counters.ecn_reductions, 1u);
+    // CWR on the first new segment only, whatever a device could cut.
+    EXPECT_EQ(solo.out(4000),
+              "[ect0] W. 10001:11001(1000) ack 1 | [ect0] P. 11001:14001(3000) ack 1");
+    solo.segment({.flags = ".E", .ack = 11'001});
+    EXPECT_EQ(solo.counters.ecn_reductions, 2u);
+}
+
+TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(12'000);
+    static_cast<void>(solo.out());
+    for (std::uint32_t end = 2001; end <= 4001; end += 1000)
+        solo.segment({.flags = ".E", .ack = 1, .sack = {{1001, end}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    const std::uint32_t before = solo.tcb.cwnd;
+    solo.segment({.flags = ".E", .ack = 1, .sack = {{1001, 5001}}});
+    EXPECT_GE(solo.tcb.cwnd, before);  // not for the mark as well
+    EXPECT_TRUE(solo.tcb.ecn.cwr);
+    static_cast<void>(solo.out());
+}
+
+// Checks RFC 8257 §3.2.
+TEST(Ecn, ExactReceiverAnswersEachRunOfMarksOnItsOwn) {
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.tcb.ecn.exact = true;
+    solo.tcb.quick_acks = 0;
+    solo.segment({.seq = 1, .length = 1000, .ecn = EcnField::capable_0});
+    EXPECT_EQ(solo.out(), "");
+    solo.segment({.seq = 1001, .length = 1000, .ecn = EcnField::marked});
+    EXPECT_TRUE(must_answer_first(solo.tcb));
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1001 | E. 1:1(0) ack 2001");
+    // The same right edge in both, whatever the number acknowledged.
+    EXPECT_EQ(solo.sent[0].ack + solo.sent[0].window, solo.sent[1].ack + solo.sent[1].window);
+    solo.segment({.seq = 2001, .length = 1000, .ecn = EcnField::marked});
+    EXPECT_EQ(solo.out(), "");  // delayed as ever
+    solo.segment({.seq = 3001, .length = 1000, .ecn = EcnField::marked});
+    EXPECT_EQ(solo.out(), "E. 1:1(0) ack 4001");
+    solo.segment({.seq = 4001, .length = 1000, .ecn = EcnField::capable_0});
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 5001");
+    // CWR means nothing to it.
+    solo.segment({.flags = ".W", .seq = 5001, .length = 1000, .ecn = EcnField::marked});
+    EXPECT_EQ(solo.out(), "E. 1:1(0) ack 6001");
+}
+
+TEST(Ecn, CookieRemembersIt) {
+    Environment env;
+    const Instant now{seconds(1'000).ns};
+    env.configuration.syn_cookies = Configuration::Cookies::always;
+    env.configuration.timestamps = Configuration::Use::on;
+    wire::Segment syn;
+    syn.seq = testing::kPeerIss;
+    syn.flags = {wire::Flags::syn | kSetup};
+    syn.options.mss = 1000;
+    syn.options.timestamps = true;
+    const ListenDecision decision =
+        on_listen_segment(env, {}, testing::some_flow(), syn, Backlog::has_room, now);
+    ASSERT_EQ(decision.verdict, ListenVerdict::cookie);
+    EXPECT_TRUE(decision.reply.flags.has(wire::Flags::ece));
+    wire::Segment ack;
+    ack.flags = {wire::Flags::ack};
+    ack.seq = syn.seq + 1;
+    ack.ack = decision.reply.seq + 1;
+    ack.options.timestamps = true;
+    ack.options.ts_echo = decision.reply.options.ts_value;
+    HalfOpen half;
+    ASSERT_TRUE(check_cookie(env, {}, testing::some_flow(), ack, now, half));
+    EXPECT_EQ(half.ecn, 1);
+}
+
+}  // namespace
+}  // namespace mtcp::tcp
