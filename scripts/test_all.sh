@@ -91,14 +91,14 @@ fi
 tests release release
 
 simulate() { "$(find "build/$1" -name mtcp_sim -type f -perm -u+x -print -quit)" --seeds "$2"; }
-seeds=200
-[[ $extent == --full ]] && seeds=1000
+seeds=1000
+[[ $extent == --full ]] && seeds=5000
 [[ -e sim/CMakeLists.txt ]] && step sim simulate release "$seeds"
 [[ -x tests/system/run ]] && step system as_root tests/system/run
 
 if step build-asan build asan; then
     tests asan asan -L unit
-    [[ -e sim/CMakeLists.txt ]] && step sim-asan simulate asan 20
+    [[ -e sim/CMakeLists.txt ]] && step sim-asan simulate asan 100
 fi
 if [[ $extent == --full ]]; then
     step build-tsan build tsan && tests tsan tsan -L unit

@@ -37,6 +37,8 @@ class Endpoint {
     [[nodiscard]] Role role() const { return role_; }
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] const SessionPlan* plan() const { return plan_; }
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }
+    [[nodiscard]] std::uint64_t received() const { return received_; }
     [[nodiscard]] std::string text() const;
 
     static constexpr std::uint32_t kHeader = StreamPattern::kHeader;

@@ -36,8 +36,9 @@ FramePort::FramePort(const PortConfig& config, Sink sink)
 }
 
 void FramePort::deliver(std::span<const std::byte> frame) {
-    incoming_.emplace_back(frame.begin(), frame.end());
     ++delivered_;
+    if (config_.swallow_every != 0 && delivered_ % config_.swallow_every == 0) return;
+    incoming_.emplace_back(frame.begin(), frame.end());
 }
 
 bool FramePort::take(io::Frame& frame) {
@@ -71,6 +72,7 @@ std::size_t FramePort::receive(std::span<io::Frame> frames, Instant) {
         std::memcpy(frames[count].data, bytes.data(), length);
         frames[count].length = static_cast<std::uint32_t>(length);
         incoming_.pop_front();
+        ++received_;
         ++count;
     }
     return count;

@@ -24,7 +24,8 @@ struct PortConfig {
     std::uint32_t frames = 384;               // that can be on loan at the same time
     std::uint32_t transmit_segmentation = 0;  // TSO: the largest IP packet cut here; 0: none
     bool transmit_checksum = false;
-    std::uint32_t refuse_ppm = 0;  // chance that a burst is taken only in part
+    std::uint32_t refuse_ppm = 0;     // chance that a burst is taken only in part
+    std::uint32_t swallow_every = 0;  // a canary: such a received frame vanishes; 0: none does
     std::uint64_t seed = 1;
 };
 
@@ -51,6 +52,8 @@ class FramePort final : public io::Queue {
     // Frames the core holds.
     [[nodiscard]] std::size_t frames_on_loan() const { return config_.frames - free_.size(); }
     [[nodiscard]] std::uint64_t frames_delivered() const { return delivered_; }
+    // ...of these, given to the core.
+    [[nodiscard]] std::uint64_t frames_received() const { return received_; }
 
   private:
     [[nodiscard]] bool take(io::Frame& frame);
@@ -67,6 +70,7 @@ class FramePort final : public io::Queue {
     std::deque<std::vector<std::byte>> incoming_;
     std::vector<std::byte> cut_;
     std::uint64_t delivered_ = 0;
+    std::uint64_t received_ = 0;
 };
 
 }  // namespace mtcp::sim

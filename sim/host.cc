@@ -37,29 +37,46 @@ net::NetworkConfiguration network_of(const HostConfig& config) {
 }  // namespace
 
 Host::Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink)
-    : world_(world), findings_(findings), config_(config), port_(config.port, std::move(sink)) {
-    auto core = stack::Core::create({.configuration = config.stack,
-                                     .network = network_of(config),
-                                     .queues = {&port_},
+    : world_(world), findings_(findings), config_(config), sink_(std::move(sink)) {
+    power_on();
+    world.add(*this);
+}
+
+void Host::power_on() {
+    port_ = std::make_unique<FramePort>(config_.port, sink_);
+    counters_ = Counters{};
+    auto core = stack::Core::create({.configuration = config_.stack,
+                                     .network = network_of(config_),
+                                     .queues = {port_.get()},
                                      .links = {},
-                                     .seed = config.seed,
+                                     .seed = config_.seed,
                                      .counters = &counters_,
-                                     .now = world.now()});
+                                     .now = world_.now()});
     if (!core) give_up(core.error());
     core_ = std::move(core).value();
     auto application = socket::Application::create(core_->view(*this),
-                                                   {.descriptors = config.stack.max_concurrency,
-                                                    .port_first = config.stack.port_first,
-                                                    .port_last = config.stack.port_last,
-                                                    .seed = config.seed + 1});
+                                                   {.descriptors = config_.stack.max_concurrency,
+                                                    .port_first = config_.stack.port_first,
+                                                    .port_last = config_.stack.port_last,
+                                                    .seed = config_.seed + 1});
     if (!application) give_up(application.error());
     application_ = std::move(application).value();
-    world.add(*this);
+}
+
+void Host::restart() {
+    program_ = nullptr;
+    application_.reset();
+    core_.reset();
+    delivered_before_ += port_->frames_delivered();
+    config_.seed += 2;  // another boot: other secrets
+    power_on();
+    next_turn_ = program_at_ = world_.now();
+    kicked_ = false;
 }
 
 Instant Host::due() const {
     Instant when = next_turn_;
-    if (port_.frames_waiting() != 0 || kicked_) when = earlier(when, world_.now());
+    if (port_->frames_waiting() != 0 || kicked_) when = earlier(when, world_.now());
     if (program_ != nullptr) when = earlier(when, earlier(program_at_, program_->due()));
     return when;
 }
@@ -67,12 +84,12 @@ Instant Host::due() const {
 void Host::turn() {
     kicked_ = false;
     const stack::TurnResult result = core_->turn(world_.now());
-    next_turn_ = result.next_deadline;
+    next_turn_ = config_.sabotage == Sabotage::lost_timer ? kNever : result.next_deadline;
 }
 
 bool Host::turn_wanted(Instant now) {
     // What the core sent to itself waits in its last queue.
-    return kicked_ || core_->has_requests() || next_turn_ <= now || port_.frames_waiting() != 0 ||
+    return kicked_ || core_->has_requests() || next_turn_ <= now || port_->frames_waiting() != 0 ||
            !core_->queues().back()->prepare_wait();
 }
 

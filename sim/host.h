@@ -10,6 +10,7 @@
 
 #include "sim/findings.h"
 #include "sim/frame_port.h"
+#include "sim/sabotage.h"
 #include "sim/world.h"
 #include "socket/application.h"
 #include "stack/core.h"
@@ -25,6 +26,7 @@ struct HostConfig {
     stack::StackConfiguration stack;
     PortConfig port;
     Duration program_delay{};  // the program sees events that much later: a busy application
+    Sabotage sabotage = Sabotage::none;
     std::uint64_t seed = 1;
 };
 
@@ -46,7 +48,14 @@ class Host final : public Actor, public socket::Driver {
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] stack::Core& core() { return *core_; }
-    [[nodiscard]] FramePort& port() { return port_; }
+    [[nodiscard]] FramePort& port() { return *port_; }
+    // Power off and on: everything the host knew is gone. The program must be gone before, and the
+    // port is another one.
+    void restart();
+    // Frames the wire gave to this host and its predecessors.
+    [[nodiscard]] std::uint64_t frames_delivered() const {
+        return delivered_before_ + port_->frames_delivered();
+    }
     [[nodiscard]] socket::Application& application() { return *application_; }
     void set_program(Program* program) { program_ = program; }
     // The stack wants a turn at this time (kNever: unless something arrives).
@@ -68,6 +77,7 @@ class Host final : public Actor, public socket::Driver {
     int event_descriptor() override { return -1; }
 
   private:
+    void power_on();
     void turn();
     [[nodiscard]] bool program_wanted() const;
     [[nodiscard]] bool turn_wanted(Instant now);
@@ -75,7 +85,9 @@ class Host final : public Actor, public socket::Driver {
     World& world_;
     Findings& findings_;
     HostConfig config_;
-    FramePort port_;
+    FramePort::Sink sink_;
+    std::unique_ptr<FramePort> port_;
+    std::uint64_t delivered_before_ = 0;
     Counters counters_;
     std::unique_ptr<stack::Core> core_;
     std::unique_ptr<socket::Application> application_;

@@ -18,12 +18,13 @@ constexpr std::uint64_t kServiceMark = UINT64_MAX;
 
 }  // namespace
 
-PeerProgram::PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings)
+PeerProgram::PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings,
+                         Duration from)
     : host_(host), side_(side), plan_(plan), findings_(findings), sockets_(host.application()) {
     for (const SessionPlan& session : plan.sessions) {
         const bool meets = session.target == Target::each_other;
-        if (session.client == side || (meets && session.server == side))
-            waiting_.push_back(&session);
+        const bool ours = session.client == side || (meets && session.server == side);
+        if (ours && (from.ns == 0 || session.start > from)) waiting_.push_back(&session);
     }
     std::stable_sort(waiting_.begin(), waiting_.end(),
                      [](const auto* a, const auto* b) { return a->start > b->start; });
@@ -177,7 +178,9 @@ void PeerProgram::take_events(Instant now) {
             }
             // Edge triggering tells what changed; only level triggering promises what is.
             const bool level = plan_.triggering == Triggering::level;
-            found->second.endpoint->pump(level ? events[i].events : 0, now);
+            std::uint32_t bits = level ? events[i].events : 0;
+            if (plan_.sabotage == Sabotage::lying_epoll) bits |= EpollBits::in;
+            found->second.endpoint->pump(bits, now);
             after_pump(*found->second.endpoint);
         }
         sweep();
@@ -206,7 +209,7 @@ bool PeerProgram::idle() const { return waiting_.empty() && endpoints_.empty(); 
 
 void PeerProgram::shut_down() {
     static_cast<void>(sockets_.close(service_));
-    static_cast<void>(sockets_.close(epoll_));
+    if (plan_.sabotage != Sabotage::leaked_descriptor) static_cast<void>(sockets_.close(epoll_));
     host_.set_program(nullptr);
 }
 

@@ -23,7 +23,9 @@ inline constexpr std::uint16_t kMeetingPort = 2000;
 
 class PeerProgram final : public Program {
   public:
-    PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings);
+    // Sessions before `from` are none of its business: they died with the program before it.
+    PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings,
+                Duration from = {});
 
     void run(Instant now) override;
     [[nodiscard]] Instant due() const override { return due_; }
@@ -35,6 +37,12 @@ class PeerProgram final : public Program {
     // Connections that still run, for the report of a world that does not end.
     [[nodiscard]] std::vector<std::string> unfinished() const;
     [[nodiscard]] std::uint32_t finished() const { return finished_; }
+    // Calls `visit` for every connection that runs.
+    template <typename Visit>
+    void for_each(Visit&& visit) const {
+        for (const auto& entry : endpoints_)
+            visit(*entry.second.endpoint);
+    }
 
   private:
     void open_service();

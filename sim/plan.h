@@ -56,9 +56,20 @@ struct SessionPlan {
 
 enum class Triggering : std::uint8_t { level, edge };
 
+// How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
+// as its vintage is named with it.
+inline constexpr std::uint32_t kVintage = 2;
+
+// A host loses power and comes back at once, knowing nothing.
+struct Restart {
+    Side side = Side::a;
+    Duration at{};  // 0: never
+};
+
 struct WorldPlan {
     std::string name;
     std::uint64_t seed = 0;
+    std::uint32_t vintage = kVintage;
     std::array<HostConfig, 2> hosts;
     std::array<DirectionPlan, 2> wire;
     io::Layer layer = io::Layer::ip;
@@ -66,14 +77,19 @@ struct WorldPlan {
     std::vector<SessionPlan> sessions;
     Duration faults_end{};  // from here on the wire is healthy
     Duration bound{};       // after that, everything must have ended within this
-    bool canary = false;    // this world must fail
+    Restart restart;
+    Duration attack_interval{};          // between the guesses of an attacker; 0: there is none
+    bool fair = false;                   // equal sessions that must get equal shares
+    Sabotage sabotage = Sabotage::none;  // with one, this world must fail
 
+    [[nodiscard]] bool is_canary() const { return sabotage != Sabotage::none; }
     [[nodiscard]] std::string text() const;
 };
 
 // The kinds of worlds, by name; "mixed" draws everything.
 [[nodiscard]] const std::vector<std::string_view>& world_names();
 // Precondition: `name` is one of them.
-[[nodiscard]] WorldPlan draw_world(std::string_view name, std::uint64_t seed);
+[[nodiscard]] WorldPlan draw_world(std::string_view name, std::uint64_t seed,
+                                   std::uint32_t vintage = kVintage);
 
 }  // namespace mtcp::sim

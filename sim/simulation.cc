@@ -2,6 +2,7 @@
 // The two phases of a world, and the reckoning.
 #include "sim/simulation.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,8 @@ constexpr std::array<Side, 2> kSides{Side::a, Side::b};
 // A world that takes more steps than this runs in circles.
 constexpr std::uint64_t kStepsMax = 2'000'000;
 constexpr std::size_t kStashMax = 2 * io::kBurst;
+// Among equal flows, how much more the first may have than the last.
+constexpr std::uint64_t kFairnessMost = 20;
 
 // For whoever reads about a failure: what the stack itself says it discarded.
 std::string drops_of(Host& host) {
@@ -36,20 +39,48 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
     : plan_(plan),
       wire_(world_, plan.layer, plan.wire[0], plan.wire[1]),
       oracle_(findings_, plan.layer, plan.hosts[0].port.mtu,
-              {cookies_of(plan.hosts[0]), cookies_of(plan.hosts[1])}) {
+              {cookies_of(plan.hosts[0]), cookies_of(plan.hosts[1])}),
+      attacker_(world_, wire_, plan.layer, plan.seed),
+      saboteurs_{Saboteur(plan.sabotage, plan.layer), Saboteur(plan.sabotage, plan.layer)} {
     wire_.watch(oracle_);
     wire_.watch(hash_);
     if (observer != nullptr) wire_.watch(*observer);
     for (const Side side : kSides) {
-        auto& made = hosts_[index(side)];
-        made = std::make_unique<Host>(world_, findings_, plan.hosts[index(side)],
-                                      [this, side](std::span<const std::byte> frame, Instant now) {
-                                          wire_.send(side, frame, now);
-                                      });
-        wire_.attach(side, made->port());
-        programs_[index(side)] = std::make_unique<PeerProgram>(*made, side, plan, findings_);
-        made->set_program(programs_[index(side)].get());
+        hosts_[index(side)] =
+            std::make_unique<Host>(world_, findings_, plan.hosts[index(side)],
+                                   [this, side](std::span<const std::byte> frame, Instant now) {
+                                       wire_.send(side, saboteurs_[index(side)].apply(frame), now);
+                                   });
+        attach(side, {});
     }
+    if (plan.sabotage == Sabotage::unfair_wire) {
+        wire_.lose_also([this](Side from, std::span<const std::byte> frame) {
+            return saboteurs_[index(from)].loses(frame);
+        });
+    }
+    if (plan.attack_interval.ns != 0) {
+        wire_.watch(attacker_);
+        attacker_.begin(plan.attack_interval, World::kStart + plan.faults_end);
+    }
+    if (plan.restart.at.ns != 0) {
+        restart_waits_ = true;
+        world_.at(World::kStart + plan.restart.at, [this] { restart(plan_.restart.side); });
+    }
+}
+
+void Simulation::attach(Side side, Duration from) {
+    wire_.attach(side, host(side).port());
+    programs_[index(side)] =
+        std::make_unique<PeerProgram>(host(side), side, plan_, findings_, from);
+    host(side).set_program(programs_[index(side)].get());
+}
+
+void Simulation::restart(Side side) {
+    restart_waits_ = false;
+    programs_[index(side)].reset();
+    host(side).restart();
+    oracle_.forget();
+    attach(side, world_.elapsed());
 }
 
 RunResult Simulation::run() {
@@ -73,13 +104,15 @@ RunResult Simulation::run() {
             .virtual_time = world_.elapsed()};
 }
 
-bool Simulation::ended() const { return programs_[0]->idle() && programs_[1]->idle(); }
+bool Simulation::ended() const {
+    return !restart_waits_ && programs_[0]->idle() && programs_[1]->idle();
+}
 
 // Safety under faults, then liveness without them.
 void Simulation::run_until_ended() {
     const Instant heal_at = World::kStart + plan_.faults_end;
     const Instant last = heal_at + plan_.bound;
-    world_.at(heal_at, [this] { wire_.heal(); });
+    if (plan_.sabotage != Sabotage::dead_wire) world_.at(heal_at, [this] { wire_.heal(); });
     while (findings_.none() && !ended() && world_.steps() < kStepsMax) {
         if (!world_.advance(last)) {
             findings_.add("liveness", "not ended " +
@@ -92,6 +125,25 @@ void Simulation::run_until_ended() {
     if (!ended()) explain_what_runs();
 }
 
+// When the first of equal flows is through, the others must not have been starved.
+void Simulation::judge_fairness() {
+    const PeerProgram& receiver = *programs_[index(Side::b)];
+    if (receiver.finished() == 0) return;
+    judged_ = true;
+    std::size_t running = 0;
+    std::uint64_t least = UINT64_MAX;
+    receiver.for_each([&](const Endpoint& endpoint) {
+        ++running;
+        least = std::min(least, endpoint.received());
+    });
+    if (running + receiver.finished() < plan_.sessions.size()) least = 0;
+    const std::uint64_t bytes = plan_.sessions[0].up_bytes;
+    if (least == UINT64_MAX || least >= bytes / kFairnessMost) return;
+    findings_.add("fairness", "one of " + std::to_string(plan_.sessions.size()) +
+                                  " equal flows got " + std::to_string(least) +
+                                  " bytes while another got " + std::to_string(bytes));
+}
+
 void Simulation::explain_what_runs() {
     for (const auto& program : programs_) {
         for (const std::string& text : program->unfinished())
@@ -101,6 +153,7 @@ void Simulation::explain_what_runs() {
 
 // A sender whose data is unacknowledged and that waits for nothing waits for ever.
 void Simulation::check_after_step() {
+    if (plan_.fair && !judged_) judge_fairness();
     for (const Side side : kSides) {
         if (host(side).stack_deadline() != kNever || host(side).due() <= world_.now()) continue;
         if (oracle_.has_outstanding(side)) {
@@ -162,10 +215,16 @@ void Simulation::check_nothing_left(Side side) {
 void Simulation::check_conservation(Side side) {
     const WireCounts& wire = wire_.counts(other(side));
     const std::uint64_t came = wire.sent + wire.copies - wire.lost - wire.in_flight;
-    if (came != wire.delivered || wire.delivered != host(side).port().frames_delivered()) {
-        findings_.add("no silent drop", host(side).name() + ": the wire's counts do not add up");
-    }
+    const bool adds_up =
+        came == wire.delivered && wire.delivered + wire.injected == host(side).frames_delivered();
     const Counters& counters = host(side).core().counters();
+    const FramePort& port = host(side).port();
+    if (!adds_up || port.frames_delivered() != port.frames_received() + port.frames_waiting() ||
+        port.frames_received() > counters.frames_in) {
+        findings_.add("no silent drop", host(side).name() +
+                                            ": frames sent, delivered, received "
+                                            "and counted do not add up");
+    }
     std::uint64_t early = 0;  // dropped before TCP counted a segment
     for (std::size_t i = 0; i < static_cast<std::size_t>(Drop::tcp_short); ++i) {
         early += counters.dropped[i];

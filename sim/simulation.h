@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "sim/attacker.h"
 #include "sim/findings.h"
 #include "sim/peer_program.h"
 #include "sim/plan.h"
+#include "sim/sabotage.h"
 #include "sim/trace.h"
 #include "sim/wire_oracle.h"
 
@@ -34,6 +36,9 @@ class Simulation {
     [[nodiscard]] Host& host(Side side) { return *hosts_[index(side)]; }
     void run_until_ended();
     void check_after_step();
+    void attach(Side side, Duration from);
+    void restart(Side side);
+    void judge_fairness();
     [[nodiscard]] bool ended() const;
     void wind_down();
     void check_nothing_left(Side side);
@@ -45,9 +50,13 @@ class Simulation {
     World world_;
     Wire wire_;
     WireOracle oracle_;
+    Attacker attacker_;
+    std::array<Saboteur, 2> saboteurs_;
     TraceHash hash_;
     std::array<std::unique_ptr<Host>, 2> hosts_;
     std::array<std::unique_ptr<PeerProgram>, 2> programs_;
+    bool restart_waits_ = false;
+    bool judged_ = false;
 };
 
 }  // namespace mtcp::sim

@@ -2,14 +2,27 @@
 // The fate of frames between two hosts.
 #include "sim/wire.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "io/middleware/congestion_mark.h"
 #include "io/middleware/software_offload.h"
 #include "wire/big_endian.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/ipv4.h"
 
 namespace mtcp::sim {
+
+namespace {
+
+// The router of a narrow stretch, and what it quotes.
+constexpr auto kRouter = wire::IpAddress::v4(0x0a0000fe);
+constexpr std::size_t kQuotedBytes = wire::kIpv4HeaderMin + 8;
+
+}  // namespace
 
 Wire::Wire(World& world, io::Layer layer, const DirectionPlan& a_to_b, const DirectionPlan& b_to_a)
     : world_(world), layer_(layer), lines_{Line(a_to_b), Line(b_to_a)} {}
@@ -22,6 +35,52 @@ const Episode* Wire::episode(const Line& line, Episode::Kind kind, Instant at) c
         }
     }
     return nullptr;
+}
+
+std::size_t Wire::link_header() const {
+    return layer_ == io::Layer::ethernet ? wire::kEthernetHeader : 0;
+}
+
+bool Wire::too_large(const Line& line, Side from, std::span<const std::byte> frame, Instant now) {
+    const Episode* const narrow = episode(line, Episode::Kind::narrow, now);
+    const Episode* const hole = episode(line, Episode::Kind::black_hole, now);
+    const std::size_t packet = frame.size() - std::min(frame.size(), link_header());
+    if (hole != nullptr && packet > hole->mtu) return true;
+    if (narrow == nullptr || packet <= narrow->mtu) return false;
+    tell_too_large(from, frame, narrow->mtu);
+    return true;
+}
+
+// RFC 1191 §4: destination unreachable, fragmentation needed, with the MTU of the next hop.
+void Wire::tell_too_large(Side to, std::span<const std::byte> frame, std::uint32_t mtu) {
+    const std::size_t link = link_header();
+    const auto header = wire::parse_ipv4(frame.subspan(link));
+    if (!header || frame.size() < link + header->header_length + 8u) return;
+    if ((header->fragment & wire::kIpv4DontFragment) == 0) return;
+    constexpr std::size_t kMessage = wire::kIcmpHeader + kQuotedBytes;
+    std::vector<std::byte> answer(link + wire::kIpv4HeaderMin + kMessage);
+    if (link != 0) {  // back to whom it came from
+        std::memcpy(answer.data(), frame.data() + 6, 6);
+        std::memcpy(answer.data() + 6, frame.data(), 6);
+        std::memcpy(answer.data() + 12, frame.data() + 12, 2);
+    }
+    wire::emit_ipv4({.total_length = static_cast<std::uint16_t>(wire::kIpv4HeaderMin + kMessage),
+                     .protocol = wire::kProtocolIcmp,
+                     .source = kRouter,
+                     .destination = header->source},
+                    answer.data() + link);
+    const std::span<std::byte> message = std::span(answer).subspan(link + wire::kIpv4HeaderMin);
+    std::memcpy(message.data() + wire::kIcmpHeader, frame.data() + link, kQuotedBytes);
+    wire::emit_icmp_header(wire::kIcmpUnreachable, wire::kIcmpFragmentationNeeded, mtu, message);
+    const Duration way = lines_[index(to)].plan.faults.delay;  // there and back are half of it each
+    world_.at(world_.now() + way, [this, to, bytes = std::move(answer)] { inject(to, bytes); });
+}
+
+void Wire::inject(Side to, std::span<const std::byte> frame) {
+    ++lines_[index(other(to))].counts.injected;
+    for (Observer* observer : observers_)
+        observer->on_injected(to, frame, world_.now());
+    ports_[index(to)]->deliver(frame);
 }
 
 void Wire::corrupt(Line& line, std::vector<std::byte>& frame) {
@@ -48,24 +107,34 @@ void Wire::send(Side from, std::span<const std::byte> frame, Instant now) {
     for (Observer* observer : observers_)
         observer->on_sent(from, frame, now);
     const io::Fate fate = line.dice.next(static_cast<std::uint32_t>(frame.size()), now);
-    if (fate.lost || episode(line, Episode::Kind::blackout, now) != nullptr) {
+    if (fate.lost || episode(line, Episode::Kind::blackout, now) != nullptr ||
+        too_large(line, from, frame, now) || (loses_also_ && loses_also_(from, frame))) {
         ++line.counts.lost;
         return;
     }
-    Instant due = fate.due;
-    if (const Episode* slow = episode(line, Episode::Kind::slow, now); slow != nullptr) {
-        due = due + slow->extra;
-    }
-    if (const Episode* clog = episode(line, Episode::Kind::clogged, due); clog != nullptr) {
-        due = World::kStart + clog->to;
-    }
+    const Instant due = release_time(line, fate.due, now);
     std::vector<std::byte> bytes(frame.begin(), frame.end());
+    if (fate.marked && io::mark_congestion(bytes, layer_)) ++line.counts.marked;
     if (fate.duplicated) {
         ++line.counts.copies;
         carry(from, bytes, true, due);
     }
     if (fate.corrupted) corrupt(line, bytes);
     carry(from, std::move(bytes), !fate.corrupted, due);
+}
+
+Instant Wire::release_time(const Line& line, Instant due, Instant now) const {
+    if (const Episode* slow = episode(line, Episode::Kind::slow, now); slow != nullptr) {
+        due = due + slow->extra;
+    }
+    if (const Episode* step = episode(line, Episode::Kind::compressed, due); step != nullptr) {
+        const std::int64_t ns = (due - World::kStart).ns;
+        due = World::kStart + nanoseconds((ns / step->extra.ns + 1) * step->extra.ns);
+    }
+    if (const Episode* clog = episode(line, Episode::Kind::clogged, due); clog != nullptr) {
+        due = World::kStart + clog->to;
+    }
+    return due;
 }
 
 void Wire::carry(Side from, std::vector<std::byte> frame, bool intact, Instant due) {

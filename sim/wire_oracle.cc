@@ -274,6 +274,13 @@ void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Inst
     }
 }
 
+void WireOracle::forget() {
+    for (auto& entry : senders_) {
+        entry.second.open = false;
+        entry.second.stale = true;
+    }
+}
+
 bool WireOracle::has_outstanding(Side side) const {
     return std::any_of(senders_.begin(), senders_.end(), [side](const auto& entry) {
         const Sender& s = entry.second;

@@ -29,6 +29,8 @@ class WireOracle final : public Observer {
     void on_delivered(Side from, std::span<const std::byte> frame, bool intact,
                       Instant now) override;
 
+    // A host has forgotten everything: what was said before binds nobody any more.
+    void forget();
     // Data of this host is on its way and not acknowledged, as far as the wire can tell.
     [[nodiscard]] bool has_outstanding(Side side) const;
     [[nodiscard]] std::uint64_t segments() const { return segments_; }

@@ -70,7 +70,7 @@ Duration milliseconds_up_to(Random& random, std::uint32_t most) {
 
 Episode draw_episode(Random& random, Duration faults_end) {
     Episode episode;
-    episode.kind = static_cast<Episode::Kind>(random.below(3));
+    episode.kind = static_cast<Episode::Kind>(random.below(3));  // the first three
     const auto span_ms = static_cast<std::uint32_t>(faults_end.milliseconds());
     episode.from = milliseconds(random.below(span_ms));
     episode.to = episode.from + milliseconds_up_to(random, 8'000);
@@ -130,6 +130,10 @@ constexpr std::array kRecipes{
     Recipe{.name = "storm", .severity_min = 3, .sessions_max = 6, .bytes_max = 60'000},
     Recipe{.name = "scarce", .severity_max = 1, .sessions_max = 30, .bytes_max = 40'000},
     Recipe{.name = "canary", .severity_max = 0, .sessions_max = 4, .bytes_max = 200'000},
+    Recipe{.name = "fair", .severity_max = 0, .sessions_max = 1, .bytes_max = 1'500'000},
+    Recipe{.name = "hostile", .severity_max = 2},
+    Recipe{.name = "restart", .severity_max = 2, .sessions_max = 20},
+    Recipe{.name = "path", .severity_min = 1, .severity_max = 2, .sessions_max = 8},
 };
 
 SessionPlan draw_session(Random& random, std::uint32_t id, const Recipe& recipe, Duration span) {
@@ -187,6 +191,111 @@ void make_scarce(Random& random, WorldPlan& plan) {
         session.may_fail = true;
 }
 
+Episode draw_path_episode(Random& random, const WorldPlan& plan) {
+    constexpr std::array kKinds{Episode::Kind::compressed, Episode::Kind::narrow,
+                                Episode::Kind::black_hole};
+    Episode episode = draw_episode(random, plan.faults_end);
+    episode.kind = kKinds[random.below(kKinds.size())];
+    episode.extra = microseconds(log_uniform(random, 200, 100'000));
+    episode.mtu = 576 + random.below(plan.hosts[0].port.mtu - 575);
+    return episode;
+}
+
+// What worlds learned after the first vintage, from dice of its own: the rest of a seed's world
+// stays.
+void add_second_vintage(Random& random, std::uint32_t severity, WorldPlan& plan) {
+    const std::string_view name = plan.name;
+    if (severity > 0 && (name == "path" || one_in(random, 4))) {
+        for (DirectionPlan& direction : plan.wire) {
+            for (std::uint32_t i = random.below(3); i > 0; --i)
+                direction.episodes.push_back(draw_path_episode(random, plan));
+        }
+    }
+    for (DirectionPlan& direction : plan.wire) {
+        if (!one_in(random, 3)) continue;
+        direction.faults.mark_bytes =
+            1 + random.below(static_cast<std::uint32_t>(direction.faults.queue_bytes / 2));
+    }
+    if (name == "hostile" || one_in(random, 8))
+        plan.attack_interval = microseconds(log_uniform(random, 300, 300'000));
+    if (name == "restart" || (severity > 0 && one_in(random, 12))) {
+        plan.restart.side = one_in(random, 2) ? Side::a : Side::b;
+        const auto span_us = static_cast<std::uint32_t>(plan.faults_end.microseconds());
+        plan.restart.at = microseconds(1 + random.below(span_us));
+        for (SessionPlan& session : plan.sessions)
+            session.may_fail = true;
+    }
+}
+
+// Flows of one kind, from one host to the other, over one queue.
+void make_fair(Random& random, WorldPlan& plan) {
+    plan.fair = true;
+    const std::uint32_t flows = 2 + random.below(4);
+    const std::uint32_t kilobits = log_uniform(random, 3'000, 10'000);
+    const Duration delay = microseconds(log_uniform(random, 500, 30'000));
+    const std::uint32_t product = static_cast<std::uint32_t>(
+        std::uint64_t{kilobits} * static_cast<std::uint64_t>(delay.microseconds()) / 4'000);
+    const std::uint32_t queue = std::max(30'000u, product * (50 + random.below(150)) / 100);
+    // Sixty round trips or more, and some eight seconds: what one has at first shall not count.
+    const std::uint32_t bytes = std::max(kilobits * 1'000, (product + queue) * 60) / flows;
+    for (DirectionPlan& direction : plan.wire) {
+        direction = DirectionPlan{};
+        direction.faults.seed = random.next();
+        direction.faults.delay = delay;
+        direction.faults.jitter = nanoseconds(12'000'000'000 / kilobits);  // a frame's time
+        direction.faults.rate_bits_per_second = std::uint64_t{kilobits} * 1000;
+        direction.faults.queue_bytes = queue;
+    }
+    plan.wire[1].faults.queue_bytes = 4'000'000;
+    for (HostConfig& host : plan.hosts) {
+        host.stack.tcp.defaults.receive_buffer = 262'144;
+        host.stack.tcp.defaults.send_buffer = 262'144;
+        host.stack.tcp.defaults.quick_ack = 0;
+        // Without these a burst of losses costs one flow a series of time-outs: luck, not sharing.
+        host.stack.tcp.selective_ack = host.stack.tcp.timestamps = tcp::Configuration::Use::on;
+        host.program_delay = {};
+        host.port.mtu = 1500;
+    }
+    plan.sessions.clear();
+    for (std::uint32_t id = 0; id < flows; ++id) {
+        SessionPlan session;
+        session.id = id;
+        session.start = milliseconds(random.below(100));
+        session.up_bytes = bytes;
+        session.down_bytes = 0;
+        session.read_size = {65'536, 65'536};
+        session.ending = Ending::client_half_closes;
+        plan.sessions.push_back(session);
+    }
+}
+
+void make_canary(Random& random, WorldPlan& plan) {
+    plan.sabotage = canary_of(plan.seed).sabotage;
+    plan.sessions = {SessionPlan{.id = 0, .up_bytes = 100'000}};
+    switch (plan.sabotage) {
+        case Sabotage::hidden_corruption:
+            for (DirectionPlan& direction : plan.wire) {
+                direction.faults.corrupt_ppm = 50'000;
+                direction.corruption = Corruption::hidden;
+            }
+            break;
+        case Sabotage::swallowed_frames: plan.hosts[1].port.swallow_every = 5; break;
+        case Sabotage::dead_wire:
+            plan.wire[0].episodes.push_back({.from = milliseconds(1), .to = seconds(100'000)});
+            plan.sessions[0].start = milliseconds(100);
+            break;
+        case Sabotage::unfair_wire: make_fair(random, plan); break;
+        case Sabotage::lying_epoll: plan.triggering = Triggering::level; break;
+        case Sabotage::backward_timestamp:
+            for (HostConfig& host : plan.hosts)
+                host.stack.tcp.timestamps = tcp::Configuration::Use::on;
+            break;
+        default: break;
+    }
+    for (HostConfig& host : plan.hosts)
+        host.sabotage = plan.sabotage;
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& world_names() {
@@ -199,7 +308,7 @@ const std::vector<std::string_view>& world_names() {
     return kNames;
 }
 
-WorldPlan draw_world(std::string_view name, std::uint64_t seed) {
+WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vintage) {
     const auto recipe = std::find_if(kRecipes.begin(), kRecipes.end(),
                                      [name](const Recipe& r) { return r.name == name; });
     MTCP_ASSERT(recipe != kRecipes.end());
@@ -208,6 +317,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed) {
     WorldPlan plan;
     plan.name = name;
     plan.seed = seed;
+    plan.vintage = vintage;
     plan.layer = one_in(random, 3) ? io::Layer::ethernet : io::Layer::ip;
     plan.triggering = one_in(random, 3) ? Triggering::edge : Triggering::level;
     plan.faults_end = milliseconds(log_uniform(random, 500, 30'000));
@@ -235,14 +345,10 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed) {
         if (plan.layer == io::Layer::ethernet && severity > 0) session.may_fail = true;
     }
     if (name == "scarce") make_scarce(random, plan);
-    if (name == "canary") {
-        plan.canary = true;
-        plan.sessions[0] = SessionPlan{.id = 0, .up_bytes = 100'000};
-        for (DirectionPlan& direction : plan.wire) {
-            direction.faults.corrupt_ppm = 50'000;
-            direction.corruption = Corruption::hidden;
-        }
-    }
+    if (name == "fair") make_fair(random, plan);
+    Random later_dice(random.next());
+    if (vintage >= 2) add_second_vintage(later_dice, severity, plan);
+    if (name == "canary") make_canary(random, plan);
     return plan;
 }
 
@@ -251,14 +357,22 @@ std::string WorldPlan::text() const {
     out << "world " << name << ", seed " << seed << ", " << (layer == io::Layer::ip ? "L3" : "L2")
         << ", mtu " << hosts[0].port.mtu << ", " << sessions.size() << " sessions, faults end at "
         << static_cast<double>(faults_end.ns) / 1e9 << " s"
-        << (triggering == Triggering::edge ? ", edge-triggered" : "") << '\n';
+        << (triggering == Triggering::edge ? ", edge-triggered" : "");
+    if (attack_interval.ns != 0)
+        out << ", attacked every " << static_cast<double>(attack_interval.ns) / 1e6 << " ms";
+    if (restart.at.ns != 0)
+        out << ", " << hosts[index(restart.side)].name << " restarts at "
+            << static_cast<double>(restart.at.ns) / 1e9 << " s";
+    if (is_canary()) out << ", canary: " << canary_of(seed).name;
+    out << '\n';
     for (std::size_t i = 0; i < 2; ++i) {
         out << "  wire from " << hosts[i].name << ": " << io::to_text(wire[i].faults);
         for (const Episode& e : wire[i].episodes) {
-            constexpr std::array<const char*, 3> kKinds{"black-out", "clogged", "slow"};
-            out << "; " << kKinds[static_cast<std::size_t>(e.kind)] << ' '
+            out << "; " << kEpisodeNames[static_cast<std::size_t>(e.kind)] << ' '
                 << static_cast<double>(e.from.ns) / 1e9 << '-' << static_cast<double>(e.to.ns) / 1e9
                 << " s";
+            if (e.extra.ns != 0) out << " by " << static_cast<double>(e.extra.ns) / 1e6 << " ms";
+            if (e.mtu != 0) out << " to " << e.mtu;
         }
         const tcp::Configuration& tcp = hosts[i].stack.tcp;
         using Use = tcp::Configuration::Use;

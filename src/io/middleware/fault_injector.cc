@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/middleware/congestion_mark.h"
 #include "io/middleware/software_offload.h"
 
 namespace mtcp::io {
@@ -118,6 +119,7 @@ bool FaultInjectorQueue::survives(Frame& frame, FaultLine& line, HeldFrames& hel
         count_drop(Drop::io_oversize);
         return false;
     }
+    if (fate.marked) mark_congestion(frame.bytes(), capabilities_.layer);
     // The duplicate stays whole, as on a wire where the frame took two ways.
     if (fate.duplicated) held.hold(slots_.copy(frame), fate.due);
     if (fate.corrupted) corrupt(frame, line);

@@ -17,6 +17,8 @@ Fate FaultLine::next(std::uint32_t frame_bytes, Instant now) {
     Fate fate;
     fate.duplicated = faults_.duplicate_ppm != 0 && random_.chance(faults_.duplicate_ppm);
     fate.corrupted = faults_.corrupt_ppm != 0 && random_.chance(faults_.corrupt_ppm);
+    fate.marked =
+        faults_.mark_bytes != 0 && bytes_waiting(now) > static_cast<double>(faults_.mark_bytes);
     const Instant departs = departure(frame_bytes, now);
     fate.due = departs + faults_.delay;
     if (faults_.jitter.ns > 0) {
@@ -32,6 +34,7 @@ Fate FaultLine::next(std::uint32_t frame_bytes, Instant now) {
     }
     counts_.duplicated += fate.duplicated ? 1 : 0;
     counts_.corrupted += fate.corrupted ? 1 : 0;
+    counts_.marked += fate.marked ? 1 : 0;
     return fate;
 }
 
@@ -45,12 +48,16 @@ bool FaultLine::lost_by_chance() {
     return chance != 0 && random_.chance(chance);
 }
 
+double FaultLine::bytes_waiting(Instant now) const {
+    if (faults_.rate_bits_per_second == 0 || busy_until_ <= now) return 0;
+    return static_cast<double>((busy_until_ - now).ns) *
+           static_cast<double>(faults_.rate_bits_per_second) / 8e9;
+}
+
 bool FaultLine::fits_queue(std::uint32_t frame_bytes, Instant now) const {
+    const double waiting = bytes_waiting(now);
     // An idle line takes any frame, also one larger than the queue.
-    if (faults_.rate_bits_per_second == 0 || busy_until_ <= now) return true;
-    const double waiting_bytes = static_cast<double>((busy_until_ - now).ns) *
-                                 static_cast<double>(faults_.rate_bits_per_second) / 8e9;
-    return waiting_bytes + frame_bytes <= static_cast<double>(faults_.queue_bytes);
+    return waiting == 0 || waiting + frame_bytes <= static_cast<double>(faults_.queue_bytes);
 }
 
 Instant FaultLine::departure(std::uint32_t frame_bytes, Instant now) {

@@ -15,7 +15,8 @@ struct Fate {
     bool lost = false;
     bool duplicated = false;
     bool corrupted = false;
-    Instant due{};  // when it leaves the wire at the far end
+    bool marked = false;  // with congestion experienced, if its sender can tell
+    Instant due{};        // when it leaves the wire at the far end
 };
 
 struct FaultCounts {
@@ -25,6 +26,7 @@ struct FaultCounts {
     std::uint64_t duplicated = 0;
     std::uint64_t reordered = 0;
     std::uint64_t corrupted = 0;
+    std::uint64_t marked = 0;
 };
 
 class FaultLine {
@@ -41,6 +43,7 @@ class FaultLine {
 
   private:
     [[nodiscard]] bool lost_by_chance();
+    [[nodiscard]] double bytes_waiting(Instant now) const;
     [[nodiscard]] bool fits_queue(std::uint32_t frame_bytes, Instant now) const;
     [[nodiscard]] Instant departure(std::uint32_t frame_bytes, Instant now);
 

@@ -13,7 +13,8 @@ namespace mtcp::io {
 namespace {
 
 constexpr std::string_view kKeys =
-    "loss, gilbert, duplicate, reorder, reorder_delay, corrupt, delay, jitter, rate, queue, seed";
+    "loss, gilbert, duplicate, reorder, reorder_delay, corrupt, delay, jitter, rate, queue, mark, "
+    "seed";
 
 struct Unit {
     std::string_view name;
@@ -84,6 +85,7 @@ bool read_word(std::string_view key, std::string_view value, Faults& faults) {
     if (key == "jitter") return read_time(value, faults.jitter);
     if (key == "rate") return read_number(value, kRates, faults.rate_bits_per_second);
     if (key == "queue") return read_number(value, kSizes, faults.queue_bytes);
+    if (key == "mark") return read_number(value, kSizes, faults.mark_bytes);
     if (key == "seed") return read_seed(value, faults.seed);
     return false;
 }
@@ -136,6 +138,7 @@ std::string to_text(const Faults& faults) {
     add("jitter", nanoseconds_of(faults.jitter), 0, "ns");
     add("rate", faults.rate_bits_per_second, 0, "bit");
     add("queue", faults.queue_bytes, usual.queue_bytes, "");
+    add("mark", faults.mark_bytes, 0, "");
     add("seed", faults.seed, usual.seed, "");
     return text;
 }

@@ -29,6 +29,7 @@ struct Faults {
     Duration jitter{};  // delay ± jitter, evenly spread; order is kept all the same
     std::uint64_t rate_bits_per_second = 0;  // 0: no limit
     std::uint64_t queue_bytes = 256 * 1024;  // what waits for the rate at most; beyond it, loss
+    std::uint64_t mark_bytes = 0;  // where more waits, congestion is marked (RFC 3168); 0: nowhere
     std::uint64_t seed = 1;
 
     [[nodiscard]] bool any() const {
@@ -43,7 +44,7 @@ struct Faults {
 //   gilbert=A/B/C                        good to bad, bad to good, loss in bad; each as above
 //   delay= jitter= reorder_delay=        "10ms", "250us", "1s", "500ns"
 //   rate=                                "100mbit", "2.5gbit", "64kbit", "9600bit"
-//   queue=                               bytes, "64k", "1m"
+//   queue= mark=                         bytes, "64k", "1m"
 //   seed=                                a number
 // "" means no faults. A problem names the word that is wrong.
 [[nodiscard]] Result<Faults, Problem> parse_faults(std::string_view text);

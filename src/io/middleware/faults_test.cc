@@ -20,7 +20,7 @@ Faults parsed(std::string_view text) {
 TEST(ParseFaults, ReadsEveryKey) {
     const Faults faults = parsed(
         "loss=1% reorder=2% duplicate=0.5% corrupt=0.1%, delay=10ms jitter=1ms rate=100mbit "
-        "queue=64k seed=7 reorder_delay=250us gilbert=100ppm/30%/80%");
+        "queue=64k mark=32k seed=7 reorder_delay=250us gilbert=100ppm/30%/80%");
     EXPECT_EQ(faults.loss_ppm, 10'000u);
     EXPECT_EQ(faults.reorder_ppm, 20'000u);
     EXPECT_EQ(faults.duplicate_ppm, 5'000u);
@@ -29,6 +29,7 @@ TEST(ParseFaults, ReadsEveryKey) {
     EXPECT_EQ(faults.jitter, milliseconds(1));
     EXPECT_EQ(faults.rate_bits_per_second, 100'000'000u);
     EXPECT_EQ(faults.queue_bytes, 65'536u);
+    EXPECT_EQ(faults.mark_bytes, 32'768u);
     EXPECT_EQ(faults.seed, 7u);
     EXPECT_EQ(faults.reorder_delay, microseconds(250));
     EXPECT_EQ(faults.good_to_bad_ppm, 100u);
@@ -60,7 +61,7 @@ TEST(ParseFaults, ReadsBackWhatItWrites) {
     for (const char* text :
          {"", "loss=1.5% seed=18446744073709551615", "gilbert=0.1%/30%/100%",
           "duplicate=3ppm reorder=2% reorder_delay=5ms corrupt=1% delay=1s jitter=7ns "
-          "rate=2.5gbit queue=1m"}) {
+          "rate=2.5gbit queue=1m mark=20k"}) {
         const Faults faults = parsed(text);
         EXPECT_EQ(parsed(to_text(faults)), faults) << to_text(faults);
     }
