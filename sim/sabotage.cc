@@ -95,7 +95,7 @@ bool Saboteur::loses(std::span<const std::byte> frame) {
     if (place.protocol != wire::kProtocolTcp || place.end <= place.payload) return false;
     const std::uint16_t port = wire::load_be16(frame.data() + place.transport);
     if (chosen_port_ == 0) chosen_port_ = port;
-    return port == chosen_port_ && ++seen_ % 4 == 0;
+    return port == chosen_port_ && ++seen_ % 4 != 0;
 }
 
 }  // namespace mtcp::sim

@@ -98,6 +98,11 @@ class Wire {
     void heal();
     [[nodiscard]] const WireCounts& counts(Side from) const { return lines_[index(from)].counts; }
 
+    // How long a frame put in now would wait for those before it.
+    [[nodiscard]] Duration queueing(Side from) const {
+        return lines_[index(from)].dice.queueing(world_.now());
+    }
+
   private:
     struct Line {
         explicit Line(const DirectionPlan& p) : plan(p), dice(p.faults) {}

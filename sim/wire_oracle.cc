@@ -117,6 +117,8 @@ bool WireOracle::is_reborn(const Seen& seen, Sender& sender) {
 
 void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer) {
     const wire::Segment& segment = seen.segment;
+    // A SYN from before the restart may still be answered by what the other end once said.
+    if (sender.forgotten && sender.iss == segment.seq) return;
     const bool again = sender.open && sender.iss == segment.seq;
     if (again && !sender.stale) return;
     const bool second_life = segment.flags.has(Flags::ack) && sender.open;
@@ -277,7 +279,7 @@ void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Inst
 void WireOracle::forget() {
     for (auto& entry : senders_) {
         entry.second.open = false;
-        entry.second.stale = true;
+        entry.second.stale = entry.second.forgotten = true;
     }
 }
 

@@ -38,6 +38,10 @@ class FaultLine {
     [[nodiscard]] std::uint32_t corrupt_bit(std::uint32_t frame_bytes) {
         return random_.below(frame_bytes * 8);
     }
+    // How long a frame would wait for those before it.
+    [[nodiscard]] Duration queueing(Instant now) const {
+        return busy_until_ <= now ? Duration{} : busy_until_ - now;
+    }
     [[nodiscard]] const Faults& faults() const { return faults_; }
     [[nodiscard]] const FaultCounts& counts() const { return counts_; }
 
