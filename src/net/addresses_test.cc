@@ -82,7 +82,7 @@ TEST(Addresses, SourcesThatNoHostMayHaveAreKnown) {
     EXPECT_FALSE(table.is_valid_source(ip(10, 0, 0, 2).v4_bits(), InterfaceKind::loopback));
 }
 
-TEST(Addresses, SourceIsTakenFromThePrefixOfTheNextHop) {
+TEST(Addresses, SourceIsTakenFromThePrefixOfTheNextHop) {  // Checks RFC 9293 MUST-44.
     const AddressTable table(interfaces());
     EXPECT_EQ(table.source_for(ip(10, 1, 7, 7), 1), ip(10, 1, 0, 1));
     EXPECT_EQ(table.source_for(ip(10, 0, 0, 7), 1), ip(10, 0, 0, 1));

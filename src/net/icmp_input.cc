@@ -35,6 +35,7 @@ std::optional<PathError> unreachable_kind(std::uint8_t code) {
 
 std::optional<PathError> error_kind(const wire::IcmpMessage& message) {
     switch (message.type) {
+        // RFC 9293 MUST-54; source quench is not among them (MUST-55).
         case wire::kIcmpUnreachable: return unreachable_kind(message.code);
         case wire::kIcmpTimeExceeded: return PathError::time_exceeded;
         case wire::kIcmpParameterProblem: return PathError::parameter_problem;

@@ -131,7 +131,7 @@ Bytes error(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0,
     return ethernet(ipv4(icmp_fields(ip(198, 51, 100, 1)), testing::icmp(type, code, rest, quote)));
 }
 
-TEST(IcmpErrors, BecomeNoticesAboutTheFlow) {
+TEST(IcmpErrors, BecomeNoticesAboutTheFlow) {  // Checks RFC 9293 MUST-54.
     struct Row {
         std::uint8_t type, code;
         PathError kind;
@@ -170,7 +170,7 @@ TEST(IcmpErrors, QuotesOfWhatWeNeverSentAreDropped) {
     EXPECT_EQ(host.only_drop(), Drop::icmp_stale);
 }
 
-TEST(IcmpErrors, TypesWithoutEffectAreIgnored) {
+TEST(IcmpErrors, TypesWithoutEffectAreIgnored) {  // Checks RFC 9293 MUST-55.
     Host host;
     const std::pair<int, int> rows[] = {{0, 0}, {4, 0}, {5, 1}, {9, 0}, {13, 0}, {3, 16}, {255, 0}};
     for (const auto& [type, code] : rows) {

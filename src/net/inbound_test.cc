@@ -29,7 +29,7 @@ class InboundTest : public ::testing::Test {
     Counters counters_;
 };
 
-TEST_F(InboundTest, ValidChecksumPassesAndEveryBitErrorFails) {
+TEST_F(InboundTest, ValidChecksumPassesAndEveryBitErrorFails) {  // Checks RFC 9293 MUST-3.
     EXPECT_TRUE(verify());
     const Bytes good = bytes_;
     for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {

@@ -35,7 +35,7 @@ TEST(Ipv4Input, PaddingIsTakenOff) {
     EXPECT_EQ(host.tcp_in.bytes.size(), 20u);
 }
 
-TEST(Ipv4Input, HarmlessOptionsAreSkipped) {
+TEST(Ipv4Input, HarmlessOptionsAreSkipped) {  // Checks RFC 9293 MUST-50.
     Host host;
     IpFields fields;
     fields.options = {std::byte{148}, std::byte{4}, std::byte{0}, std::byte{0}};

@@ -52,6 +52,7 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
                       total <= (frame.segment_size > 0 ? wire::kIpv4PacketMax : path.mtu);
     if (!fits) return drop_frame(path.interface, frame, Drop::io_oversize);
 
+    // RFC 9293 MUST-2.
     fill_checksum(packet, capabilities(path.interface), frame, tcp_offset);
     frame.length = tcp_offset + packet.length;
     frame.header_length =

@@ -64,7 +64,7 @@ TEST(Route, TheDeviceHasTheLastWordOnTheMtu) {
     EXPECT_EQ(host.path_to(kPeerIp).mtu, 1400);
 }
 
-TEST(Output, AnUnknownNeighbourIsAskedForAndTheSegmentFollows) {
+TEST(Output, AnUnknownNeighbourIsAskedForAndTheSegmentFollows) {  // Checks RFC 9293 MUST-2.
     Host host;
     Path path = host.path_to(kPeerIp);
     ASSERT_TRUE(host.send_tcp(path, kPeerIp, 100));

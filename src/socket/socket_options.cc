@@ -90,6 +90,7 @@ constexpr IntegerOption kOptions[] = {
     // Urgent data is always in line (RFC 6093 §4.3).
     {SOL_SOCKET, SO_OOBINLINE, 1, 1, [](const Access&) -> int { return 1; },
      [](const Access&, int) {}, false},
+    // RFC 9293 MUST-24, MAY-5.
     {SOL_SOCKET, SO_KEEPALIVE, kAnyNegative, kAny, MTCP_SWITCH(keepalive)},
     {SOL_SOCKET, SO_RCVBUF, 0, kAny, MTCP_SETTING_GET(receive_buffer),
      [](const Access& a, int value) {
@@ -102,6 +103,7 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_QUICKACK, kAnyNegative, kAny, MTCP_SWITCH(quick_ack)},
     {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t),
      true},
+    // RFC 9293 MUST-27.
     {IPPROTO_TCP, TCP_KEEPIDLE, 1, 32'767, MTCP_SETTING(keepalive_idle_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING(keepalive_count, std::uint8_t)},
@@ -206,6 +208,7 @@ long get_linger(const DescriptorDetails& details, std::span<std::byte> out, sock
 // The name that Linux gives to NewReno.
 constexpr char kReno[] = "reno";
 
+// RFC 9293 MAY-18.
 long set_congestion(std::span<const std::byte> value) {
     char name[16] = {};
     std::memcpy(name, value.data(), std::min(value.size(), sizeof name - 1));

@@ -79,6 +79,7 @@ std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor 
 }
 
 // What a read that finds no byte answers: -EAGAIN, 0 for the end, or the error, once.
+// RFC 9293 MUST-12: the end reads as 0, an abort as its error.
 long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
     if ((status & StreamStatus::peer_closed) != 0 || d.shut_read != 0) return 0;
     if ((status & StreamStatus::failed) != 0) return -take_error(app, d);

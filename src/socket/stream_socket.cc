@@ -51,6 +51,7 @@ wire::IpAddress next_source(Application& app) {
     return wire::IpAddress::v4(address);
 }
 
+// RFC 9293 MUST-46.
 long check_destination(Application& app, const wire::Endpoint& remote) {
     if (remote.port == 0) return -EADDRNOTAVAIL;
     const CoreView& view = app.view();
@@ -64,6 +65,7 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     if (index == kNoIndex) return -EAGAIN;
     const DescriptorDetails& details = app.details(d);
     OpenParameters parameters{};
+    // RFC 9293 MUST-43.
     parameters.key.local = d.bound != 0 && !details.local.address.is_unspecified()
                                ? details.local.address
                                : next_source(app);

@@ -58,7 +58,7 @@ TEST_F(StreamSocket, SecondConnectOfAFailedAttemptReportsItsError) {
     EXPECT_EQ(connect(*app, d(id), kServer), -EHOSTUNREACH);
 }
 
-TEST_F(StreamSocket, ConnectWithoutRouteFailsAtOnce) {
+TEST_F(StreamSocket, ConnectWithoutRouteFailsAtOnce) {  // Checks RFC 9293 MUST-46.
     const long id = make_socket();
     EXPECT_EQ(connect(*app, d(id), {wire::IpAddress::v4(0xc0a80001), 80}), -ENETUNREACH);
     EXPECT_EQ(connect(*app, d(id), {wire::IpAddress::v4(0xe0000001), 80}), -ENETUNREACH);
@@ -87,7 +87,7 @@ TEST_F(StreamSocket, ConnectWithoutAFreeRecordSaysSo) {
     EXPECT_EQ(ids.size(), 17u);  // 16 were granted
 }
 
-TEST_F(StreamSocket, ConnectTakesTheBoundPortAndTheSourceRange) {
+TEST_F(StreamSocket, ConnectTakesTheBoundPortAndTheSourceRange) {  // Checks RFC 9293 MUST-43.
     const long id = make_socket();
     ASSERT_EQ(bind(*app, d(id), {wire::IpAddress::v4(0x0a000002), 1234}), 0);
     EXPECT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
@@ -172,7 +172,7 @@ TEST_F(StreamSocket, EndOfStreamComesAfterTheBytes) {
     EXPECT_EQ(write(id, "still"), 5);  // half-closed
 }
 
-TEST_F(StreamSocket, ResetIsReportedOnceAfterTheBytesThenEnd) {
+TEST_F(StreamSocket, ResetIsReportedOnceAfterTheBytesThenEnd) {  // Checks RFC 9293 MUST-12.
     const long id = make_connected();
     stack.deliver(index(id), "last");
     stack.fail(index(id), ECONNRESET);

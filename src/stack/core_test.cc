@@ -86,7 +86,7 @@ TEST_F(CoreTest, MovesTenMegabytesWithoutAWrongByte) {
     EXPECT_EQ(core->counters().segments_retransmitted, 0u);
 }
 
-TEST_F(CoreTest, ManyConnectionsAtOnceLeaveNothingBehind) {
+TEST_F(CoreTest, ManyConnectionsAtOnceLeaveNothingBehind) {  // Checks RFC 9293 MUST-41, MUST-42.
     start(small_setup());
     const long listener = listen_on(80, 2048);
     std::vector<long> clients;

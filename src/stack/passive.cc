@@ -39,6 +39,7 @@ tcp::ListenerSettings Core::listener_settings(const socket::Listener& listener,
 
 void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now) {
     const wire::Flags flags = arrival.segment.flags;
+    // RFC 9293 MUST-41, MUST-42: a listener has records of its own, whatever its port is used for.
     const tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
     if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
         counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again

@@ -115,6 +115,7 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
     frame.segment_size =
         segment.data_length > segment.segment_size ? segment.segment_size : std::uint16_t{0};
     ++counters_->segments_out;
+    // RFC 9293 MUST-45 (the address never changes), SHLD-22.
     const tcp::Settings& settings = connection.tcb.settings;
     network_->output(
         connection.path,

@@ -17,6 +17,7 @@ TurnResult Core::turn(Instant now) {
     timers(now);
     worked |= take_requests(now);
     worked |= transmit(now);  // exhale: control, then ACKs, then data
+    // RFC 9293 MUST-59: acknowledgments left after the whole burst had been taken.
     publish();
     refill_grants();
 

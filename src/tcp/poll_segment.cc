@@ -25,6 +25,7 @@ void write_timestamps(const Tcb& tcb, Instant now, wire::Options& options) {
 }
 
 // Everything but the sequence number and the payload.
+// RFC 9293 MUST-65: the options of a SYN stay on SYNs.
 void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
     out.options.clear();
     if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
@@ -107,6 +108,7 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     // RFC 9293 MUST-61: pushed where the queue ends. A train of segments is pushed too (on its
     // last, as whoever cuts it does): a receiver that joins segments then hands the train up at
     // once. What the program said more would follow is not.
+    // RFC 9293 SHLD-27: one PSH for however many writes.
     const bool pushed = !tcb.flags.more_follows || tcb.flags.push_now;
     const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
     if ((ends_queue && pushed) || plan.length > tcb.mss) out.flags.bits |= Flags::psh;
@@ -131,6 +133,7 @@ void account_new_data(Tcb& tcb, const SendPlan& plan, Instant now) {
 }
 
 void account_repair(const Environment& env, Tcb& tcb, const SendPlan& plan) {
+    // RFC 9293 MUST-18.
     tcb.flags.timing = false;  // Karn: the ACK could be for either copy
     tcb.pending.retransmit = false;
     if (plan.what == Send::rescue) {
@@ -146,6 +149,7 @@ void account_repair(const Environment& env, Tcb& tcb, const SendPlan& plan) {
 
 // One below SND.UNA and empty: outside every window, so every peer answers with an ACK (RFC 9293
 // §3.8.4, §3.8.6.1; the zero-window form is Linux's: nothing has to be taken back when it is lost).
+// RFC 9293 SHLD-12: without data.
 void write_probe(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
     write_header(env, tcb, now, out);
     out.seq = tcb.snd.una - 1;

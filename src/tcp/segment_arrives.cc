@@ -34,6 +34,7 @@ int reset_error(const Tcb& tcb) {
     }
 }
 
+// RFC 9293 SHLD-2: text in a reset is not looked at.
 Step check_reset(Arrival& a) {
     if (!a.seg.flags.has(Flags::rst)) return Step::next;
     // RFC 5961 §3.2: only the exact number resets; elsewhere in the window it must be proven.
@@ -119,6 +120,7 @@ Step check_ack(Arrival& a) {
 constexpr std::uint16_t kReceiving = static_cast<std::uint16_t>(
     bit(State::established) | bit(State::fin_wait_1) | bit(State::fin_wait_2));
 
+// RFC 9293 MUST-30, MUST-31: however long it is.
 // RFC 9293 §3.10.7.4, sixth; RFC 6093 §3: the bytes stay in the stream, the mark is reported.
 void check_urgent(Arrival& a) {
     Tcb& tcb = a.tcb;

@@ -89,6 +89,7 @@ void take_ack(Arrival& a) {
     Tcb& tcb = a.tcb;
     const wire::Segment& seg = a.seg;
     if (seg.ack < tcb.snd.una) return;  // old: its text may still be new
+    // RFC 9293 MUST-1, REC-1: unsigned, and 32 bits wide from here on.
     const std::uint32_t window = std::uint32_t{seg.window} << tcb.send_window_shift;
     AckContext ack;
     ack.flight_before = tcb.snd.nxt - tcb.snd.una;

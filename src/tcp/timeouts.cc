@@ -32,10 +32,12 @@ void give_up(Environment& env, Tcb& tcb, Farewell farewell, Reaction& reaction) 
     end_connection(tcb, reaction, tcb.flags.let_go ? 0 : error);
 }
 
+// RFC 9293 MUST-21.
 bool user_timeout_passed(const Tcb& tcb, Instant now) {
     return tcb.flags.user_timeout && to_ms(now) - tcb.progress_ms >= tcb.settings.user_timeout_ms;
 }
 
+// RFC 9293 SHLD-11: R2.
 std::uint8_t retries_allowed(const Configuration& configuration, const Tcb& tcb) {
     if (tcb.state == State::syn_sent) {
         return tcb.settings.syn_retries != 0 ? tcb.settings.syn_retries : configuration.syn_retries;
@@ -45,6 +47,7 @@ std::uint8_t retries_allowed(const Configuration& configuration, const Tcb& tcb)
     return orphan ? kOrphanRetries : configuration.retries_2;
 }
 
+// RFC 9293 MUST-19, MUST-22: doubled each time, for SYNs as well.
 // RFC 6298 §5.4 to §5.6.
 void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     const Configuration& configuration = env.configuration;
@@ -79,6 +82,7 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
 }
 
 // RFC 9293 §3.8.6.1. Small but open windows are overridden, closed ones are probed.
+// RFC 9293 MUST-35, MUST-36.
 void on_persist_timeout(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     const bool closed = tcb.snd.wnd == 0 || tcb.snd.una + tcb.snd.wnd <= tcb.snd.nxt;
     if (!closed) {
@@ -100,6 +104,7 @@ void on_persist_timeout(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
     count(env, &Counters::zero_window_probes);
 }
 
+// RFC 9293 MUST-29: one answer that does not come is not enough.
 bool keepalive_exhausted(const Tcb& tcb, std::uint32_t silent_ms) {
     if (tcb.flags.user_timeout) {
         return tcb.unanswered_probes > 0 && silent_ms >= tcb.settings.user_timeout_ms;

@@ -100,6 +100,7 @@ Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {
     return reaction;
 }
 
+// RFC 9293 MAY-1: nobody reads any more; SHLD-3.
 Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
     Reaction reaction;
     if (has_ended(tcb) || tcb.flags.let_go) return reaction;
@@ -129,6 +130,7 @@ Reaction on_abort(Environment& env, Tcb& tcb, Instant now) {
     return reaction;
 }
 
+// RFC 9293 SHLD-21: also in the middle of a connection.
 Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Instant now) {
     Reaction reaction;
     const bool keepalive_changed =

@@ -56,6 +56,7 @@ Result<Ipv4Header, Drop> parse_ipv4(std::span<const std::byte> packet) {
     return header;
 }
 
+// RFC 9293 MUST-50.
 OptionScan scan_options(std::span<const std::byte> options) {
     std::size_t at = 0;
     while (at < options.size()) {

@@ -71,6 +71,7 @@ void parse_option(std::uint8_t kind, const std::byte* body, std::size_t body_len
 
 // RFC 9293 MUST-5, MUST-64. A length below 2 or past the end would never let the loop advance or
 // read beyond the header: it ends the list (MUST-7).
+// RFC 9293 MUST-4, MUST-68: two options are one octet, all others tell their length.
 void parse_options(const std::byte* at, const std::byte* end, Options& options) {
     while (at < end) {
         const std::uint8_t kind = octet(at);
@@ -131,6 +132,7 @@ std::byte* emit_fast_open(const Options& options, std::byte* at) {
 }
 
 // The order Linux uses: everything stays aligned to four bytes.
+// RFC 9293 MUST-69: padding is no-operation, in front; nothing follows an end of list.
 std::byte* emit_options(const Options& options, std::byte* at) {
     const std::size_t sack_blocks = sack_blocks_that_fit(options, fixed_options_length(options));
     if (options.mss != 0) {

@@ -31,7 +31,7 @@ std::vector<std::byte> with_options(const std::vector<std::uint8_t>& options) {
     return bytes;
 }
 
-TEST(Segment, SynGoesThereAndBack) {
+TEST(Segment, SynGoesThereAndBack) {  // Checks RFC 9293 MUST-4.
     OutgoingSegment out;
     out.seq = {0x01020304};
     out.ack = {0xfffefdfc};
@@ -61,7 +61,7 @@ TEST(Segment, SynGoesThereAndBack) {
     EXPECT_EQ(in->length(), 1u);
 }
 
-TEST(Segment, RandomOptionsGoThereAndBack) {
+TEST(Segment, RandomOptionsGoThereAndBack) {  // Checks RFC 9293 MUST-5, MUST-69.
     Random random(3);
     for (int i = 0; i < 5000; ++i) {
         OutgoingSegment out;
@@ -135,6 +135,7 @@ TEST(Segment, KnownOptionOfWrongSizeIsSkipped) {
     EXPECT_EQ(in->options.window_shift, 5);
 }
 
+// Checks RFC 9293 MUST-68.
 TEST(Segment, UnknownOptionsAreSkippedAtAnyAlignment) {  // Checks RFC 9293 MUST-6, MUST-64.
     const auto in = parse_segment(with_options({1, 200, 5, 1, 2, 3, 2, 4, 4, 0, 1, 1, 1, 0, 3, 3}));
     ASSERT_TRUE(in.ok());

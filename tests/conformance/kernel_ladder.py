@@ -63,6 +63,7 @@ class Segment:
     def __init__(self, flags, seq, length, ack=None, window=None, urgent=0, options=(), payload=b""):
         self.flags, self.seq, self.length, self.ack = flags, seq, length, ack
         self.window, self.urgent, self.options, self.payload = window, urgent, options, payload
+        self.ip = []  # (name, value) of the IP header that matter
 
     def __str__(self):
         letters = "".join(letter for letter in "SFRPUEW." if self.flags & FLAGS[letter])
@@ -94,6 +95,11 @@ SEGMENT = re.compile(r"([SFRPUEW.]+)\s+(\d+):(\d+)\((\d+)\)(?:\s+ack\s+(\d+))?(?
 
 
 def parse_segment(text):
+    brackets = re.match(r"\[(.*?)\]\s*", text)
+    if brackets:  # [tos 0x10,ttl 5]
+        segment = parse_segment(text[brackets.end():])
+        segment.ip = [(word.split()[0], int(word.split()[1], 0)) for word in brackets.group(1).split(",")]
+        return segment
     found = SEGMENT.match(text)
     if not found:
         raise Difference(f"not understood: {text}")
@@ -158,8 +164,11 @@ class Network:
         payload = tcp[header:]
         ack = (ack - REMOTE_ISS) & MASK if flags & FLAGS["."] else 0
         # A reset without ACK takes its number from the segment that it answers.
-        return Segment(flags, (seq - base) & MASK if flow.base is not None or flags & FLAGS["S"] else seq,
-                       len(payload), ack, window, urgent, options, payload)
+        known = flow.base is not None or flags & FLAGS["S"]
+        segment = Segment(flags, (seq - base) & MASK if known else seq, len(payload), ack, window, urgent, options,
+                          payload)
+        segment.ip = [("tos", packet[1]), ("ttl", packet[8])]
+        return segment
 
     def inject(self, segment):
         flow = self.flow
@@ -493,6 +502,7 @@ class Runner:
             same_number = (want.seq,)
         wrong = seen.flags != want.flags or seen.seq not in same_number or seen.length != want.length
         wrong = wrong or want.flags & FLAGS["."] and seen.ack != want.ack or want.urgent != seen.urgent
+        wrong = wrong or any(field not in seen.ip for field in want.ip)
         if wrong or want.options is not None and not self.same_options(want.options, seen.options):
             raise Difference(f"{seen} came")
         if seen.payload and seen.payload != pattern(seen.seq - 1, seen.length):

@@ -140,7 +140,7 @@ TEST(Closing, PeersFinAgainIsAcknowledgedAgain) {
     EXPECT_EQ(solo.last_drop, Drop::tcp_duplicate);
 }
 
-TEST(Closing, UnreadDataTurnsCloseIntoAReset) {
+TEST(Closing, UnreadDataTurnsCloseIntoAReset) {  // Checks RFC 9293 SHLD-3, MAY-1.
     Solo solo;
     solo.connect();
     solo.segment({.length = 10});

@@ -33,6 +33,7 @@ wire::OutgoingSegment ack_from(const TimeWait& record, Instant now) {
     return reply;
 }
 
+// RFC 9293 MAY-2, SHLD-4.
 // RFC 6191 §2: a larger timestamp proves the SYN to be new. Without timestamps RFC 1122 §4.2.2.13
 // applies: its number must be beyond all that was received, and our next ISS beyond all we sent.
 bool may_reopen(const Environment& env, const TimeWait& record, const Segment& seg, Instant now) {

@@ -79,6 +79,7 @@ TEST_F(TimeWaitRecord, PlainAckIsNotAnswered) {
     EXPECT_EQ(give(segment(Flags::ack, 2)).verdict, TimeWaitVerdict::drop);
 }
 
+// Checks RFC 9293 MAY-2.
 TEST_F(TimeWaitRecord, NewSynBeyondTheOldNumbersReopens) {  // RFC 1122 §4.2.2.13
     solo.now = solo.now + seconds(1);
     EXPECT_EQ(give(segment(Flags::syn, 100)).verdict, TimeWaitVerdict::reopen);
@@ -93,6 +94,7 @@ TEST_F(TimeWaitRecord, NotWhileOurOwnNumbersWouldRunBack) {
     EXPECT_EQ(give(segment(Flags::syn, 100)).verdict, TimeWaitVerdict::reopen);
 }
 
+// Checks RFC 9293 SHLD-4.
 TEST_F(TimeWaitRecord, NewerTimestampReopensWhateverTheNumber) {  // RFC 6191
     make(Configuration::Use::on);
     Segment syn = segment(Flags::syn, 0x8000'0000);

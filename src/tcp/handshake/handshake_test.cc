@@ -148,7 +148,7 @@ TEST(Handshake, SynAckThatEchoesAForeignTimestampIsReset) {
 }
 
 // Checks RFC 9293 MUST-10.
-TEST(Handshake, SimultaneousOpenMeetsInTheMiddle) {
+TEST(Handshake, SimultaneousOpenMeetsInTheMiddle) {  // Checks RFC 9293 MUST-11.
     Solo solo;
     solo.open();
     static_cast<void>(solo.out());
@@ -243,6 +243,7 @@ TEST(Handshake, SynIsTimed) {
     static_cast<void>(solo.out());
 }
 
+// Checks RFC 9293 MUST-9, SHLD-1.
 TEST(Handshake, InitialNumbersAreUnrelatedBetweenTuplesAndRiseWithin) {
     Solo solo;
     solo.open();

@@ -10,6 +10,7 @@
 
 namespace mtcp::tcp {
 
+// RFC 9293 MUST-9: a keyed hash of the tuple.
 InitialNumbers initial_numbers(const SecretKey& key, const wire::FlowKey& flow, Instant now) {
     std::uint64_t hash;
     if (flow.local.is_v4() && flow.remote.is_v4()) {  // what tells IPv4 flows apart is 12 bytes

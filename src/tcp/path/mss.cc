@@ -4,6 +4,7 @@
 
 namespace mtcp::tcp {
 
+// RFC 9293 MUST-14, SHLD-5, SHLD-6, MAY-3: in every SYN, from the MTU of the way out.
 std::uint16_t mss_to_advertise(const Settings& settings, std::uint16_t path_mtu,
                                const wire::IpAddress& address) {
     const std::uint16_t headers = header_bytes(address);

@@ -25,6 +25,7 @@ void acknowledge_in_order(const Environment& env, Tcb& tcb, std::uint32_t length
 
 void acknowledge_now(Tcb& tcb) { tcb.pending.ack = true; }
 
+// RFC 9293 MAY-13.
 void acknowledge_out_of_order(Tcb& tcb) {
     tcb.pending.ack = true;
     if (!tcb.flags.selective_ack && tcb.owed_acks < UINT8_MAX) ++tcb.owed_acks;

@@ -12,6 +12,7 @@ std::uint32_t step(const Tcb& tcb) {
 }
 
 // What the buffer, the window field and the core's memory allow.
+// RFC 9293 MAY-8: as closed as the buffer is full.
 std::uint32_t window_allowed(const Environment& env, const Tcb& tcb) {
     const std::uint32_t buffer = tcb.settings.receive_buffer;
     std::uint32_t window = buffer > tcb.rcv.unread ? buffer - tcb.rcv.unread : 0;

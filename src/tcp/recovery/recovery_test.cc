@@ -38,7 +38,7 @@ TEST(Rtt, FollowsRfc6298) {
     EXPECT_EQ(solo.tcb.rto_us, 340'000u);
 }
 
-TEST(Rto, BacksOffUntilR2AndGivesUp) {  // Checks RFC 9293 MUST-20, SHLD-10.
+TEST(Rto, BacksOffUntilR2AndGivesUp) {  // Checks RFC 9293 MUST-20, SHLD-10, SHLD-9.
     Solo solo;
     solo.env.configuration.retries_2 = 5;
     put_in_flight(solo, 1);

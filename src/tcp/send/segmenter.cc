@@ -26,6 +26,7 @@ std::uint32_t congestion_room(const Environment& env, const Tcb& tcb) {
 }
 
 // May be negative in truth when the peer shrank its window (RFC 9293 MUST-34): then 0.
+// RFC 9293 SHLD-15.
 std::uint32_t window_room(const Tcb& tcb) {
     const SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
     return edge > tcb.snd.nxt ? edge - tcb.snd.nxt : 0;
@@ -68,6 +69,7 @@ SendPlan plan_repair(const Environment& env, const Tcb& tcb, Urgency urgency) {
 }
 
 // May a segment below one MSS leave? `length` of `unsent` bytes fit.
+// RFC 9293 MUST-38, MUST-60, MAY-16: waits for more, but not for ever.
 Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
     if (length == 0) return Hold::window;
     if (tcb.flags.push_now) return Hold::none;  // RFC 9293 §3.8.6.2.1 (4): override time-out
@@ -85,6 +87,7 @@ Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
 }
 
 // Cuts `sendable` bytes into what one OutgoingSegment carries.
+// RFC 9293 SHLD-28.
 std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable,
                   std::uint32_t unsent, std::uint32_t payload_max) {
     // CWR is for one segment alone; whoever cuts a train might put it on each (RFC 3168 §6.1.2).

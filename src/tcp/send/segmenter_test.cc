@@ -9,6 +9,7 @@ namespace {
 
 using testing::Solo;
 
+// Checks RFC 9293 SHLD-7, SHLD-27, MAY-16.
 TEST(Nagle, HoldsTheSecondSmallSegmentUntilTheFirstIsAcknowledged) {
     Solo solo;
     solo.connect();
@@ -21,7 +22,7 @@ TEST(Nagle, HoldsTheSecondSmallSegmentUntilTheFirstIsAcknowledged) {
     EXPECT_EQ(solo.out(), "P. 11:31(20) ack 1");
 }
 
-TEST(Nagle, LetsTheTailOfALongWriteGo) {
+TEST(Nagle, LetsTheTailOfALongWriteGo) {  // Checks RFC 9293 MUST-61, SHLD-28.
     Solo solo;
     solo.connect();
     solo.send(1500);
@@ -75,7 +76,7 @@ TEST(Cork, HoldsAPartialSegmentButNotWholeOnes) {
     EXPECT_EQ(solo.out(), "P. 1001:1201(200) ack 1");
 }
 
-TEST(Cork, IsBoundedBy200Milliseconds) {
+TEST(Cork, IsBoundedBy200Milliseconds) {  // Checks RFC 9293 MUST-60.
     Solo solo;
     solo.settings.cork = 1;
     solo.connect();
@@ -213,7 +214,8 @@ TEST(ZeroWindow, OrphanIsNotKeptForEver) {
     EXPECT_EQ(solo.state(), State::closed);
 }
 
-TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUST-34, SHLD-15..17.
+// Checks RFC 9293 SHLD-15, SHLD-16, SHLD-17.
+TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUST-34.
     Solo solo;
     solo.env.configuration.retries_2 = 2;
     solo.connect();
@@ -266,7 +268,7 @@ TEST(SendWindow, InitialWindowIsTenSegments) {  // RFC 6928
     EXPECT_EQ(solo.sent.size(), 10u);
 }
 
-TEST(SendWindow, IsScaled) {
+TEST(SendWindow, IsScaled) {  // Checks RFC 9293 MUST-1, REC-1.
     Solo solo;
     solo.peer_options.window_shift = 7;
     solo.connect();
