@@ -209,6 +209,7 @@ long get_linger(const DescriptorDetails& details, std::span<std::byte> out, sock
 constexpr char kReno[] = "reno";
 
 // RFC 9293 MAY-18.
+// RFC 9293 MAY-18: others are chosen per connection.
 long set_congestion(std::span<const std::byte> value) {
     char name[16] = {};
     std::memcpy(name, value.data(), std::min(value.size(), sizeof name - 1));

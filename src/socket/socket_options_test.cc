@@ -159,6 +159,7 @@ TEST_F(OptionsTest, TcpInfoHasLinuxsLayoutAndUnits) {
     EXPECT_EQ(info.tcpi_state, 7);  // TCP_CLOSE
 }
 
+// Checks RFC 9293 MAY-18.
 TEST_F(OptionsTest, CongestionControlIsReno) {
     const long id = make_socket();
     std::array<char, 16> name{};

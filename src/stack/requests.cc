@@ -143,6 +143,7 @@ void Core::open(std::uint32_t index, Instant now) {
                                                                           : EADDRNOTAVAIL);
         return;
     }
+    // RFC 9293 MUST-44.
     key.local = route->source;
     const bool free = key.local_port != 0 ? claim(key, now) : pick_port(key, now);
     connection.tcb.key = key;

@@ -17,6 +17,7 @@ static void names_and_bytes(void) {
     CHECK(mtcp_getsockname(m, p.client, (struct sockaddr*)&client, &length) == 0);
     CHECK(mtcp_getpeername(m, p.server, (struct sockaddr*)&peer, &length) == 0);
     CHECK(client.sin_port == peer.sin_port && client.sin_addr.s_addr == peer.sin_addr.s_addr);
+    /* Checks RFC 9293 MUST-44, MUST-45. */
     CHECK(mtcp_getsockname(m, p.server, (struct sockaddr*)&server, &length) == 0);
     CHECK(mtcp_getpeername(m, p.client, (struct sockaddr*)&peer, &length) == 0);
     CHECK(server.sin_port == peer.sin_port && server.sin_addr.s_addr == inet_addr(OWN_ADDRESS));
