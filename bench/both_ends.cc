@@ -202,13 +202,20 @@ void note_result(Pair& pair, std::uint64_t begin) {
 
 // Opens all connections of a plan without end; false: they do not all come.
 bool establish(Pair& pair, const Options& options) {
-    const std::uint64_t patience = monotonic_ns() + 120'000'000'000;
+    // A rate that a small machine reaches while it does other things too.
+    const std::uint64_t patience =
+        monotonic_ns() + 10'000'000'000 + std::uint64_t{options.plan.concurrency} * 50'000;
     while (pair.client->tally().connected < options.plan.concurrency ||
            pair.server->tally().opened < options.plan.concurrency) {
         pair.client->step(0);
         pair.server->step(0);
         if (monotonic_ns() > patience || pair.client->tally().failed != 0) {
-            pair.problem = "not all connections could be opened";
+            const Tally& c = pair.client->tally();
+            pair.problem = "of " + std::to_string(options.plan.concurrency) + " connections " +
+                           std::to_string(c.opened) + " were opened, " +
+                           std::to_string(c.connected) + " established, " +
+                           std::to_string(pair.server->tally().opened) + " accepted, " +
+                           std::to_string(c.failed + c.connect_failed) + " failed";
             return false;
         }
     }

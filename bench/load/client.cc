@@ -13,6 +13,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t kBuffer = 256 * 1024;
+constexpr std::uint64_t kOpeningMax = 128;  // handshakes at a time, until all have been opened once
 
 }  // namespace
 
@@ -42,7 +43,7 @@ std::string Client::start() {
 }
 
 void Client::step(int timeout_ms) {
-    while (open_ < plan_.concurrency && open_one()) {
+    while (open_ < plan_.concurrency && may_open() && open_one()) {
     }
     if (asking_ == Asking::on_schedule) follow_schedule();
     const std::uint64_t begin = plan_.stages ? ticks() : 0;
@@ -63,6 +64,12 @@ void Client::reserve(std::size_t sockets) {
     connections_.resize(sockets);
     connecting_.resize(sockets);
     if (plan_.in_flight != 0) idle_.resize(plan_.concurrency);
+}
+
+// A crowd of SYNs at once would meet full queues and come again after a second.
+bool Client::may_open() const {
+    return tally_.opened >= plan_.concurrency ||
+           tally_.opened - tally_.connected - tally_.failed < kOpeningMax;
 }
 
 bool Client::open_one() {

@@ -64,6 +64,7 @@ class Client {
         std::uint32_t answered = 0;  // messages
         std::uint64_t asked_at = 0;  // ticks
     };
+    [[nodiscard]] bool may_open() const;
     bool open_one();
     void on_event(int socket, std::uint32_t events);
     void established(int socket);

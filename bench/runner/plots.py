@@ -10,7 +10,7 @@ COLOURS = {"mtcp": "#0b6fb8", "kernel": "#b0b0b0", "mtcp_trusted": "#7fbce6"}
 
 def gnuplot(folder, name, body, size=(760, 420)):
     for terminal, suffix in (("svg", "svg"), ("pngcairo", "png")):
-        head = f"set terminal {terminal} size {size[0]},{size[1]} font 'sans,12' background '#ffffff'\n" \
+        head = f"set terminal {terminal} noenhanced size {size[0]},{size[1]} font 'sans,12' background '#ffffff'\n" \
                f"set output '{folder / name}.{suffix}'\n"
         done = subprocess.run(["gnuplot"], input=head + body, text=True, capture_output=True)
         if done.returncode != 0:
