@@ -187,6 +187,8 @@ class Core {
     void stage_out_of_order(Connection& connection, std::uint32_t position,
                             std::span<const std::byte> bytes);
     void release_staged(Connection& connection, socket::Stream& stream, std::uint32_t edge);
+    [[nodiscard]] bool may_use_the_reserve(const Connection& connection,
+                                           const wire::Segment& segment) const;
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
@@ -270,6 +272,7 @@ class Core {
     bool transmit_blocked_ = false;         // some interface took less than there was to send
     std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn
     std::uint64_t chunk_bytes_total_ = 0;
+    bool only_reserve_left_ = false;  // as the turn began; see can_store()
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
     std::uint32_t connection_grant_target_ = 0;
     Instant now_;  // of the turn in progress

@@ -109,10 +109,20 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
 // --- received bytes
 // -------------------------------------------------------------------------------
 
+// The last three eighths of the chunks are for bytes that can leave at once: not for those ahead of
+// a hole (their sender has them still), nor for a connection whose application has four segments
+// unread. So nobody who hoards can stop somebody who is read; of the rest, an eighth is left to
+// what the application writes (refill_grants).
+bool Core::may_use_the_reserve(const Connection& connection, const wire::Segment& segment) const {
+    const tcp::Tcb& tcb = connection.tcb;
+    return segment.seq <= tcb.rcv.nxt && tcp::bytes_unread(tcb) < 4 * tcp::effective_mss(tcb);
+}
+
 bool Core::can_store(const Connection& connection, const wire::Segment& segment) const {
     // What fills the hole is always taken, also when its beginning is old.
     if (connection.staged_chunks >= kStagedChunksMax && segment.seq > connection.tcb.rcv.nxt)
         return false;
+    if (only_reserve_left_ && !may_use_the_reserve(connection, segment)) return false;
     const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
     const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;
     std::size_t available = 0;

@@ -180,13 +180,13 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
     Connection& connection = connections_[index];
     const wire::Segment& segment = arrival.segment;
     if (segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
+    if (connection.attached) sync_consumed(index, now);
     if (!segment.payload.empty() && !can_store(connection, segment)) {
         // Dropped before TCP saw it: nothing of it was acknowledged, the peer sends it again.
         counters_->drop(connection.staged_chunks >= kStagedChunksMax ? Drop::tcp_out_of_order_full
                                                                      : Drop::tcp_no_chunk);
         return;
     }
-    if (connection.attached) sync_consumed(index, now);
     if (tcp::must_answer_first(connection.tcb)) {
         std::uint32_t budget = kSegmentsPerConnection;
         static_cast<void>(send_from(index, now, budget));

@@ -10,9 +10,10 @@ namespace mtcp::stack {
 TurnResult Core::turn(Instant now) {
     now_ = now;
     posted_ = false;
-    tcp_.memory = chunks_.available_bytes() * 4 < chunk_bytes_total_
-                      ? tcp::Environment::Memory::low
-                      : tcp::Environment::Memory::plenty;
+    const std::uint64_t available = chunks_.available_bytes();
+    tcp_.memory = available * 4 < chunk_bytes_total_ ? tcp::Environment::Memory::low
+                                                     : tcp::Environment::Memory::plenty;
+    only_reserve_left_ = available * 8 < chunk_bytes_total_ * 3;
     bool worked = receive(now);  // inhale, process
     timers(now);
     worked |= take_requests(now);
