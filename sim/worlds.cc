@@ -227,6 +227,14 @@ void add_second_vintage(Random& random, std::uint32_t severity, WorldPlan& plan)
     }
 }
 
+// The third vintage: explicit congestion notification, in every combination of both ends.
+void add_third_vintage(Random& random, WorldPlan& plan) {
+    using Ecn = tcp::Configuration::Ecn;
+    constexpr std::array kEcn{Ecn::off, Ecn::accept, Ecn::request, Ecn::request};
+    for (HostConfig& host : plan.hosts)
+        host.stack.tcp.ecn = kEcn[random.below(kEcn.size())];
+}
+
 // Flows of one kind, from one host to the other, over one queue.
 void make_fair(Random& random, WorldPlan& plan) {
     plan.fair = true;
@@ -348,6 +356,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
     if (name == "fair") make_fair(random, plan);
     Random later_dice(random.next());
     if (vintage >= 2) add_second_vintage(later_dice, severity, plan);
+    if (vintage >= 3) add_third_vintage(later_dice, plan);
     if (name == "canary") make_canary(random, plan);
     return plan;
 }
@@ -381,6 +390,9 @@ std::string WorldPlan::text() const {
             << (tcp.timestamps == Use::off ? ", no timestamps" : "")
             << (tcp.selective_ack == Use::off ? ", no SACK" : "")
             << (tcp.window_scaling == Use::off ? ", no scaling" : "")
+            << (tcp.ecn == tcp::Configuration::Ecn::off       ? ", no ECN"
+                : tcp.ecn == tcp::Configuration::Ecn::request ? ", asks for ECN"
+                                                              : "")
             << (tcp.header_prediction == Use::off ? ", no prediction" : "")
             << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
             << (hosts[i].port.transmit_segmentation != 0 ? ", TSO" : "")

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <cstdint>
 #include <optional>
@@ -52,6 +53,11 @@ inline int connect(Context context, int socket, const sockaddr_in& address) {
 
 inline int set_option(Context context, int socket, int level, int name, int value) {
     return setsockopt(context, socket, level, name, &value, sizeof value);
+}
+
+inline int set_congestion_control(Context context, int socket, const std::string& name) {
+    return setsockopt(context, socket, IPPROTO_TCP, TCP_CONGESTION, name.c_str(),
+                      static_cast<socklen_t>(name.size()));
 }
 
 // The pending error of a socket (SO_ERROR).

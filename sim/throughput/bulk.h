@@ -24,8 +24,8 @@ struct BulkPlan {
     double queue = 1;            // in products of rate and round trip
     double mark = 0;             // where congestion is marked, in the same measure; 0: nowhere
     std::uint32_t loss_ppm = 0;  // of data segments, beside those the queue loses
-    Duration warm_up = seconds(10);
-    Duration measured = seconds(30);
+    Duration warm_up = seconds(5);
+    Duration measured = seconds(20);
     std::uint64_t seed = 1;
 };
 

@@ -38,6 +38,7 @@ struct Options {
     double patience_s = 60;  // of a connection without progress
     double hold_s = 0;       // all stay open this long before their first byte
     std::uint32_t receive_buffer = 0;
+    std::string congestion;  // of the connections opened; empty: the stack's default
     std::uint32_t seed = 1;
 };
 
@@ -201,6 +202,12 @@ bool Worker::open_one() {
         net::set_option(context, socket, SOL_SOCKET, SO_RCVBUF,
                         static_cast<int>(options_.receive_buffer));
     }
+    if (!options_.congestion.empty() &&
+        net::set_congestion_control(context, socket, options_.congestion) != 0) {
+        fmt::print(stderr, "peer: no congestion control {}: {}\n", options_.congestion,
+                   std::strerror(errno));
+        std::exit(2);
+    }
     const std::uint32_t address = net::parse_address(options_.address).value_or(0);
     ++started_;
     if (net::connect(context, socket, net::address_of(address, options_.port)) != 0 &&
@@ -314,6 +321,7 @@ Options parse(int argc, char** argv) {
     drive->add_option("-c,--concurrency", options.concurrency);
     drive->add_option("-d,--duration", options.duration_s);
     drive->add_option("--hold", options.hold_s);
+    drive->add_option("--congestion", options.congestion);
     drive->add_option("--seed", options.seed);
     try {
         app.parse(argc, argv);
