@@ -56,14 +56,15 @@ class Found:
 
 
 class Progress:
-    def __init__(self, total):
-        self.total, self.done, self.begun = total, 0.0, time.monotonic()
+    def __init__(self, total, budget=None):
+        self.total, self.done, self.begun, self.budget = total, 0.0, time.monotonic(), budget
+
+    def is_late(self):
+        """The rest gets one round each, so that a slow machine has a result in time too."""
+        return self.budget is not None and time.monotonic() - self.begun > self.budget
 
     def note(self, expected):
         self.done += expected
-
-    def more(self, seconds):
-        self.total = max(self.total + seconds, self.done)
 
     def head(self):
         spent = time.monotonic() - self.begun
@@ -127,15 +128,18 @@ def elect(row, found, full):
     return [c for c in row.candidates if c in kept]
 
 
-def run_row(machine, row, full, progress):
-    found = {candidate.name: Found(candidate) for candidate in row.candidates}
+def run_row(machine, row, full, progress, found):
+    """Fills `found`, candidate by candidate: what is there counts, even if the run is interrupted."""
+    found.update({candidate.name: Found(candidate) for candidate in row.candidates})
     for candidate in row.candidates:
         measure(machine, row, candidate, 1, progress, found)
     kept = elect(row, found, full)
     for number in range(2, row.rounds + 1):
         for candidate in (kept if number % 2 else reversed(kept)):
+            if progress.is_late():
+                progress.note(candidate.seconds)
+                continue
             measure(machine, row, candidate, number, progress, found)
-    return found
 
 
 def best_of(row, found, group):

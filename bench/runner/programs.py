@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import time
 
-from machine import ADDRESSES, CLIENT_NAMESPACE, PORT, SERVER_NAMESPACE, WORK, Trouble, inside, sh
+from machine import ADDRESSES, CLIENT_NAMESPACE, PORT, SERVER_NAMESPACE, WORK, Trouble, inside, sh, time_wait_counters
 
 IDLE_MOST = 0.05  # of the server's CPU: beyond, it is not the server that was measured
 RUNNING = []
@@ -153,6 +155,10 @@ def run_mtcp(machine, plan, client=(), drive="inline", trust=False, wait=None, s
         served = server.result()
         frames = theirs.get("frames_in", 0) + theirs.get("frames_out", 0)
         result["frames_per_message"] = frames / max(served["messages"], 1)
+        busy_waits = served["waits"] - served["waits_empty"]
+        result["events_per_wait"] = served["events"] / max(busy_waits, 1)
+        if theirs.get("switches"):
+            result["messages_per_switch"] = served["messages"] / theirs["switches"]
         result["server_failed"] = served["failed"]
         result["time_wait"] = {name: mine.get(name) for name in ("time_wait", "time_wait_reused", "time_wait_recycled")}
         result["retransmitted"] = mine.get("segments_retransmitted", 0) + theirs.get("segments_retransmitted", 0)
@@ -207,7 +213,7 @@ def run_kernel(machine, plan, client=(), wire="loopback", mode="reuseport", layo
     load = None
     try:
         server.wait_for("ready", 20)
-        before = time_wait(space[1])
+        before = time_wait_counters(space[1])
         load = Program([binary, "client", *common, "--cores", len(client_cpus), "--server", address,
                         "--server-addresses", ADDRESSES, "--seconds", seconds, "--warm-up", warm_up, *client],
                        client_cpus, space[1])
@@ -215,7 +221,7 @@ def run_kernel(machine, plan, client=(), wire="loopback", mode="reuseport", layo
         result = load.result()
         server.stop()
         result["server_failed"] = server.result()["failed"]
-        result["time_wait"] = {name: value - before[name] for name, value in time_wait(space[1]).items()
+        result["time_wait"] = {name: value - before[name] for name, value in time_wait_counters(space[1]).items()
                                if value != before[name]}
         idle = max(result[f"cpu{cpu}_idle"] for cpu in server_cpus)
         if result["connect_failed"]:
@@ -229,11 +235,6 @@ def run_kernel(machine, plan, client=(), wire="loopback", mode="reuseport", layo
         if load:
             load.forget()
         server.forget()
-
-
-def time_wait(space):
-    from machine import time_wait_counters
-    return time_wait_counters(space)
 
 
 # -------------------------------------------------------------------------------------------------------- without TCP
@@ -256,3 +257,36 @@ def run_floor(machine, trust=False, seconds=1.0):
         if source:
             source.forget()
         echo.forget()
+
+
+def testpmd(role, cpu, path, more):
+    """DPDK's own ends of a memif, forwarding from the port to itself."""
+    name = f"bench_{role}"
+    return Program(["dpdk-testpmd", "--no-huge", "-m", 256, "--lcores", f"0@{cpu},1@{cpu}", "--no-pci", "--file-prefix",
+                    name, "--vdev", f"net_memif0,role={role},id=0,socket={path},socket-abstract=no,rsize=10", "--",
+                    "--forward-mode=io", "--nb-cores=1", "--no-flush-rx", "--total-num-mbufs=8192", "--stats-period", "1",
+                    *more])
+
+
+def run_testpmd():
+    """Mpps of testpmd's io loop, both ways, by the statistics that one end prints every second."""
+    if shutil.which("dpdk-testpmd") is None:
+        raise Trouble("dpdk-testpmd is not installed")
+    path = WORK / "testpmd.sock"
+    path.unlink(missing_ok=True)
+    server = testpmd("server", 0, path, ["--auto-start"])
+    client = None
+    try:
+        server.wait_for("Port statistics", 15)
+        client = testpmd("client", 1, path, ["--tx-first"])
+        client.wait_for("Port statistics", 15)
+        time.sleep(5)
+        rates = [int(rx) + int(tx) for rx, tx in re.findall(r"Rx-pps:\s+(\d+).*?\n\s*Tx-pps:\s+(\d+)", client.text())]
+        rates = [rate for rate in rates[1:] if rate]
+        if not rates:
+            raise Trouble("no frame came back")
+        return {"frames_per_second": sorted(rates)[len(rates) // 2]}
+    finally:
+        if client:
+            client.forget()
+        server.forget()

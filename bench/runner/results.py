@@ -89,14 +89,26 @@ def remarks(found):
     if "p99_us" in result:
         text += f"p99 {found.detail('p99_us'):.3g}, p99.9 {found.detail('p999_us'):.3g} us"
     if "bytes_each" in result:
-        text += f"{found.detail('bytes_each'):.0f} B each (RSS)"
+        text += (f"{found.detail('bytes_each'):.0f} B each (RSS; records: "
+                 f"{found.detail('connection_record_bytes'):.0f} connection, {found.detail('stream_record_bytes'):.0f} "
+                 f"stream, {found.detail('descriptor_record_bytes'):.0f} descriptor, "
+                 f"{found.detail('interest_record_bytes'):.0f} interest, {found.detail('half_open_record_bytes'):.0f} "
+                 f"half-open, {found.detail('time_wait_record_bytes'):.0f} TIME-WAIT)")
     if "frames_each" in result:
         text += f" {found.detail('frames_each'):.2f} frames"
-    if result.get("time_wait"):
+    if isinstance(result.get("time_wait"), dict):
         text += " " + ", ".join(f"{k} {v}" for k, v in result["time_wait"].items() if v)
+    if "client_wait_ticks_each" in result:
+        text += (f", {found.detail('client_wait_ticks_each'):.0f} in the client's waits, "
+                 f"{found.detail('server_wait_ticks_each'):.0f} in the server's, "
+                 f"{found.detail('calls_ticks_each'):.0f} application and its other calls")
+    if "events_per_wait" in result:
+        text += f" {found.detail('events_per_wait'):.1f} events a wait"
+    if "messages_per_switch" in result:
+        text += f", {found.detail('messages_per_switch'):.1f} messages a switch"
     if "rooms" in result:
         text += ", ".join(f"{room} {count:.0f}" for room, count in sorted(result["rooms"].items(), key=lambda i: -i[1]))
-    return text.strip()[:160]
+    return text.strip(" ,")[:220]
 
 
 def row_table(row, found):
@@ -148,3 +160,25 @@ def compare(now, earlier):
         if value is not None and before:
             lines.append(["summary", key, short(before), short(value), f"{value / before:.2f}", ""])
     return table(lines)
+
+
+# ------------------------------------------------------------------------------------------------------ into the documents
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def publish(folder, document):
+    """Tables into a document, between its two marks, and the plots beside it."""
+    text = document.read_text()
+    if BEGIN not in text or END not in text:
+        raise SystemExit(f"{document} has no marks {BEGIN} and {END}")
+    plots_folder = document.parent / "plots"
+    plots_folder.mkdir(exist_ok=True)
+    images = []
+    for plot in sorted(folder.glob("*.svg")):
+        (plots_folder / plot.name).write_bytes(plot.read_bytes())
+        images.append(f"![{plot.stem}](plots/{plot.name})")
+    tables = (folder / "tables.md").read_text().split("\n## Compared with", 1)[0]
+    tables = tables.replace("# Results\n", "", 1).replace("\n### ", "\n#### ").replace("\n## ", "\n### ").strip()
+    head, tail = text.split(BEGIN)[0], text.split(END, 1)[1]
+    document.write_text(head + BEGIN + "\n" + tables + "\n\n" + "\n".join(images) + "\n" + END + tail)

@@ -10,7 +10,7 @@ import time
 from engine import Candidate, Row
 from machine import PORT, WORK, Trouble
 from programs import (SERVER_ADDRESS, CLIENT_ADDRESS, Program, mtcp_configuration, options, run_alone, run_floor,
-                      run_kernel, run_mtcp)
+                      run_kernel, run_mtcp, run_testpmd)
 
 CONCURRENCIES = (64, 256, 512)
 
@@ -174,18 +174,20 @@ def bulk_rows(s):
 # ------------------------------------------------------------------------------------------------- in one process, and floors
 
 def floor_rows(s):
+    testpmd = [Candidate("testpmd", "testpmd", run_testpmd, 12)] if s.full else []
     yield Row("floor", "64 B frames echoed over memif, no TCP", "frames/s, both ways", lambda r: r["frames_per_second"],
               [Candidate("memif", "mtcp", functools.partial(run_floor, s.machine, seconds=s.seconds), s.seconds + 0.7),
                Candidate("memif trusted", "mtcp_trusted",
-                         functools.partial(run_floor, s.machine, True, seconds=s.seconds), s.seconds + 0.7)],
+                         functools.partial(run_floor, s.machine, True, seconds=s.seconds), s.seconds + 0.7), *testpmd],
               rounds=s.rounds)
 
 
 def tick_rows(s):
-    amounts = ["--warm-up", 300, "--measured", 300] if s.tiny else ["--warm-up", 1_100_000, "--measured", 500_000]
-    candidates = [s.both_ends(f"c={c}", "mtcp", "--concurrency", c, "--stages", *amounts, seconds=4)
+    amounts = ["--warm-up", 300, "--measured", 300] if s.tiny else [
+        "--warm-up", 1_100_000, "--warm-up-limit", 20 if s.full else 4, "--seconds", 1]
+    candidates = [s.both_ends(f"c={c}", "mtcp", "--concurrency", c, "--stages", *amounts, seconds=3.2)
                   for c in s.concurrencies]
-    candidates.append(s.both_ends("no checksums", "no_checksums", "--no-checksums", "--stages", *amounts, seconds=4))
+    candidates.append(s.both_ends("no checksums", "no_checksums", "--no-checksums", "--stages", *amounts, seconds=3.2))
     yield Row("ticks", "ticks of both ends for a short connection, one thread, in-memory link", "ticks",
               lambda r: r["ticks_each"], candidates, better="lower", rounds=s.rounds, two_cores=False)
     yield Row("stages", "instructions of both ends for a short connection, by room", "instructions",
@@ -222,12 +224,15 @@ def callgrind(machine, count):
     result = json.loads(found[-1])
     text = subprocess.run(["callgrind_annotate", "--threshold=100", str(out)], capture_output=True, text=True).stdout
     rooms = {room: instructions / result["client_completed"] for room, instructions in rooms_of(text).items()}
+    if not rooms:
+        raise Trouble("callgrind saw nothing of measured_turns()")
     return {"instructions_each": sum(rooms.values()), "rooms": rooms}
 
 
 def scale_rows(s):
     sizes = [300] if s.tiny else [1000, 10_000, 100_000, 1_000_000] if s.full else [1000, 1_000_000]
-    amounts = ["--warm-up", 500, "--measured", 500] if s.tiny else ["--warm-up", 200_000, "--seconds", 1.5]
+    amounts = ["--warm-up", 500, "--measured", 500] if s.tiny else [
+        "--warm-up", 200_000, "--warm-up-limit", 5, "--seconds", 1.5]
 
     def run(count):
         if count >= 5_000_000:
@@ -239,7 +244,7 @@ def scale_rows(s):
         result["bytes_each"] = (result["resident_end"] - result["resident_begin"]) / (2 * count)
         return result
 
-    candidates = [Candidate(f"{count} connections", str(count), functools.partial(run, count), 3 + count / 60_000)
+    candidates = [Candidate(f"{count} connections", str(count), functools.partial(run, count), 3 + count / 150_000)
                   for count in sizes]
     yield Row("established", "64 B requests over all of so many connections, one thread, in-memory link", "requests/s",
               lambda r: r["per_second"], candidates, rounds=3 if s.full else 2 if not s.tiny else 1, two_cores=False)
@@ -263,20 +268,21 @@ def scale_rows(s):
 def core_rows(s):
     if not s.machine.has_two:
         return
-    amounts = ["--warm-up", 300, "--measured", 300] if s.tiny else ["--warm-up", 150_000, "--seconds", 1]
+    amounts = ["--warm-up", 300, "--measured", 300] if s.tiny else [
+        "--warm-up", 150_000, "--warm-up-limit", 3, "--seconds", 1]
     first, second = s.machine.cpus[:2]
 
     def pairs(cpu, count):
         return functools.partial(run_alone, s.machine, "bench_both_ends", "--cpu", cpu, "--pairs", count,
                                  "--time-wait-max", 100_000, *amounts)
     yield Row("cores", "short connections, a client and server pair on each core", "/s", lambda r: r["per_second"],
-              [Candidate(f"CPU {first}", "one", pairs(first, 1), 2), Candidate(f"CPU {second}", "one", pairs(second, 1), 2),
-               Candidate("both", "two", pairs(first, 2), 2)], rounds=s.rounds, keep=2)
+              [Candidate(f"CPU {first}", "one", pairs(first, 1), 1.7), Candidate(f"CPU {second}", "one", pairs(second, 1), 1.7),
+               Candidate("both", "two", pairs(first, 2), 1.7)], rounds=s.rounds, keep=2)
 
 
 def idle_rows(s):
     count = 50 if s.tiny else 1000
-    span = 0.3 if s.tiny else 3.0
+    span = 0.3 if s.tiny else 2.5
 
     def run(drive):
         for role, cpu in (("server", s.machine.server_cpu), ("client", s.machine.client_cpu)):
