@@ -67,7 +67,12 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_snd_ssthresh = in_segments(s.ssthresh_bytes, mss);
     info.tcpi_snd_cwnd =
         std::max(s.cwnd_bytes / std::max(mss, 1u), std::uint32_t{mss == 0 ? 0u : 1u});
-    info.tcpi_reordering = 3;
+    info.tcpi_reordering = s.reordering;
+    info.tcpi_reord_seen = s.reorderings;
+    info.tcpi_dsack_dups = s.duplicates;
+    info.tcpi_delivered = in_segments(s.delivered_bytes, mss);
+    info.tcpi_delivery_rate = s.delivery_rate;
+    info.tcpi_delivery_rate_app_limited = s.rate_app_limited ? 1 : 0;
     info.tcpi_rcv_space = s.receive_window;
     info.tcpi_total_retrans = s.total_retransmissions;
     info.tcpi_bytes_acked = s.bytes_acked;

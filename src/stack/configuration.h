@@ -59,7 +59,7 @@ struct StackConfiguration {
     std::uint32_t max_concurrency = 10'000;  // descriptors, and connections
     std::uint32_t half_open_max = 8'192;     // records in SYN-RECEIVED
     std::uint32_t time_wait_max = 262'144;   // records in TIME-WAIT, the oldest is recycled
-    std::uint32_t recoveries_max = 8'192;    // connections repairing loss at the same time
+    std::uint32_t recoveries_max = 16'384;   // connections with several segments in flight
     std::uint32_t reassemblies_max = 8'192;  // connections with out-of-order data
     socket::ChunkStore::Sizes chunks;        // memory for bytes in flight and unread
     bool huge_pages = true;                  // used when there are any

@@ -16,6 +16,8 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "tcp/reaction.h"
+#include "tcp/receive/reassembly.h"
+#include "tcp/recovery/recovery.h"
 #include "tcp/settings.h"
 #include "tcp/status.h"
 #include "tcp/tcb.h"
@@ -28,7 +30,7 @@ struct Environment {
     Configuration configuration;
     SecretKey isn_key;                   // RFC 6528
     SecretKey cookie_key;                // RFC 4987
-    IndexPool<Recovery> recoveries;      // side records of connections with loss to repair
+    IndexPool<Recovery> recoveries;      // side records of connections with more in flight
     IndexPool<Reassembly> reassemblies;  // side records of connections with out-of-order data
     Counters* counters = nullptr;
     // Set by the core when its chunk pools run low: receive windows then stop growing.

@@ -2,6 +2,7 @@
 // One question a line.
 #include "tcp/invariants.h"
 
+#include "tcp/recovery/side_record.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -33,17 +34,31 @@ const char* check_send(const Tcb& tcb) {
     return nullptr;
 }
 
-const char* check_scoreboard(const Environment& env, const Tcb& tcb) {
-    if (tcb.recovery == kNoIndex) return nullptr;
-    const Recovery& s = env.recoveries[tcb.recovery];
-    if (!is_sorted_and_disjoint(s.range.data(), s.count)) return "scoreboard is out of order";
-    std::uint32_t sum = 0;
-    for (std::size_t i = 0; i < s.count; ++i)
-        sum += s.range[i].length();
-    if (sum != s.sacked_bytes) return "scoreboard miscounts";
-    if (s.count > 0 && s.range[0].begin < tcb.snd.una) return "scoreboard reaches below SND.UNA";
-    if (s.count > 0 && highest_sacked(s) > tcb.snd.nxt) return "scoreboard reaches above SND.NXT";
-    return nullptr;
+const char* check_log(const Environment& env, const Tcb& tcb) {
+    const Recovery* r = record_of(env, tcb);
+    if (r == nullptr) return nullptr;
+    const TransmissionLog& log = r->log;
+    if (log.end != tcb.snd.nxt) return "the log does not end at SND.NXT";
+    if (log.count == 0) return tcb.snd.una != tcb.snd.nxt ? "the log is empty" : nullptr;
+    if (begin_of(log)->begin != tcb.snd.una) return "the log does not begin at SND.UNA";
+    std::uint32_t sacked = 0;
+    std::uint32_t lost = 0;
+    std::uint32_t resent = 0;
+    std::uint32_t waiting = 0;
+    for (const Run* run = begin_of(log); run != end_of(log); ++run) {
+        const wire::SequenceNumber end = end_of(log, run);
+        if (run->begin >= end) return "the log is out of order";
+        if (run->is(Run::sacked) && run->is(Run::lost | Run::resent)) return "SACKed and lost";
+        if (run->is(Run::sacked)) sacked += end - run->begin;
+        if (run->is(Run::lost)) lost += end - run->begin;
+        if (run->is(Run::resent)) resent += end - run->begin;
+        const bool waits = run->is(Run::lost) && !run->is(Run::resent);
+        if (waits) waiting += end - run->begin;
+        if (waits && run->begin < log.waiting_from) return "a lost run was passed over";
+    }
+    const bool counted = sacked == log.sacked_bytes && lost == log.lost_bytes &&
+                         resent == log.resent_bytes && waiting == log.waiting_bytes;
+    return counted ? nullptr : "the log miscounts";
 }
 
 const char* check_reassembly(const Environment& env, const Tcb& tcb) {
@@ -63,7 +78,7 @@ const char* check_invariants(const Environment& env, const Tcb& tcb) {
         return tcb.armed != 0 ? "a timer runs after the end" : nullptr;
     }
     if (const char* broken = check_send(tcb)) return broken;
-    if (const char* broken = check_scoreboard(env, tcb)) return broken;
+    if (const char* broken = check_log(env, tcb)) return broken;
     if (const char* broken = check_reassembly(env, tcb)) return broken;
     const bool waiting = bytes_unsent(tcb) > 0 && !is_one_of(tcb.state, bit(State::syn_received));
     if (waiting && tcb.armed == 0) return "unsent data and no timer";

@@ -7,6 +7,9 @@
 #include "tcp/receive/receive_window.h"
 #include "tcp/receive/sack_report.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/recovery/tail_loss_probe.h"
+#include "tcp/recovery/undo.h"
 #include "tcp/send/limit_clock.h"
 #include "tcp/send/segmenter.h"
 #include "tcp/send/waiting.h"
@@ -113,15 +116,29 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
     if ((ends_queue && pushed) || plan.length > tcb.mss) out.flags.bits |= Flags::psh;
     write_urgent(tcb, out);
-    if (!is_armed(tcb, Timer::retransmit)) {
-        arm_retransmission(tcb, env.configuration.rto_max, now);
+}
+
+// With more than one segment in flight each is logged, if the pool has a record.
+void note_sent(Environment& env, Tcb& tcb, const SendPlan& plan, wire::SequenceNumber end,
+               Instant now) {
+    const bool several = tcb.snd.una != tcb.snd.nxt || plan.length > tcb.mss;
+    Recovery* r = several ? take_record(env, tcb, now) : record_of(env, tcb);
+    if (r != nullptr) {
+        log_new_data(tcb, *r, end, now);
+    } else {
+        start_timing(tcb, end, to_us(now));
     }
 }
 
-void account_new_data(Tcb& tcb, const SendPlan& plan, Instant now) {
+void account_new_data(Environment& env, Tcb& tcb, const SendPlan& plan, Instant now) {
     const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
-    start_timing(tcb, end, to_us(now));
+    note_sent(env, tcb, plan, end, now);
     tcb.snd.nxt = end;
+    if (tcb.pending.tail_probe) [[unlikely]] {
+        note_probe(tcb, ProbeKind::new_data);
+    } else if (!is_armed(tcb, Timer::retransmit) || tcb.waits_for == WaitsFor::tail_probe) {
+        await_answer(env, tcb, Since::sending, now);
+    }
     tcb.last_sent_ms = to_ms(now);
     const bool whole =
         plan.length == tcb.mss || (plan.length > tcb.mss && plan.length % tcb.mss == 0);
@@ -132,19 +149,26 @@ void account_new_data(Tcb& tcb, const SendPlan& plan, Instant now) {
     }
 }
 
-void account_repair(const Environment& env, Tcb& tcb, const SendPlan& plan) {
+void account_repair(Environment& env, Tcb& tcb, const SendPlan& plan, Instant now) {
     // RFC 9293 MUST-18.
     tcb.flags.timing = false;  // Karn: the ACK could be for either copy
     tcb.pending.retransmit = false;
-    if (plan.what == Send::rescue) {
-        tcb.pending.rescue = false;  // RFC 6675 §4 (4): HighRxt stays
-    } else {
-        const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
-        tcb.high_rxt = higher(tcb.high_rxt, end);
-    }
+    const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
+    tcb.last_sent_ms = to_ms(now);
     tcb.bytes_retransmitted += plan.length;
     ++tcb.total_retransmissions;
     count(env, &Counters::segments_retransmitted);
+    note_resent(tcb, 1, now);
+    if (Recovery* r = record_of(env, tcb)) {
+        log_repair(tcb, *r, {plan.seq, end}, now);
+    } else {
+        tcb.high_rxt = higher(tcb.high_rxt, end);
+    }
+    if (plan.what == Send::tail) {
+        note_probe(tcb, ProbeKind::again);
+    } else if (plan.seq == tcb.snd.una && tcb.waits_for != WaitsFor::reordering) {
+        arm_retransmission(tcb, env.configuration.rto_max, now);  // RFC 6298 §5.1
+    }
 }
 
 // One below SND.UNA and empty: outside every window, so every peer answers with an ACK (RFC 9293
@@ -198,15 +222,15 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
         case Send::stray_reset: write_stray_reset(tcb, out); break;
         case Send::syn: write_syn(env, tcb, now, out); break;
         case Send::repair:
-        case Send::rescue:
+        case Send::tail:
             write_payload(env, tcb, plan, now, out);
-            account_repair(env, tcb, plan);
+            account_repair(env, tcb, plan, now);
             break;
         case Send::data:
             if (tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
             write_payload(env, tcb, plan, now, out);
             mark_new_data(tcb, out);
-            account_new_data(tcb, plan, now);
+            account_new_data(env, tcb, plan, now);
             break;
         case Send::ack: write_ack(env, tcb, now, out); break;
         case Send::probe: write_probe(env, tcb, now, out); break;

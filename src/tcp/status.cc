@@ -4,8 +4,8 @@
 
 #include "tcp/clock.h"
 #include "tcp/connection.h"
-#include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/side_record.h"
 #include "tcp/send/limit_clock.h"
 #include "tcp/take_ack.h"
 
@@ -13,21 +13,26 @@ namespace mtcp::tcp {
 namespace {
 
 void describe_recovery(const Environment& env, const Tcb& tcb, Status& status) {
-    const bool repairing = tcb.phase >= Phase::fast_recovery;
-    const wire::SequenceNumber una = tcb.snd.una;
-    const wire::SequenceNumber sent_again = repairing ? tcb.high_rxt : una;
-    wire::SequenceNumber lost_below = tcb.phase == Phase::loss ? tcb.recover : sent_again;
-    std::uint32_t sacked_sent_again = 0;
-    std::uint32_t sacked_lost = 0;
-    if (tcb.recovery != kNoIndex) {
-        const Recovery& s = env.recoveries[tcb.recovery];
-        if (tcb.phase != Phase::loss) lost_below = higher(s.lost_below, sent_again);
-        status.sacked_bytes = s.sacked_bytes;
-        sacked_sent_again = sacked_within(s, una, sent_again);
-        sacked_lost = sacked_within(s, sent_again, lost_below);
+    status.reordering = tcb.reordering;
+    status.reorderings = tcb.reorderings;
+    status.duplicates = tcb.duplicates;
+    status.delivered_bytes = tcb.snd.una - tcb.iss;
+    const Recovery* r = record_of(env, tcb);
+    if (r == nullptr) {
+        const bool repairing = tcb.phase >= Phase::fast_recovery;
+        if (repairing) status.retransmitted_bytes = tcb.high_rxt - tcb.snd.una;
+        if (tcb.phase == Phase::loss && tcb.recover > tcb.high_rxt) {
+            status.lost_bytes = tcb.recover - tcb.high_rxt;
+        }
+        return;
     }
-    status.retransmitted_bytes = (sent_again - una) - sacked_sent_again;
-    if (lost_below > sent_again) status.lost_bytes = (lost_below - sent_again) - sacked_lost;
+    status.delivered_bytes = total_delivered(tcb, *r);
+    status.sacked_bytes = r->log.sacked_bytes + r->reno_sacked;
+    status.lost_bytes = r->log.lost_bytes;
+    status.retransmitted_bytes = r->log.resent_bytes;
+    if (r->rate.interval_us == 0) return;
+    status.delivery_rate = std::uint64_t{1'000'000} * r->rate.delivered / r->rate.interval_us;
+    status.rate_app_limited = r->rate.limit == RateSample::Limit::application;
 }
 
 void describe_path(const Tcb& tcb, const Configuration& configuration, Status& status) {

@@ -11,8 +11,8 @@
 
 namespace mtcp::tcp {
 
-// What loss recovery is doing; RFC 5681, RFC 6675. Values as Linux's tcpi_ca_state where they
-// match.
+// What loss recovery is doing; RFC 5681, RFC 6675. Values as Linux's tcpi_ca_state,
+// which has 2 for a reduction that ECN asks for.
 enum class Phase : std::uint8_t {
     open = 0,           // nothing suspicious
     disorder = 1,       // duplicate ACKs, fewer than the threshold (limited transmit)
@@ -48,12 +48,18 @@ struct Status {
     std::uint32_t receive_window = 0;
     std::uint32_t flight_bytes = 0;  // SND.NXT - SND.UNA
     std::uint32_t sacked_bytes = 0;
-    std::uint32_t lost_bytes = 0;           // deemed lost and not yet sent again
+    std::uint32_t lost_bytes = 0;           // deemed lost, with those sent again
     std::uint32_t retransmitted_bytes = 0;  // sent again, not yet acknowledged
     std::uint32_t unsent_bytes = 0;
     std::uint32_t unread_bytes = 0;  // in order, not consumed
     std::uint32_t out_of_order_bytes = 0;
     std::uint32_t total_retransmissions = 0;  // segments
+    std::uint32_t reordering = 0;             // segments: duplicates that mean loss
+    std::uint32_t reorderings = 0;            // times that reordering was seen
+    std::uint32_t duplicates = 0;             // segments that D-SACK told of
+    std::uint32_t delivered_bytes = 0;        // acknowledged or SACKed, modulo 2^32
+    std::uint64_t delivery_rate = 0;          // bytes a second, the latest sample; 0: none
+    bool rate_app_limited = false;
     std::uint64_t bytes_acked = 0;
     std::uint64_t bytes_received = 0;
     std::uint64_t bytes_retransmitted = 0;

@@ -6,7 +6,12 @@
 #include "tcp/ack_context.h"
 #include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
+#include "tcp/recovery/rack.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/sack_input.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/recovery/tail_loss_probe.h"
+#include "tcp/recovery/without_record.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -27,33 +32,55 @@ void update_send_window(Tcb& tcb, const wire::Segment& seg, std::uint32_t window
     if (window > tcb.max_wnd) tcb.max_wnd = window;
 }
 
-// RFC 6298 §3, §4 with RFC 7323 §4. The timed segment gives microseconds; after a retransmission
-// only a timestamp can tell which copy was acknowledged.
+// RFC 7323 §4.1: which copy was acknowledged, in milliseconds. 0: nothing we sent.
+std::uint32_t rtt_of_timestamp_us(const Arrival& a) {
+    const Tcb& tcb = a.tcb;
+    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
+    const std::uint32_t rtt_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
+    if (rtt_ms > to_ms(a.env.configuration.rto_max)) return 0;
+    return rtt_ms > 0 ? 1000 * rtt_ms : 1;
+}
+
+// RFC 6298 §3, §4 without a log: one timed segment gives microseconds; after a retransmission only
+// a timestamp can tell. Returns the sample, 0 for none.
 std::uint32_t sample_rtt(Arrival& a, bool repairing) {
     Tcb& tcb = a.tcb;
-    const Configuration& configuration = a.env.configuration;
+    std::uint32_t rtt_us = 0;
     if (tcb.flags.timing) {
         if (a.seg.ack < tcb.timed_seq) return 0;
         tcb.flags.timing = false;
-        const std::uint32_t rtt_us = to_us(a.now) - tcb.timed_us;
-        take_rtt_sample(tcb, rtt_us, configuration);
-        tcb.backoff = 0;
-        return rtt_us;
+        rtt_us = to_us(a.now) - tcb.timed_us;
+        if (rtt_us == 0) rtt_us = 1;
+    } else if (repairing) {
+        rtt_us = rtt_of_timestamp_us(a);
     }
-    if (!repairing || !tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
-    const std::uint32_t rtt_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
-    if (rtt_ms > to_ms(configuration.rto_max)) return 0;  // nothing we sent
-    take_rtt_sample(tcb, rtt_ms * 1000, configuration);
+    if (rtt_us == 0) return 0;
+    take_rtt_sample(tcb, rtt_us, a.env.configuration);
     tcb.backoff = 0;
-    return rtt_ms * 1000;
+    return rtt_us;
+}
+
+// The same with a log: it knows when each segment left and which went twice (Karn). The estimator
+// takes one sample a round trip (RFC 6298 §3); whoever else wants them gets all.
+std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
+    Tcb& tcb = a.tcb;
+    std::uint32_t rtt_us = delivery.rtt_us;
+    const bool of_log = rtt_us > 0;
+    if (!of_log && repairing) rtt_us = rtt_of_timestamp_us(a);
+    if (rtt_us == 0) return 0;
+    if (rtt_us < tcb.rtt_min_us) tcb.rtt_min_us = rtt_us;
+    if (!of_log || delivery.original_end > tcb.timed_seq) {
+        take_rtt_sample(tcb, rtt_us, a.env.configuration);
+        tcb.timed_seq = tcb.snd.nxt;
+    }
+    tcb.backoff = 0;
+    return rtt_us;
 }
 
 // SND.UNA moves to SEG.ACK.
-void advance_una(Arrival& a, AckContext& ack) {
+void advance_una(Arrival& a) {
     Tcb& tcb = a.tcb;
     const SequenceNumber old = tcb.snd.una;
-    const bool repairing =
-        tcb.phase >= Phase::fast_recovery || tcb.backoff > 0 || tcb.retransmissions > 0;
     tcb.snd.una = a.seg.ack;
     const SequenceNumber data_end = lower(a.seg.ack, tcb.snd.end);
     if (data_end > old) {
@@ -61,26 +88,123 @@ void advance_una(Arrival& a, AckContext& ack) {
         a.reaction.events |= Events::writable;
     }
     if (((old.raw ^ a.seg.ack.raw) >> 30) != 0) fold_totals(tcb);
-    if (tcb.recovery != kNoIndex) advance(a.env.recoveries[tcb.recovery], a.seg.ack);
     // As in Linux, MSG_MORE holds back until the next ACK, TCP_CORK for as long as it is set.
     tcb.pending.loosen = tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
     if (tcb.flags.send_urgent && tcb.send_up <= a.seg.ack) tcb.flags.send_urgent = false;
-    ack.rtt_us = sample_rtt(a, repairing);
-    tcb.retransmissions = 0;
     if (tcb.flags.user_timeout) tcb.progress_ms = to_ms(a.now);
-    // RFC 6298 §5.2, §5.3.
-    if (tcb.snd.una == tcb.snd.nxt) {
-        disarm(tcb, Timer::retransmit);
-        tcb.pending.retransmit = false;
-    } else {
-        arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
-    }
 }
 
-// Bytes above SND.UNA that duplicate ACKs have told of: by SACK, or else one segment each.
-std::uint32_t reported_bytes(const Environment& env, const Tcb& tcb) {
-    return tcb.recovery != kNoIndex ? env.recoveries[tcb.recovery].sacked_bytes
-                                    : std::uint32_t{tcb.dup_acks} * tcb.mss;
+bool is_repairing(const Tcb& tcb) {
+    return tcb.phase >= Phase::fast_recovery || tcb.backoff > 0 || tcb.retransmissions > 0;
+}
+
+// draft-cheng-iccrg-delivery-rate-estimation-02 §3.3, for a flow with one timed segment: all that
+// this ACK delivered took one round trip.
+void rate_of_timed_segment(const Tcb& tcb, AckContext& ack) {
+    if (ack.rtt_us == 0) return;
+    ack.rate.delivered = ack.delivered();
+    ack.rate.interval_us = ack.rtt_us;
+    ack.rate.prior_delivered = ack.total_delivered - ack.delivered();
+    ack.rate.tx_in_flight = ack.flight_before;
+    if (ack.flight_before < tcb.cwnd) ack.rate.limit = RateSample::Limit::application;
+}
+
+// One segment in flight, or the pool is empty.
+void take_ack_without_record(Arrival& a, AckContext& ack) {
+    Tcb& tcb = a.tcb;
+    ack.in_flight_before = pipe(a.env, tcb);
+    if (ack.acked > 0) {
+        const std::uint32_t told = std::uint32_t{tcb.dup_acks} * tcb.mss;
+        ack.reported = told < ack.acked ? told : ack.acked;
+        const bool repairing = is_repairing(tcb);
+        advance_una(a);
+        ack.rtt_us = sample_rtt(a, repairing);
+        tcb.retransmissions = 0;
+        // RFC 6298 §5.2, §5.3.
+        if (tcb.snd.una == tcb.snd.nxt) {
+            disarm(tcb, Timer::retransmit);
+            tcb.pending.retransmit = false;
+            tcb.pending.tail_probe = false;
+        } else {
+            await_answer(a.env, tcb, Since::now, a.now);
+        }
+    }
+    ack.total_delivered = tcb.snd.una - tcb.iss;
+    ack.in_flight = pipe(a.env, tcb);
+    rate_of_timed_segment(tcb, ack);
+    if (echoes_mark(tcb, a.seg)) react_to_echo(a.env, tcb, ack, a.now);
+    const bool duplicate = ack.duplicate == AckContext::Duplicate::yes;
+    if (ack.acked > 0 || duplicate) without_record::recover_on_ack(a.env, tcb, ack, a.now);
+}
+
+// Something was SACKed or acknowledged out of the order in which it left (RFC 8985 §6.2 step 3).
+void look_for_reordering(Tcb& tcb, const Delivery& delivery, SequenceNumber highest_before) {
+    if (!tcb.flags.selective_ack || !delivery.has_original) return;
+    note_reordering(tcb, delivery.lowest_original, highest_before);
+}
+
+void take_ack_with_record(Arrival& a, Recovery& r, AckContext& ack, const Duplicates& twice) {
+    Tcb& tcb = a.tcb;
+    ack.in_flight_before = pipe(tcb, r);
+    Delivery delivery;
+    delivery.now_us = to_us(a.now);
+    delivery.rtt_min_us = tcb.rtt_min_us;
+    delivery.recover = tcb.recover;
+    const SequenceNumber highest_before = highest_sacked(r.log);
+    const bool repairing = is_repairing(tcb);
+    if (ack.acked > 0) advance_una(a);
+    if (a.seg.options.sack_count > 0 && tcb.flags.selective_ack) {
+        take_sack(tcb, r, a.seg.options, delivery);
+    }
+    if (ack.acked > 0) acknowledge(r.log, tcb.snd.una, delivery);
+    ack.newly_sacked = delivery.newly_sacked;
+    ack.reported = ack.acked - delivery.acked;
+    if (r.reno_sacked > 0 && ack.acked > tcb.mss) {
+        const std::uint32_t most = ack.acked - tcb.mss;
+        ack.reported = r.reno_sacked < most ? r.reno_sacked : most;
+    }
+    look_for_reordering(tcb, delivery, highest_before);
+    if (delivery.has_newest) {
+        adapt_reordering_window(tcb, delivery.newest.delivered, total_delivered(tcb, r));
+    }
+    if (ack.acked > 0 || ack.newly_sacked > 0) {
+        ack.rtt_us = sample_rtt(a, delivery, repairing && ack.acked > 0);
+        rack_advance(tcb, r, delivery);
+    }
+    // After F-RTO and Eifel have looked at it: see recover_on_ack().
+    const bool again = ack.duplicate == AckContext::Duplicate::yes && twice.segments == 0;
+    const Evidence evidence{.seg = a.seg,
+                            .ack = ack,
+                            .delivery = delivery,
+                            .duplicate = again,
+                            .dsack = twice.segments > 0,
+                            .probe_twice = twice.of_probe};
+    if (ack.acked > 0) tcb.retransmissions = 0;
+    if (echoes_mark(tcb, a.seg)) react_to_echo(a.env, tcb, ack, a.now);
+    recover_on_ack(a.env, tcb, r, evidence, a.now);
+    release_idle_record(a.env, tcb);
+}
+
+// What an ACK below SND.UNA still tells: SACK, if it came late (RFC 9293 §3.10.7.4 would ignore
+// it; a block is true whenever it comes).
+void take_old_ack(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    if (a.seg.options.sack_count == 0 || !tcb.flags.selective_ack) return;
+    static_cast<void>(take_dsack(tcb, a.seg));
+    Recovery* r = record_of(a.env, tcb);
+    if (r == nullptr || r->log.count == 0) return;
+    Delivery delivery;
+    delivery.now_us = to_us(a.now);
+    delivery.rtt_min_us = tcb.rtt_min_us;
+    delivery.recover = tcb.recover;
+    AckContext ack;
+    ack.flight_before = tcb.snd.nxt - tcb.snd.una;
+    const SequenceNumber highest_before = highest_sacked(r->log);
+    take_sack(tcb, *r, a.seg.options, delivery);
+    ack.newly_sacked = delivery.newly_sacked;
+    look_for_reordering(tcb, delivery, highest_before);
+    rack_advance(tcb, *r, delivery);
+    recover_on_old_ack(a.env, tcb, *r, {.seg = a.seg, .ack = ack, .delivery = delivery}, a.now);
 }
 
 }  // namespace
@@ -88,7 +212,10 @@ std::uint32_t reported_bytes(const Environment& env, const Tcb& tcb) {
 void take_ack(Arrival& a) {
     Tcb& tcb = a.tcb;
     const wire::Segment& seg = a.seg;
-    if (seg.ack < tcb.snd.una) return;  // old: its text may still be new
+    if (seg.ack < tcb.snd.una) {  // its text may still be new
+        take_old_ack(a);
+        return;
+    }
     // RFC 9293 MUST-1, REC-1: unsigned, and 32 bits wide from here on.
     const std::uint32_t window = std::uint32_t{seg.window} << tcb.send_window_shift;
     AckContext ack;
@@ -99,34 +226,34 @@ void take_ack(Arrival& a) {
     // unchanged.
     const bool repeats = ack.flight_before > 0 && ack.acked == 0 && seg.payload.empty() &&
                          !seg.flags.has(Flags::syn | Flags::fin) && window == tcb.snd.wnd;
+    if (repeats) ack.duplicate = AckContext::Duplicate::yes;
     update_send_window(tcb, seg, window);
-    if (ack.acked > 0) {
-        const std::uint32_t reported = reported_bytes(a.env, tcb);
-        advance_una(a, ack);
-        const std::uint32_t left = tcb.recovery != kNoIndex ? reported_bytes(a.env, tcb) : 0;
-        ack.reported = reported - left < ack.acked ? reported - left : ack.acked;
+    Duplicates twice;
+    const bool sack = seg.options.sack_count > 0 && tcb.flags.selective_ack;
+    if (sack) twice = take_dsack(tcb, seg);
+    // Something is wrong with one segment: from here on a record is needed.
+    const bool wrong = repeats || (sack && ack.flight_before > 0);
+    Recovery* r = wrong ? take_record(a.env, tcb, a.now) : record_of(a.env, tcb);
+    if (r != nullptr) {
+        take_ack_with_record(a, *r, ack, twice);
+        return;
     }
-    bool duplicate = repeats;
-    if (seg.options.sack_count > 0 && tcb.flags.selective_ack && ack.flight_before > 0) {
-        ack.newly_sacked = take_sack(a.env, tcb, seg.options);
-        // RFC 6675 §2: with SACK a duplicate is an ACK that reports something new. A D-SACK alone
-        // only says that we sent too much. Without a record plausible blocks have to do.
-        duplicate = tcb.recovery != kNoIndex ? ack.newly_sacked > 0
-                                             : repeats && is_plausible(tcb, seg.options.sack[0]);
+    if (sack && repeats && !is_plausible(tcb, seg.options.sack[0])) {
+        ack.duplicate = AckContext::Duplicate::no;  // RFC 6675 §2
     }
-    if (duplicate) ack.duplicate = AckContext::Duplicate::yes;
-    if (echoes_mark(tcb, seg)) react_to_echo(a.env, tcb, ack, a.now);
-    if (ack.acked > 0 || duplicate || ack.newly_sacked > 0) {
-        const bool repairing = tcb.phase >= Phase::fast_recovery;
-        recover_on_ack(a.env, tcb, ack, a.now);
-        if (!repairing && tcb.phase >= Phase::fast_recovery) queue_cwr(tcb);
+    take_ack_without_record(a, ack);
+    if (tcb.probe_out || twice.segments > 0) [[unlikely]] {
+        const ProbeEvidence probe{.advanced = ack.acked > 0,
+                                  .duplicate = repeats && twice.segments == 0,
+                                  .told_twice = twice.of_probe};
+        judge_without_record(a.env, tcb, probe, a.now);
     }
 }
 
 void take_ack_of_syn(Arrival& a) {
     Tcb& tcb = a.tcb;
     tcb.snd.una = a.seg.ack;
-    sample_rtt(a, tcb.retransmissions > 0);
+    static_cast<void>(sample_rtt(a, tcb.retransmissions > 0));
     // The window of a SYN is not scaled (RFC 7323 §2.2).
     const std::uint8_t shift = a.seg.flags.has(Flags::syn) ? 0 : tcb.send_window_shift;
     tcb.snd.wnd = std::uint32_t{a.seg.window} << shift;
@@ -145,6 +272,11 @@ void fold_totals(Tcb& tcb) {
     if (tcb.snd.una > tcb.reduced_until) tcb.reduced_until = tcb.snd.una - 1;
     if (tcb.phase < Phase::fast_recovery && tcb.snd.una > tcb.recover) {
         tcb.recover = tcb.snd.una - 1;
+        tcb.repair.undoable = false;
+    }
+    const std::uint32_t acked = tcb.snd.una - tcb.iss;
+    if (static_cast<std::int32_t>(acked - tcb.window_grown_at) > 0) {
+        tcb.window_grown_at = acked - 1;
     }
 }
 

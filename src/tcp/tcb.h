@@ -16,8 +16,6 @@
 #include "base/cache_line.h"
 #include "base/index_pool.h"
 #include "base/time.h"
-#include "tcp/receive/reassembly.h"
-#include "tcp/recovery/scoreboard.h"
 #include "tcp/settings.h"
 #include "tcp/state_machine.h"
 #include "tcp/status.h"
@@ -27,7 +25,8 @@
 
 namespace mtcp::tcp {
 
-// Bits of Tcb::armed, one per timer. Retransmission and persist exclude each other.
+// Bits of Tcb::armed, one per timer. Retransmission and persist exclude each other; what the former
+// waits for says Tcb::waits_for.
 struct Timer {
     static constexpr std::uint8_t retransmit = 1 << 0;
     static constexpr std::uint8_t persist = 1 << 1;
@@ -37,6 +36,13 @@ struct Timer {
     static constexpr std::uint8_t cork = 1 << 5;  // also MSG_MORE
 };
 inline constexpr std::uint32_t kTimerMaxMs = 20u * 24 * 3600 * 1000;  // 20 days < 2^31 ms
+
+// RFC 8985 §8: the three things a connection with data in flight may wait for exclude each other.
+enum class WaitsFor : std::uint8_t {
+    timeout,     // RFC 6298
+    tail_probe,  // RFC 8985 §7.2, PTO
+    reordering,  // RFC 8985 §6.2 step 5
+};
 
 // What was agreed and what happened; true: yes.
 struct ConnectionFlags {
@@ -73,18 +79,28 @@ struct Pending {
     bool retransmit : 1;   // one segment at SND.UNA, whatever cwnd says
     bool stray_reset : 1;  // RST for a segment that is not of this connection: stray_ack
     bool probe : 1;        // zero-window or keep-alive probe
-    bool rescue : 1;       // RFC 6675 §4 NextSeg (4) is still allowed
+    bool tail_probe : 1;   // RFC 8985 §7.3: one segment, whatever cwnd says
     bool loosen : 1;       // what MSG_MORE held back may leave, unpushed
 };
 
 // Explicit Congestion Notification; see path/ecn.h.
 struct EcnState {
-    bool agreed : 1;   // both ends speak it (in SYN-SENT: offered)
-    bool echo : 1;     // ECE on what we send
-    bool cwr : 1;      // CWR on the next new data
-    bool seen : 1;     // a mark has arrived
-    bool exact : 1;    // ECE mirrors every segment's mark (DCTCP, RFC 8257 §3.2)
-    bool split : 1;    // an ACK up to stray_ack waits, with the opposite of `echo`
+    bool agreed : 1;  // both ends speak it (in SYN-SENT: offered)
+    bool echo : 1;    // ECE on what we send
+    bool cwr : 1;     // CWR on the next new data
+    bool seen : 1;    // a mark has arrived
+    bool exact : 1;   // ECE mirrors every segment's mark (DCTCP, RFC 8257 §3.2)
+    bool split : 1;   // an ACK up to stray_ack waits, with the opposite of `echo`
+};
+
+// Memory of loss recovery, beyond the side record; true: yes.
+struct RepairFlags {
+    bool undoable : 1;        // undo_from, prior_* are valid: the last reduction may be taken back
+    bool resent : 1;          // something was sent again in this episode: first_resent is valid
+    bool frto : 1;            // RFC 5682: is the time-out spurious?
+    bool new_data_first : 1;  // RFC 5682 §3.1 step 2b: repairs wait
+    bool probe_resent : 1;    // the tail loss probe was no new data
+    bool dsack_seen : 1;      // RFC 8985 §6.2 step 4: the reordering window must grow
 };
 
 struct alignas(kCacheLine) Tcb {
@@ -110,7 +126,9 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t receive_window_shift : 4;  // Rcv.Wind.Shift
     EcnState ecn;
     State state;  // written by transition() only
-    Phase phase;
+    Phase phase : 4;
+    WaitsFor waits_for : 2;
+    bool probe_out : 1;  // probe_end is valid: one tail loss probe is not judged
     std::uint8_t dup_acks;
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;
@@ -147,8 +165,8 @@ struct alignas(kCacheLine) Tcb {
     wire::SequenceNumber iss;
     wire::SequenceNumber irs;
     wire::SequenceNumber recover;   // SND.NXT when the phase began (RFC 6582)
-    wire::SequenceNumber high_rxt;  // holes below were sent again in this phase (RFC 6675)
-    std::uint32_t recovery;         // index of the scoreboard, or kNoIndex
+    wire::SequenceNumber high_rxt;  // without a side record: what is below was sent again
+    std::uint32_t recovery;         // index of the side record of loss recovery, or kNoIndex
     std::uint32_t reassembly;       // index of the out-of-order ranges, or kNoIndex
     std::uint32_t keepalive_at_ms;
     std::uint32_t fin_wait_2_at_ms;
@@ -180,6 +198,20 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t busy_ms;            // before that: something was queued...
     std::uint32_t window_limited_ms;  // ...and the peer's window held it back
     SendLimit limit;
+    // Loss recovery.
+    wire::SequenceNumber undo_from;  // SND.UNA when cwnd was reduced
+    std::uint32_t prior_cwnd;        // cwnd and...
+    std::uint32_t prior_ssthresh;    // ...ssthresh before
+    std::uint32_t first_resent;      // TSval of the episode's first retransmission (RFC 3522)
+    wire::SequenceNumber probe_end;  // SND.NXT after the tail loss probe
+    std::uint32_t window_grown_at;   // delivered bytes when the reordering window last grew
+    std::uint16_t undo_resent;       // retransmissions no D-SACK has told of
+    std::uint16_t duplicates;        // segments that D-SACK told of
+    std::uint16_t reorderings;       // times that reordering was seen
+    std::uint8_t reordering;         // segments; duplicates that mean loss (Linux's tp->reordering)
+    std::uint8_t window_steps;       // RFC 8985 §6.2: quarters of the minimum RTT
+    std::uint8_t window_persists;    // recoveries until the window shrinks again
+    RepairFlags repair;
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");

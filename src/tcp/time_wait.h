@@ -20,7 +20,7 @@ struct TimeWait {
     std::uint16_t window;      // as last advertised, scaled for the header
     std::uint8_t timestamps;   // 0, 1
     std::uint8_t window_shift;
-    std::uint8_t acks_sent;    // duplicates answered; limits reply loops
+    std::uint8_t acks_sent;  // duplicates answered; limits reply loops
 };
 static_assert(sizeof(TimeWait) <= 64);
 

@@ -7,6 +7,7 @@
 #include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/settle.h"
 #include "tcp/timers.h"
 
@@ -79,6 +80,20 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
         reaction.events |= Events::path_doubtful;
     }
     arm_retransmission(tcb, configuration.rto_max, now);
+}
+
+void on_repair_timer(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
+    switch (tcb.waits_for) {
+        case WaitsFor::timeout: on_retransmission_timeout(env, tcb, reaction, now); break;
+        case WaitsFor::reordering: on_reordering_timeout(env, tcb, now); break;
+        case WaitsFor::tail_probe:
+            if (on_probe_timeout(env, tcb, now)) {
+                arm_retransmission(tcb, env.configuration.rto_max, now);
+            } else {
+                arm_repair(tcb, WaitsFor::timeout, time_left(env, tcb, now), now);
+            }
+            break;
+    }
 }
 
 // RFC 9293 §3.8.6.1. Small but open windows are overridden, closed ones are probed.
@@ -173,7 +188,7 @@ Reaction on_deadline(Environment& env, Tcb& tcb, Instant now) {
     }
     if (is_due(tcb, Timer::retransmit, now)) {
         disarm(tcb, Timer::retransmit);
-        on_retransmission_timeout(env, tcb, reaction, now);
+        on_repair_timer(env, tcb, reaction, now);
     }
     if (tcb.state == State::closed && !reaction.has(Events::closed)) return reaction;
     settle(env, tcb, reaction, now);

@@ -27,17 +27,24 @@ Instant deadline(const Tcb& tcb) {
     return base + milliseconds(ahead);
 }
 
-void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {
-    Duration wait = microseconds(backed_off_rto_us(tcb, rto_max));
+void arm_repair(Tcb& tcb, WaitsFor what, Duration wait, Instant now) {
     if (tcb.flags.user_timeout) {
         // Give up on time, not at the next time-out after it.
         const std::uint32_t waited_ms = to_ms(now) - tcb.progress_ms;
         const std::uint32_t limit_ms = tcb.settings.user_timeout_ms;
         const Duration left = milliseconds(waited_ms < limit_ms ? limit_ms - waited_ms : 1);
-        if (left < wait) wait = left;
+        if (left < wait) {
+            wait = left;
+            what = WaitsFor::timeout;
+        }
     }
+    tcb.waits_for = what;
     disarm(tcb, Timer::persist);
     arm(tcb, Timer::retransmit, now + wait);
+}
+
+void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {
+    arm_repair(tcb, WaitsFor::timeout, microseconds(backed_off_rto_us(tcb, rto_max)), now);
 }
 
 }  // namespace mtcp::tcp

@@ -36,7 +36,9 @@ inline void arm(Tcb& tcb, std::uint8_t timer, Instant at) {
     return is_armed(tcb, timer) && has_come(expiry_ms(tcb, timer), to_ms(now));
 }
 
-// RFC 6298 with backoff and the limit of RFC 9293 §3.8.3's user timeout.
+// The timer of a connection with data in flight. RFC 9293 §3.8.3's user timeout limits it.
+void arm_repair(Tcb& tcb, WaitsFor what, Duration wait, Instant now);
+// RFC 6298 with backoff.
 void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now);
 
 }  // namespace mtcp::tcp

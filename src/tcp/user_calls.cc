@@ -9,7 +9,8 @@
 #include "tcp/path/mss.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/receive_window.h"
-#include "tcp/recovery/loss_recovery.h"
+#include "tcp/recovery/delivery_rate.h"
+#include "tcp/recovery/side_record.h"
 #include "tcp/settle.h"
 #include "tcp/timers.h"
 
@@ -65,6 +66,9 @@ Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint,
     if (!can_send(tcb)) return reaction;
     if (tcb.snd.una == tcb.snd.nxt && tcb.snd.nxt == tcb.snd.end && bytes > 0) {
         congestion::on_idle_restart(env, tcb, now);
+    }
+    if (Recovery* r = record_of(env, tcb); r != nullptr && bytes > 0) {
+        note_application_limit(tcb, *r);
     }
     tcb.snd.end += bytes;
     tcb.flags.more_follows = hint == SendHint::more_follows;

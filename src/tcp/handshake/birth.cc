@@ -8,6 +8,7 @@
 #include "tcp/handshake/isn.h"
 #include "tcp/path/mss.h"
 #include "tcp/receive/ack_policy.h"
+#include "tcp/recovery/rack.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -48,6 +49,8 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
     tcb.counted_una = tcb.iss + 1;
     tcb.recovery = kNoIndex;
     tcb.reassembly = kNoIndex;
+    tcb.reordering = kDupThresh;
+    tcb.window_steps = 1;
     tcb.path_mtu = birth.path_mtu;
     tcb.peer_mss = default_send_mss(birth.key.remote);
     tcb.advertised_mss = mss_to_advertise(tcb.settings, tcb.path_mtu, tcb.key.remote);

@@ -73,7 +73,7 @@ Reaction on_path_error(Environment& env, Tcb& tcb, PathError error, std::uint16_
         } else if (opening) {
             tcb.pending.syn = true;
         } else {
-            resend_all(tcb);
+            resend_all(env, tcb);
         }
     } else {
         // RFC 9293 MUST-56 for soft errors; SHLD-26 for hard ones only before synchronisation,

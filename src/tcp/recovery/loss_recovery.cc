@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Phases of loss recovery.
+// One function a phase; what follows from each is in rack, prr, undo and tail_loss_probe.
 #include "tcp/recovery/loss_recovery.h"
 
 #include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
+#include "tcp/path/ecn.h"
+#include "tcp/recovery/delivery_rate.h"
+#include "tcp/recovery/prr.h"
+#include "tcp/recovery/rack.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/recovery/tail_loss_probe.h"
+#include "tcp/recovery/undo.h"
+#include "tcp/recovery/without_record.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -11,194 +19,467 @@ namespace {
 
 using wire::SequenceNumber;
 
-constexpr std::uint8_t kDupThresh = 3;  // RFC 5681 §3.2
+// RFC 8985 §6.2 step 5: a shorter wait than two ticks is not worth a timer.
+constexpr Duration kReorderingSlack = milliseconds(2);
+// The peer reneged: what it threw away goes again without waiting for the whole time-out.
+constexpr Duration kRenegingDelay = milliseconds(10);
 
-bool has_scoreboard(const Tcb& tcb) { return tcb.recovery != kNoIndex; }
+struct Recovering {
+    Environment& env;
+    Tcb& tcb;
+    Recovery& r;
+    const Evidence& evidence;
+    Instant now;
+    bool advanced;            // SND.UNA did
+    bool lost_again = false;  // a retransmission was found lost
+    bool timer_is_set = false;
+};
 
-// RFC 6675 §5: duplicates are counted, or SACK alone proves the loss. Losses of one flight are
-// repaired once: not before SND.UNA has passed `recover` (RFC 6582 §3.2 step 2).
-bool loss_is_proven(const Environment& env, const Tcb& tcb) {
-    if (tcb.snd.una <= tcb.recover) return false;
-    if (tcb.dup_acks >= kDupThresh) return true;
-    return has_scoreboard(tcb) && env.recoveries[tcb.recovery].lost_below > tcb.snd.una;
+bool has_sack(const Tcb& tcb) { return tcb.flags.selective_ack; }
+
+// --- entering and leaving ---
+
+// RFC 5681 §3.1 through PRR: cwnd comes down to ssthresh from here on.
+void begin_reduction(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flight, Instant now) {
+    tcb.prior_cwnd = tcb.cwnd;
+    // RFC 5681 §3.2 step 2: without what limited transmit let out.
+    congestion::on_loss(env, tcb, flight < tcb.cwnd ? flight : tcb.cwnd, now);
+    queue_cwr(tcb);
+    tcb.recover = tcb.snd.nxt;
+    tcb.probe_out = false;
+    r.prr_delivered = 0;
+    r.prr_out = 0;
 }
 
-void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
+// ssthresh to return to: a window that was used is not forgotten (RFC 4015 §3.2 step (DET)).
+std::uint32_t ssthresh_to_restore(const Tcb& tcb) {
+    const std::uint32_t most = tcb.cwnd / 4 * 3;
+    return tcb.ssthresh > most ? tcb.ssthresh : most;
+}
+
+void begin_recovery(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flight, Instant now) {
+    tcb.repair.resent = false;
+    prepare_undo(tcb, &r);
+    tcb.prior_ssthresh = ssthresh_to_restore(tcb);
+    begin_reduction(env, tcb, r, flight, now);
     tcb.phase = Phase::fast_recovery;
-    tcb.recover = tcb.snd.nxt;
-    tcb.high_rxt = tcb.snd.una;
-    congestion::on_loss(env, tcb, ack.flight_before, now);
-    // Without SACK every duplicate is a segment that left the network: the window is inflated by it
-    // (RFC 6582 §3.2). With SACK the pipe is counted instead (RFC 6675 §5).
-    if (!congestion::governs_recovery(tcb)) {
-        tcb.cwnd = has_scoreboard(tcb) ? tcb.ssthresh : tcb.ssthresh + kDupThresh * tcb.mss;
-    }
-    tcb.pending.retransmit = true;
-    tcb.pending.rescue = has_scoreboard(tcb);
-    arm_retransmission(tcb, env.configuration.rto_max, now);
     count(env, &Counters::fast_retransmits);
 }
 
-// RFC 6582 §3.2 step 3, full acknowledgment.
-void leave_recovery(Environment& env, Tcb& tcb, Instant now) {
-    if (tcb.phase == Phase::fast_recovery && !congestion::governs_recovery(tcb)) {
-        if (has_scoreboard(tcb)) {
-            tcb.cwnd = tcb.ssthresh;
-        } else {
-            const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
-            const std::uint32_t room = (flight > tcb.mss ? flight : tcb.mss) + tcb.mss;
-            tcb.cwnd = tcb.ssthresh < room ? tcb.ssthresh : room;
-        }
-    }
-    tcb.dup_acks = 0;
-    tcb.pending.retransmit = false;
-    tcb.pending.rescue = false;
-    const bool more_sacked = has_scoreboard(tcb) && env.recoveries[tcb.recovery].count > 0;
-    tcb.phase = more_sacked ? Phase::disorder : Phase::open;
+void end_reduction(Environment& env, Tcb& tcb, Instant now) {
+    if (!congestion::governs_recovery(tcb)) tcb.cwnd = tcb.ssthresh;
     congestion::on_recovered(env, tcb, now);
 }
 
-void on_ack_in_fast_recovery(const Environment& env, Tcb& tcb, const AckContext& ack) {
-    const bool sack = has_scoreboard(tcb);
-    if (ack.acked > 0) {  // partial
-        const bool nothing_sacked = !sack || env.recoveries[tcb.recovery].count == 0;
-        // RFC 6582 §3.2 step 3: the next hole begins right here.
-        if (nothing_sacked && tcb.snd.una >= tcb.high_rxt) tcb.pending.retransmit = true;
-        if (sack || congestion::governs_recovery(tcb)) return;
-        const std::uint32_t deflated = tcb.cwnd > ack.acked ? tcb.cwnd - ack.acked : 0;
-        tcb.cwnd = ack.acked >= tcb.mss ? deflated + tcb.mss : deflated;
-        if (tcb.cwnd < tcb.mss) tcb.cwnd = tcb.mss;
-    } else if (!sack && !congestion::governs_recovery(tcb) &&
-               ack.duplicate == AckContext::Duplicate::yes) {
-        tcb.cwnd += tcb.mss;
+bool anything_left(const Recovery& r) {
+    return r.log.sacked_bytes + r.reno_sacked + r.log.lost_bytes + r.log.resent_bytes > 0;
+}
+
+// Back to a phase without repair, whichever the log allows.
+void keep_open(Tcb& tcb, const Recovery& r) {
+    tcb.phase = anything_left(r) ? Phase::disorder : Phase::open;
+}
+
+enum class Outcome : std::uint8_t { repaired, undone };
+
+// SND.UNA has passed what was in flight when the phase began. Undone: it had been a mistake.
+Outcome recovered(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    tcb.dup_acks = 0;
+    on.r.reno_sacked = 0;
+    if (may_undo(tcb, on.evidence.seg)) {
+        undo_reduction(on.env, tcb, &on.r, Losses::keep, on.now);
+        return Outcome::undone;
     }
+    if (tcb.window_persists > 0) --tcb.window_persists;
+    return Outcome::repaired;
+}
+
+// --- finding losses ---
+
+void add_lost(Recovering& on, std::uint32_t lost) { on.evidence.ack.lost += lost; }
+
+// Without SACK (RFC 6582): the third duplicate, and in recovery every partial ACK, say that the
+// first segment is lost.
+void find_losses_by_duplicates(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    Recovery& r = on.r;
+    const bool first = tcb.phase < Phase::fast_recovery && tcb.snd.una > tcb.recover &&
+                       r.reno_sacked >= std::uint32_t{tcb.reordering} * tcb.mss;
+    const bool partial = tcb.phase == Phase::fast_recovery && on.advanced;
+    if (!first && !partial) return;
+    if (r.log.count == 0 || begin_of(r.log)->is(Run::lost)) return;
+    const std::uint32_t lost = mark_front_lost(r.log, tcb.mss);
+    r.lost_total += lost;
+    add_lost(on, lost);
+}
+
+void find_losses(Recovering& on) {
+    if (on.r.log.count == 0) return;
+    if (!has_sack(on.tcb)) {
+        find_losses_by_duplicates(on);
+        return;
+    }
+    if (!on.r.rack_advanced) return;
+    const std::uint32_t resent = on.r.log.resent_bytes;
+    const RackVerdict verdict = rack_detect_loss(on.tcb, on.r, on.now);
+    add_lost(on, verdict.lost);
+    on.lost_again = on.r.log.resent_bytes < resent;
+    if (verdict.wait_us == 0) return;
+    arm_repair(on.tcb, WaitsFor::reordering, microseconds(verdict.wait_us) + kReorderingSlack,
+               on.now);
+    on.timer_is_set = true;
+}
+
+// RFC 6582: duplicates tell of segments that left the network. They cannot be more than there are.
+void count_duplicates(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    Recovery& r = on.r;
+    if (!on.evidence.duplicate) return;
+    if (tcb.dup_acks < UINT8_MAX) ++tcb.dup_acks;
+    const std::uint32_t most = (r.log.end - tcb.snd.una) - r.log.lost_bytes;
+    const std::uint32_t before = r.reno_sacked;
+    const std::uint32_t more = before + tcb.mss;
+    r.reno_sacked = more < most ? more : (before > most ? before : most);
+    on.evidence.ack.newly_sacked += r.reno_sacked - before;
+}
+
+// --- undoing ---
+
+bool undo_if_all_were_duplicates(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (!all_were_duplicates(tcb)) return false;
+    // The reordering window of the next recoveries stays what made this one look right.
+    if (tcb.window_persists < kWindowPersists) ++tcb.window_persists;
+    undo_reduction(on.env, tcb, &on.r, Losses::keep, on.now);
+    return true;
+}
+
+// RFC 4015: a partial ACK came from before our retransmission. True: wait for what else comes.
+bool undo_partial(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (!tcb.repair.undoable || !was_only_delayed(tcb, on.evidence.seg)) return false;
+    note_reordering(tcb, tcb.snd.una - on.evidence.ack.acked, highest_sacked(on.r.log));
+    if (on.r.log.resent_bytes > 0) return true;
+    tcb.repair.resent = false;
+    undo_reduction(on.env, tcb, &on.r, Losses::forget, on.now);
+    keep_open(tcb, on.r);
+    return false;
+}
+
+enum class Proof : std::uint8_t { duplicates_or_timestamps, frto };
+
+bool undo_loss(Recovering& on, Proof proof) {
+    Tcb& tcb = on.tcb;
+    if (proof != Proof::frto && !may_undo(tcb, on.evidence.seg)) return false;
+    undo_reduction(on.env, tcb, &on.r, Losses::forget, on.now);
+    tcb.retransmissions = 0;
+    tcb.repair.new_data_first = false;
+    keep_open(tcb, on.r);
+    return true;
+}
+
+// --- phases ---
+
+// RFC 5682 §3.1, with SACK §3.2. True: the phase is over, or waits for what new data says.
+bool judge_by_frto(Recovering& on, bool recovered_now) {
+    Tcb& tcb = on.tcb;
+    if (!tcb.repair.frto) return false;
+    // Step 3b: something arrived that was sent only once.
+    if (on.evidence.delivery.original_old && undo_loss(on, Proof::frto)) return true;
+    if (tcb.snd.nxt > tcb.recover) {
+        if (on.evidence.ack.newly_sacked > 0 || on.evidence.duplicate) tcb.repair.frto = false;
+    } else if (on.advanced && !recovered_now) {
+        tcb.recover = tcb.snd.nxt;
+        const bool can_send = tcb.snd.end > tcb.snd.nxt && tcb.snd.una + tcb.snd.wnd > tcb.snd.nxt;
+        if (can_send) {
+            tcb.repair.new_data_first = true;  // step 2b
+            return true;
+        }
+        tcb.repair.frto = false;
+    }
+    return false;
+}
+
+void on_ack_in_loss(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    const bool recovered_now = tcb.snd.una >= tcb.recover;
+    tcb.repair.new_data_first = false;
+    if (on.advanced && undo_loss(on, Proof::duplicates_or_timestamps)) return;
+    if (judge_by_frto(on, recovered_now)) return;
+    if (recovered_now) {
+        static_cast<void>(recovered(on));
+        keep_open(tcb, on.r);
+        congestion::on_recovered(on.env, tcb, on.now);
+        return;
+    }
+    if (has_sack(tcb)) return;
+    if (tcb.snd.nxt > tcb.recover) {
+        count_duplicates(on);
+    } else if (on.advanced) {
+        on.r.reno_sacked = 0;
+    }
+}
+
+bool loss_is_proven(const Recovering& on) { return on.r.log.lost_bytes > 0; }
+
+void enter_recovery(Recovering& on) {
+    begin_recovery(on.env, on.tcb, on.r, on.evidence.ack.flight_before, on.now);
+    // RFC 6298 (5.4) counts from the retransmission, which leaves now.
+    if (!on.timer_is_set) arm_retransmission(on.tcb, on.env.configuration.rto_max, on.now);
+    on.timer_is_set = true;
+}
+
+void on_ack_before_recovery(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (!has_sack(tcb)) {
+        if (on.advanced) {
+            on.r.reno_sacked = 0;
+            tcb.dup_acks = 0;
+        }
+        count_duplicates(on);
+    }
+    if (tcb.phase <= Phase::disorder) static_cast<void>(undo_if_all_were_duplicates(on));
+    find_losses(on);
+    if (loss_is_proven(on)) {
+        enter_recovery(on);
+    } else if (tcb.phase <= Phase::disorder) {
+        keep_open(tcb, on.r);
+    }
+}
+
+void on_ack_in_recovery(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (!on.advanced) {
+        if (!has_sack(tcb)) count_duplicates(on);
+    } else {
+        if (!has_sack(tcb)) {  // the ACK of a hole, and of what duplicates told of
+            const std::uint32_t told = on.evidence.ack.reported;
+            on.r.reno_sacked = on.r.reno_sacked > told ? on.r.reno_sacked - told : 0;
+        }
+        if (undo_partial(on)) return;
+    }
+    if (undo_if_all_were_duplicates(on)) keep_open(tcb, on.r);
+    find_losses(on);
+    if (tcb.phase != Phase::fast_recovery && loss_is_proven(on)) enter_recovery(on);
+}
+
+void leave_if_passed(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (tcb.phase == Phase::fast_recovery && tcb.snd.una >= tcb.recover) {
+        if (recovered(on) == Outcome::repaired) {
+            end_reduction(on.env, tcb, on.now);
+        } else {
+            congestion::on_recovered(on.env, tcb, on.now);
+        }
+        keep_open(tcb, on.r);
+    }
+}
+
+bool peer_has_reneged(const Recovering& on) {
+    return on.advanced && on.r.log.count > 0 && begin_of(on.r.log)->is(Run::sacked);
+}
+
+void move_phase(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (peer_has_reneged(on)) {
+        // RFC 2018 §8: what is acknowledged ends where it had told of more. The time-out clears up.
+        arm_repair(tcb, WaitsFor::timeout, kRenegingDelay, on.now);
+        on.timer_is_set = true;
+        return;
+    }
+    if (tcb.phase == Phase::open) tcb.repair.resent = false;
+    leave_if_passed(on);
+    switch (tcb.phase) {
+        case Phase::fast_recovery: on_ack_in_recovery(on); break;
+        case Phase::loss:
+            on_ack_in_loss(on);
+            if (tcb.phase == Phase::loss) {
+                find_losses(on);
+                // A lost retransmission is congestion after the time-out.
+                if (on.lost_again) {
+                    tcb.repair.new_data_first = false;
+                    enter_recovery(on);
+                }
+            } else {
+                on_ack_before_recovery(on);
+            }
+            break;
+        default: on_ack_before_recovery(on); break;
+    }
+}
+
+// RFC 8985 §7.4.2: the loss that the probe repaired costs what a loss costs.
+void account_hidden_loss(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    begin_reduction(on.env, tcb, on.r, on.evidence.ack.flight_before, on.now);
+    forget_undo(tcb);
+    end_reduction(on.env, tcb, on.now);
+    keep_open(tcb, on.r);
+}
+
+void set_timer(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    if (tcb.snd.una == tcb.snd.nxt) {  // RFC 6298 (5.2)
+        disarm(tcb, Timer::retransmit);
+        tcb.pending.retransmit = false;
+        tcb.pending.tail_probe = false;
+        return;
+    }
+    if (on.timer_is_set) return;
+    // RFC 6298 (5.3). SACK restarts the time-out only for what left before the oldest segment did,
+    // or it would never come for a lost retransmission.
+    bool restart = on.advanced;
+    const Delivery& delivery = on.evidence.delivery;
+    if (!restart && delivery.has_original && on.evidence.ack.newly_sacked > 0) {
+        const std::uint32_t head_age_us = to_us(on.now) - begin_of(on.r.log)->sent_us;
+        restart = delivery.rtt_us > head_age_us;
+    }
+    if (restart) await_answer(on.env, tcb, Since::now, on.now);
+}
+
+void set_window(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    const AckContext& ack = on.evidence.ack;
+    if (is_reducing(tcb) && !congestion::governs_recovery(tcb)) {
+        const bool good = on.advanced && ack.lost == 0;
+        prr_on_ack(tcb, on.r, ack.delivered(), good ? Progress::good : Progress::none);
+        return;
+    }
+    if (ack.acked > 0 || ack.newly_sacked > 0 || on.evidence.duplicate) {
+        congestion::on_ack(on.env, tcb, ack, on.now);
+    }
+}
+
+void finish_context(Recovering& on) {
+    AckContext& ack = on.evidence.ack;
+    ack.total_delivered = total_delivered(on.tcb, on.r);
+    ack.in_flight = pipe(on.tcb, on.r);
+    sample_rate(on.tcb, on.r, on.evidence.delivery, ack, on.now);
 }
 
 }  // namespace
 
-bool is_plausible(const Tcb& tcb, const wire::SackBlock& block) {
-    return block.begin > tcb.snd.una && block.end > block.begin && block.end <= tcb.snd.nxt &&
-           block.begin < tcb.snd.nxt;
+void recover_on_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evidence,
+                    Instant now) {
+    Recovering on{env, tcb, r, evidence, now, evidence.ack.acked > 0};
+    const ProbeEvidence probe{.advanced = on.advanced,
+                              .duplicate = evidence.duplicate,
+                              .told_twice = evidence.probe_twice};
+    if (judge_probe(tcb, probe) == HiddenLoss::yes) account_hidden_loss(on);
+    move_phase(on);
+    set_timer(on);
+    finish_context(on);
+    set_window(on);
 }
 
-std::uint32_t take_sack(Environment& env, Tcb& tcb, const wire::Options& options) {
-    std::uint32_t fresh = 0;
-    for (std::size_t i = 0; i < options.sack_count; ++i) {
-        if (!is_plausible(tcb, options.sack[i])) continue;
-        const SequenceRange block{options.sack[i].begin, options.sack[i].end};
-        if (!has_scoreboard(tcb)) {
-            // A record in the middle of a recovery without SACK would change the meaning of cwnd.
-            if (tcb.phase == Phase::fast_recovery) return 0;
-            tcb.recovery = env.recoveries.take();
-            if (!has_scoreboard(tcb)) return 0;
-            reset(env.recoveries[tcb.recovery], tcb.snd.una);
-        }
-        fresh += add(env.recoveries[tcb.recovery], block);
+void judge_without_record(Environment& env, Tcb& tcb, const ProbeEvidence& evidence, Instant now) {
+    if (judge_probe(tcb, evidence) == HiddenLoss::yes) {
+        congestion::on_loss(env, tcb, tcb.snd.nxt - tcb.snd.una, now);
+        tcb.cwnd = tcb.ssthresh;
+        congestion::on_recovered(env, tcb, now);
+        forget_undo(tcb);
     }
-    return fresh;
+    if (tcb.phase <= Phase::disorder && all_were_duplicates(tcb)) {
+        if (tcb.window_persists < kWindowPersists) ++tcb.window_persists;
+        undo_reduction(env, tcb, nullptr, Losses::keep, now);
+    }
+}
+
+void recover_on_old_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evidence,
+                        Instant now) {
+    Recovering on{env, tcb, r, evidence, now, false};
+    move_phase(on);
+    finish_context(on);
+}
+
+void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {
+    Recovery* r = record_of(env, tcb);
+    if (r == nullptr) {
+        arm_retransmission(tcb, env.configuration.rto_max, now);
+        return;
+    }
+    const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
+    const RackVerdict verdict = rack_detect_loss(tcb, *r, now);
+    if (verdict.lost > 0 && tcb.phase != Phase::fast_recovery) {
+        begin_recovery(env, tcb, *r, flight, now);
+        if (!congestion::governs_recovery(tcb)) prr_on_ack(tcb, *r, tcb.mss, Progress::none);
+    }
+    await_answer(env, tcb, Since::sending, now);
 }
 
 namespace {
 
-// Moves the phase on.
-void judge(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
-    if (ack.acked > 0) tcb.high_rxt = higher(tcb.high_rxt, tcb.snd.una);
-    if (has_scoreboard(tcb)) update_lost(env.recoveries[tcb.recovery], tcb.snd.una, tcb.mss);
-    const bool in_repair = tcb.phase == Phase::fast_recovery || tcb.phase == Phase::loss;
-    if (in_repair && tcb.snd.una < tcb.recover) {
-        if (tcb.phase == Phase::fast_recovery) on_ack_in_fast_recovery(env, tcb, ack);
-        return;
+// All that could have arrived by now is lost; what left within the last round trip may come yet.
+void mark_timed_out(Recovery& r, Instant now) {
+    const bool reneged = begin_of(r.log)->is(Run::sacked);
+    if (reneged) forget_sacks(r.log);
+    r.reno_sacked = 0;
+    for (std::size_t i = 0; i < r.log.count; ++i) {
+        Run& run = r.log.runs[r.log.first + i];
+        const bool recent = i > 0 && !reneged && !rack_has_timed_out(r, run.sent_us, now);
+        if (!recent) r.lost_total += mark_lost(r.log, run);
     }
-    if (in_repair) {
-        leave_recovery(env, tcb, now);
-    } else if (ack.acked > 0) {
-        tcb.dup_acks = 0;
-    }
-    if (ack.duplicate == AckContext::Duplicate::yes && tcb.dup_acks < UINT8_MAX) ++tcb.dup_acks;
-    if (loss_is_proven(env, tcb)) {
-        enter_fast_recovery(env, tcb, ack, now);
-        return;
-    }
-    const bool more_sacked = has_scoreboard(tcb) && env.recoveries[tcb.recovery].count > 0;
-    tcb.phase = tcb.dup_acks > 0 || more_sacked ? Phase::disorder : Phase::open;
-    release_idle_scoreboard(env, tcb);
 }
 
 }  // namespace
 
-void recover_on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
-    judge(env, tcb, ack, now);
-    congestion::on_ack(env, tcb, ack, now);
-}
-
 void enter_loss(Environment& env, Tcb& tcb, Instant now) {
-    const bool first = tcb.retransmissions == 0;
+    Recovery* r = take_record(env, tcb, now);
+    if (r == nullptr || r->log.count == 0) {
+        without_record::enter_loss(env, tcb, now);
+        return;
+    }
+    const bool fresh = tcb.phase < Phase::fast_recovery;
+    mark_timed_out(*r, now);
+    // RFC 5681 §3.1: ssthresh is set once per loss, not again by further time-outs of one segment.
+    const bool first = tcb.phase <= Phase::disorder || tcb.snd.una >= tcb.recover ||
+                       (tcb.phase == Phase::loss && tcb.retransmissions == 0);
+    if (first) {
+        tcb.prior_ssthresh = ssthresh_to_restore(tcb);
+        tcb.prior_cwnd = tcb.cwnd;
+        tcb.repair.resent = false;
+        prepare_undo(tcb, r);
+    }
     congestion::on_timeout(env, tcb,
                            first ? congestion::Timeout::first : congestion::Timeout::repeated, now);
-    if (!first && has_scoreboard(tcb)) {
-        // A second time-out: the receiver may have thrown away what it reported (RFC 2018 §8).
-        reset(env.recoveries[tcb.recovery], tcb.snd.una);
+    if (!congestion::governs_recovery(tcb)) tcb.cwnd = pipe(tcb, *r) + tcb.mss;
+    if (fresh && r->log.sacked_bytes >= kDupThresh * tcb.mss && tcb.reordering > kDupThresh) {
+        tcb.reordering = kDupThresh;  // was believed too large
     }
+    tcb.phase = Phase::loss;
+    tcb.recover = tcb.snd.nxt;
     tcb.dup_acks = 0;
-    tcb.pending.rescue = false;
-    resend_all(tcb);
+    tcb.probe_out = false;
+    tcb.repair.new_data_first = false;
+    tcb.pending.tail_probe = false;
+    // RFC 5682 §3.1 step 1: not in the middle of another recovery.
+    tcb.repair.frto = fresh || tcb.retransmissions > 0;
+    tcb.pending.retransmit = true;
 }
 
-void resend_all(Tcb& tcb) {
+void resend_all(Environment& env, Tcb& tcb) {
     tcb.phase = Phase::loss;
     tcb.recover = tcb.snd.nxt;
     tcb.high_rxt = tcb.snd.una;
-    tcb.pending.retransmit = true;
-    tcb.flags.timing = false;
+    tcb.repair.frto = false;
+    tcb.repair.new_data_first = false;
+    forget_undo(tcb);
+    tcb.pending.retransmit = tcb.snd.una != tcb.snd.nxt;
+    Recovery* r = record_of(env, tcb);
+    if (r == nullptr) return;
+    for (std::size_t i = 0; i < r->log.count; ++i)
+        static_cast<void>(mark_lost(r->log, r->log.runs[r->log.first + i]));
 }
 
 std::uint32_t pipe(const Environment& env, const Tcb& tcb) {
-    const SequenceNumber una = tcb.snd.una;
-    const SequenceNumber nxt = tcb.snd.nxt;
-    const bool in_loss = tcb.phase == Phase::loss;
-    if (!has_scoreboard(tcb)) {
-        // After a time-out all that was in flight counts as gone, unless sent again since.
-        return in_loss ? (tcb.high_rxt - una) + (nxt - tcb.recover) : nxt - una;
-    }
-    const Recovery& s = env.recoveries[tcb.recovery];
-    const SequenceNumber lost_below = in_loss ? tcb.recover : s.lost_below;
-    std::uint32_t bytes = (nxt - lost_below) - sacked_within(s, lost_below, nxt);
-    if (tcb.phase >= Phase::fast_recovery) {
-        bytes += (tcb.high_rxt - una) - sacked_within(s, una, tcb.high_rxt);
-    }
-    return bytes;
+    const Recovery* r = record_of(env, tcb);
+    return r != nullptr ? pipe(tcb, *r) : without_record::pipe(tcb);
 }
 
-SequenceRange next_to_repair(const Environment& env, const Tcb& tcb, Urgency urgency) {
-    const SequenceNumber from = higher(tcb.high_rxt, tcb.snd.una);
-    const SequenceRange none{from, from};
-    if (tcb.phase == Phase::loss) {
-        if (urgency != Urgency::lost || from >= tcb.recover) return none;
-        if (!has_scoreboard(tcb)) return {from, tcb.recover};
-        return next_unsacked(env.recoveries[tcb.recovery], from, tcb.recover);
-    }
-    if (tcb.phase != Phase::fast_recovery || !has_scoreboard(tcb)) return none;
-    const Recovery& s = env.recoveries[tcb.recovery];
-    if (s.count > 0 && from < highest_sacked(s)) {
-        const SequenceRange hole = next_unsacked(s, from, highest_sacked(s));
-        const bool lost = hole.begin < s.lost_below;
-        if (hole.length() > 0 && lost == (urgency == Urgency::lost)) return hole;
-        if (hole.length() > 0) return none;
-    }
-    if (urgency == Urgency::lost || !tcb.pending.rescue) return none;
-    // NextSeg (4): once per recovery, the end of what is outstanding, so that its SACK shows the
-    // rest.
-    const SequenceNumber highest = s.count > 0 ? highest_sacked(s) : tcb.snd.una;
-    if (highest >= tcb.snd.nxt) return none;
-    const SequenceNumber last_segment = tcb.snd.nxt - tcb.mss;
-    return {higher(highest, last_segment), tcb.snd.nxt};
-}
-
-void release_idle_scoreboard(Environment& env, Tcb& tcb) {
-    if (!has_scoreboard(tcb) || tcb.phase >= Phase::fast_recovery) return;
-    if (env.recoveries[tcb.recovery].count > 0) return;
-    env.recoveries.give_back(tcb.recovery);
-    tcb.recovery = kNoIndex;
+SequenceRange next_to_repair(const Environment& env, const Tcb& tcb) {
+    const Recovery* r = record_of(env, tcb);
+    return r != nullptr ? next_waiting(r->log, tcb.mss) : without_record::next_to_repair(tcb);
 }
 
 }  // namespace mtcp::tcp

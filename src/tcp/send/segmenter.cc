@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nagle (RFC 9293 §3.7.4), silly window avoidance (§3.8.6.2.1), repair (RFC 6675 §4), segment size.
+// Nagle (RFC 9293 §3.7.4), silly window avoidance (§3.8.6.2.1), repair, probes, segment size.
 #include "tcp/send/segmenter.h"
 
 #include "tcp/receive/sack_report.h"
 #include "tcp/recovery/loss_recovery.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/send/train.h"
 
 namespace mtcp::tcp {
@@ -11,8 +13,8 @@ namespace {
 
 using wire::SequenceNumber;
 
-// RFC 3042: up to two segments beyond cwnd on the first two duplicates. With SACK the pipe has
-// already shrunk by what was SACKed.
+// RFC 3042: up to two segments beyond cwnd on the first two duplicates. With a record the pipe has
+// already shrunk by what they told of.
 std::uint32_t limited_transmit(const Tcb& tcb) {
     if (tcb.phase != Phase::disorder || tcb.recovery != kNoIndex) return 0;
     return (tcb.dup_acks < 2 ? tcb.dup_acks : 2u) * tcb.mss;
@@ -49,23 +51,21 @@ SendPlan resending(const Tcb& tcb, SequenceRange range, Send what) {
     return plan;
 }
 
+// One segment whatever cwnd and the window say.
 SendPlan plan_first_repair(const Environment& env, const Tcb& tcb) {
-    SequenceRange range{tcb.snd.una, tcb.snd.nxt};
-    if (tcb.recovery != kNoIndex) {
-        range = next_unsacked(env.recoveries[tcb.recovery], tcb.snd.una, tcb.snd.nxt);
-    }
+    SequenceRange range = next_to_repair(env, tcb);
+    if (range.length() == 0) range = {tcb.snd.una, tcb.snd.nxt};
     return range.length() == 0 ? SendPlan{} : resending(tcb, range, Send::repair);
 }
 
-SendPlan plan_repair(const Environment& env, const Tcb& tcb, Urgency urgency) {
-    const SequenceRange range = next_to_repair(env, tcb, urgency);
+SendPlan plan_repair(const Environment& env, const Tcb& tcb) {
+    const SequenceRange range = next_to_repair(env, tcb);
     if (range.length() == 0) return {};
     // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
     if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
-    if (congestion_room(env, tcb) < tcb.mss) return {};
-    const bool rescue =
-        urgency == Urgency::guessed && tcb.pending.rescue && range.end == tcb.snd.nxt;
-    return resending(tcb, range, rescue ? Send::rescue : Send::repair);
+    const std::uint32_t least = range.length() < tcb.mss ? range.length() : tcb.mss;
+    if (congestion_room(env, tcb) < least) return {};
+    return resending(tcb, range, Send::repair);
 }
 
 // May a segment below one MSS leave? `length` of `unsent` bytes fit.
@@ -134,6 +134,25 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
     return plan;
 }
 
+// RFC 8985 §7.3: a segment of new data if there is one and the window has room, else the last
+// segment again.
+SendPlan plan_tail_probe(const Environment& env, const Tcb& tcb) {
+    SendPlan plan;
+    const std::uint32_t unsent = tcb.snd.nxt < tcb.snd.end ? tcb.snd.end - tcb.snd.nxt : 0;
+    const std::uint32_t window = window_room(tcb);
+    const std::uint32_t length = unsent < tcb.mss ? unsent : tcb.mss;
+    if (length > 0 && length <= window) {
+        plan.what = Send::data;
+        plan.seq = tcb.snd.nxt;
+        plan.length = length;
+        plan.fin = tcb.flags.fin_queued && length == unsent && window > unsent;
+        return plan;
+    }
+    const Recovery* r = record_of(env, tcb);
+    if (r == nullptr || r->log.count == 0) return plan;
+    return resending(tcb, last_segment(tcb, *r), Send::tail);
+}
+
 // SYN, RST: whatever else waits, these go first.
 SendPlan plan_control(const Tcb& tcb) {
     if (tcb.pending.reset) return sending(Send::reset);
@@ -158,6 +177,10 @@ SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payl
         plan = plan_first_repair(env, tcb);
         if (plan.what != Send::nothing) return plan;
     }
+    if (tcb.pending.tail_probe) {
+        plan = plan_tail_probe(env, tcb);
+        if (plan.what != Send::nothing) return plan;
+    }
     // A duplicate ACK counts as one only without data (RFC 5681 §2), and SACK needs its room.
     const bool may_report = tcb.reassembly != kNoIndex || tcb.flags.dsack;
     if (tcb.pending.ack &&
@@ -165,14 +188,15 @@ SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payl
         return sending(Send::ack);
     }
     const bool repairing = tcb.phase >= Phase::fast_recovery;
-    if (repairing) {
-        plan = plan_repair(env, tcb, Urgency::lost);
+    const bool repairs_wait = tcb.repair.new_data_first;  // RFC 5682 §3.1 step 2b
+    if (repairing && !repairs_wait) {
+        plan = plan_repair(env, tcb);
         if (plan.what != Send::nothing) return plan;
     }
     SendPlan fresh = plan_new_data(env, tcb, payload_max);
     if (fresh.what != Send::nothing) return fresh;
-    if (repairing) {
-        plan = plan_repair(env, tcb, Urgency::guessed);
+    if (repairing && repairs_wait && tcb.snd.nxt == tcb.recover) {
+        plan = plan_repair(env, tcb);
         if (plan.what != Send::nothing) return plan;
     }
     if (tcb.pending.ack) {
@@ -192,7 +216,7 @@ std::uint8_t work_of(const SendPlan& plan) {
         case Send::ack: return Work::ack;
         case Send::data: return plan.length == 0 ? Work::control : Work::data;
         case Send::repair:
-        case Send::rescue:
+        case Send::tail:
         case Send::probe: return Work::data;
     }
     return 0;

@@ -15,7 +15,7 @@ enum class Send : std::uint8_t {
     stray_reset,
     syn,     // or SYN-ACK
     repair,  // sent before: a retransmission
-    rescue,  // RFC 6675 §4 NextSeg (4)
+    tail,    // the last segment as a tail loss probe (RFC 8985 §7.3)
     data,    // new data, or FIN alone
     ack,
     probe,  // zero-window or keep-alive
@@ -34,7 +34,7 @@ struct SendPlan {
     Hold hold = Hold::none;
     bool fin = false;          // FIN rides along
     std::uint32_t length = 0;  // payload bytes
-    wire::SequenceNumber seq;  // of repair, rescue, data
+    wire::SequenceNumber seq;  // of repair, tail, data
 };
 
 // `payload_max`: OutputBudget::payload_max.

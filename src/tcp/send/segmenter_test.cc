@@ -225,6 +225,7 @@ TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUS
     static_cast<void>(solo.out());
     solo.segment({.ack = 1001, .window = 500});
     EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(100)), "");  // nor does a tail loss probe leave
     for (int i = 0; i < 6; ++i) {
         solo.now = deadline(solo.tcb);
         static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));

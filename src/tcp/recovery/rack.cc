@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 8985 §6.2, as Linux reads it.
+#include "tcp/recovery/rack.h"
+
+#include "tcp/clock.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::SequenceNumber;
+
+constexpr std::uint32_t kReorderingMax = 255;  // segments
+
+std::uint32_t reordering_window_us(const Tcb& tcb, const Recovery& r) {
+    if (tcb.reorderings == 0) {
+        if (tcb.phase >= Phase::fast_recovery) return 0;
+        if (r.log.sacked_bytes >= std::uint32_t{tcb.reordering} * tcb.mss) return 0;
+    }
+    const std::uint32_t window_us = tcb.rtt_min_us / 4 * tcb.window_steps;
+    return window_us < tcb.srtt_us ? window_us : tcb.srtt_us;
+}
+
+}  // namespace
+
+void rack_advance(Tcb& tcb, Recovery& r, const Delivery& delivery) {
+    if (!delivery.has_evidence) return;
+    const std::uint32_t rtt_us = delivery.now_us - delivery.rack_sent_us;
+    r.rack_advanced = true;
+    r.rack_rtt_us = rtt_us;
+    if (!r.rack_known ||
+        sent_after(delivery.rack_sent_us, delivery.rack_end, r.rack_sent_us, r.rack_end)) {
+        r.rack_sent_us = delivery.rack_sent_us;
+        r.rack_end = delivery.rack_end;
+        r.rack_known = true;
+    }
+    static_cast<void>(tcb);
+}
+
+void note_reordering(Tcb& tcb, SequenceNumber from, SequenceNumber highest) {
+    if (from >= highest) return;
+    const std::uint32_t segments = (highest - from + tcb.mss - 1) / tcb.mss;
+    if (segments > tcb.reordering) {
+        tcb.reordering =
+            static_cast<std::uint8_t>(segments < kReorderingMax ? segments : kReorderingMax);
+    }
+    if (tcb.reorderings < UINT16_MAX) ++tcb.reorderings;
+}
+
+void adapt_reordering_window(Tcb& tcb, std::uint32_t round_from, std::uint32_t total) {
+    // Within a round trip of the last change D-SACKs may still tell of the time before it.
+    if (static_cast<std::int32_t>(round_from - tcb.window_grown_at) < 0) {
+        tcb.repair.dsack_seen = false;
+    }
+    if (tcb.repair.dsack_seen) {
+        tcb.repair.dsack_seen = false;
+        if (tcb.window_steps < UINT8_MAX) ++tcb.window_steps;
+        tcb.window_grown_at = total;
+        tcb.window_persists = kWindowPersists;
+    } else if (tcb.window_persists == 0) {
+        tcb.window_steps = 1;
+    }
+}
+
+RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Instant now) {
+    RackVerdict verdict;
+    r.rack_advanced = false;
+    if (!r.rack_known) return verdict;
+    const std::uint32_t window_us = reordering_window_us(tcb, r);
+    for (std::size_t i = 0; i < r.log.count; ++i) {
+        Run& run = r.log.runs[r.log.first + i];
+        const bool waits = (run.flags & (Run::lost | Run::resent)) == Run::lost;
+        if (run.is(Run::sacked) || waits) continue;
+        if (!sent_after(r.rack_sent_us, r.rack_end, run.sent_us, end_of(r.log, &run))) continue;
+        const std::uint32_t age_us = to_us(now) - run.sent_us;
+        const std::uint32_t limit_us = r.rack_rtt_us + window_us;
+        if (age_us >= limit_us) {
+            verdict.lost += mark_lost(r.log, run);
+        } else if (limit_us - age_us > verdict.wait_us) {
+            verdict.wait_us = limit_us - age_us;
+        }
+    }
+    r.lost_total += verdict.lost;
+    return verdict;
+}
+
+bool rack_has_timed_out(const Recovery& r, std::uint32_t sent_us, Instant now) {
+    return !r.rack_known || to_us(now) - sent_us >= r.rack_rtt_us;
+}
+
+}  // namespace mtcp::tcp

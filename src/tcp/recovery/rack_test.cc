@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// Losses found by time, tail loss probes, what is taken back, and the rate of delivery.
+#include <gtest/gtest.h>
+
+#include "tcp/clock.h"
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/testing/solo.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using testing::In;
+using testing::Solo;
+
+constexpr Duration kRtt = milliseconds(20);
+
+void wait(Solo& solo, Duration span) { solo.now = solo.now + span; }
+
+void connect(Solo& solo) {
+    solo.connect();
+    solo.tcb.srtt_us = 0;
+    solo.tcb.rtt_min_us = static_cast<std::uint32_t>(kRtt.microseconds());
+    take_rtt_sample(solo.tcb, solo.tcb.rtt_min_us, solo.env.configuration);
+    solo.tcb.cwnd = 100'000;
+}
+
+// `segments` of 1000 bytes in flight, cwnd just that, the first answer could arrive now.
+void put_in_flight(Solo& solo, std::uint32_t segments) {
+    connect(solo);
+    solo.send(segments * 1000);
+    static_cast<void>(solo.out());
+    solo.tcb.cwnd = segments * 1000;
+    wait(solo, kRtt);
+}
+
+Status now(const Solo& solo) { return status(solo.env, solo.tcb, solo.now); }
+
+// What was sent, echoed by the peer's ACKs.
+In with_echo(In in, std::uint32_t echo) {
+    in.options.timestamps = true;
+    in.options.ts_echo = echo;
+    return in;
+}
+
+void use_timestamps(Solo& solo) {
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+}
+
+// --- RACK ---
+
+TEST(Rack, OneSackIsEnoughAfterTheReorderingWindow) {  // RFC 8985 §6.2 step 5
+    Solo solo;
+    put_in_flight(solo, 4);
+    solo.segment({.sack = {{1001, 2001}}});
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.tcb.phase, Phase::disorder);
+    // A quarter of the minimum RTT and two ticks.
+    EXPECT_EQ(solo.advance(milliseconds(10)), "+7 . 1:1001(1000) ack 1");
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 0u);
+    solo.segment({.ack = 4001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
+TEST(Rack, ReorderedSegmentInTimeIsNoLoss) {
+    Solo solo;
+    put_in_flight(solo, 4);
+    solo.segment({.sack = {{1001, 2001}}});
+    wait(solo, milliseconds(4));
+    solo.segment({.ack = 2001});
+    EXPECT_EQ(solo.advance(milliseconds(30)), "");
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(now(solo).reorderings, 1u);
+    solo.segment({.ack = 4001});
+}
+
+TEST(Rack, LostRetransmissionIsSentAgainWithoutATimeout) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.send(10'000);
+    solo.segment({.sack = {{1001, 4001}}});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1 | . 10001:11001(1000) ack 1");
+    wait(solo, kRtt);  // and the new segment arrives, the repair did not
+    solo.segment({.sack = {{10'001, 11'001}, {1001, 4001}}});
+    const std::string left = solo.out();
+    EXPECT_EQ(left.substr(0, 19), ". 1:1001(1000) ack ") << left;
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 0u);
+    EXPECT_EQ(solo.counters.fast_retransmits, 1u);
+    solo.segment({.ack = 11'001});
+    static_cast<void>(solo.out());
+}
+
+TEST(Rack, DsackWidensTheReorderingWindow) {  // RFC 8985 §6.2 step 4
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.sack = {{1001, 2001}}});
+    wait(solo, milliseconds(1));
+    solo.segment({.ack = 2001});  // reordering seen
+    ASSERT_EQ(now(solo).reorderings, 1u);
+    solo.segment({.ack = 2001, .sack = {{3001, 4001}}});
+    EXPECT_EQ(solo.advance(milliseconds(10)).substr(0, 24), "+7 . 2001:3001(1000) ack");
+    ASSERT_EQ(solo.tcb.window_steps, 1);
+    solo.segment({.ack = 4001});  // the original, late
+    wait(solo, milliseconds(10));
+    solo.segment({.ack = 10'001, .sack = {{2001, 3001}}});  // and the copy
+    EXPECT_EQ(solo.tcb.window_steps, 2);
+    EXPECT_EQ(now(solo).duplicates, 1u);
+    EXPECT_GE(solo.tcb.cwnd, 10'000u);  // taken back
+}
+
+// --- tail loss probe ---
+
+TEST(TailLossProbe, ResendsTheLastSegmentAfterTwoRoundTrips) {  // RFC 8985 §7.2, §7.3
+    Solo solo;
+    put_in_flight(solo, 3);
+    EXPECT_EQ(solo.advance(milliseconds(50)), "+22 P. 2001:3001(1000) ack 1");
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    // Its SACK shows that the first two are lost; the last two were not lost together.
+    solo.segment({.sack = {{2001, 3001}}});
+    EXPECT_EQ(now(solo).lost_bytes, 2000u);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");  // one for one that arrived
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    solo.segment({.ack = 1001, .sack = {{2001, 3001}}});
+    EXPECT_EQ(solo.out(), ". 1001:2001(1000) ack 1");
+    solo.segment({.ack = 3001});
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 0u);
+}
+
+TEST(TailLossProbe, PrefersNewData) {
+    Solo solo;
+    put_in_flight(solo, 3);
+    solo.send(5000);
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(50)), "+22 . 3001:4001(1000) ack 1");
+    solo.segment({.ack = 4001});
+    EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);  // nothing was lost
+    static_cast<void>(solo.out());
+}
+
+TEST(TailLossProbe, AHiddenLossReducesTheWindow) {  // RFC 8985 §7.4.2
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.ack = 9001});
+    EXPECT_EQ(solo.advance(milliseconds(300)).substr(5), "P. 9001:10001(1000) ack 1");
+    solo.segment({.ack = 10'001});  // both copies, or the probe alone? the next ACK tells
+    const std::uint32_t before = solo.tcb.cwnd;
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    wait(solo, kRtt);
+    solo.segment({.ack = 11'001});
+    EXPECT_LT(solo.tcb.cwnd, before);
+}
+
+TEST(TailLossProbe, ADsackOfTheProbeMeansThatNothingWasLost) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.ack = 9001});
+    static_cast<void>(solo.advance(milliseconds(300)));
+    solo.segment({.ack = 10'001});
+    solo.segment({.ack = 10'001, .sack = {{9001, 10'001}}});
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    wait(solo, kRtt);
+    solo.segment({.ack = 11'001});
+    EXPECT_GE(solo.tcb.cwnd, 10'000u);
+    EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
+    EXPECT_EQ(solo.env.recoveries.used(), 0u);
+}
+
+TEST(TailLossProbe, WithoutSackThereIsNone) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 3);
+    static_cast<void>(solo.advance(milliseconds(150)));
+    EXPECT_EQ(solo.tcb.total_retransmissions, 0u);
+}
+
+// --- taking back ---
+
+TEST(Undo, TimestampsShowThatATimeoutWasSpurious) {  // RFC 3522, RFC 4015
+    Solo solo;
+    use_timestamps(solo);
+    solo.peer_options.sack_permitted = false;
+    connect(solo);
+    solo.send(4000);
+    static_cast<void>(solo.out());
+    const std::uint32_t echo = solo.sent.at(0).options.ts_value;
+    solo.tcb.cwnd = 8000;
+    static_cast<void>(solo.advance(milliseconds(300)));
+    ASSERT_EQ(solo.tcb.phase, Phase::loss);
+    ASSERT_LT(solo.tcb.cwnd, 8000u);
+    solo.segment(with_echo({.ack = 989}, echo));
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_GE(solo.tcb.cwnd, 8000u);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment(with_echo({.ack = 4001}, echo));
+}
+
+TEST(Undo, FrtoShowsThatATimeoutWasSpurious) {  // RFC 5682 §3.1
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 4);
+    solo.send(10'000);
+    EXPECT_EQ(solo.advance(milliseconds(230)).substr(5), ". 1:1001(1000) ack 1");
+    ASSERT_EQ(solo.tcb.phase, Phase::loss);
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), ". 4001:5001(1000) ack 1 | . 5001:6001(1000) ack 1");  // step 2b
+    solo.segment({.ack = 2001});  // step 3b: sent once only
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_GE(solo.tcb.cwnd, 4000u);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.tcb.total_retransmissions, 1u);
+    solo.segment({.ack = 6001});
+    static_cast<void>(solo.out());
+}
+
+TEST(Undo, FrtoGoesBackToRepairWhenDuplicatesCome) {  // RFC 5682 §3.1 step 3a
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 4);
+    solo.send(10'000);
+    static_cast<void>(solo.advance(milliseconds(230)));
+    solo.segment({.ack = 1001});
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.tcb.phase, Phase::loss);
+    EXPECT_EQ(solo.out().substr(0, 22), ". 1001:2001(1000) ack ");
+    solo.segment({.ack = 6001});
+    static_cast<void>(solo.out());
+}
+
+TEST(Undo, DsackTakesARecoveryBack) {  // RFC 3708
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.sack = {{1001, 4001}}});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    EXPECT_EQ(solo.tcb.ssthresh, 5000u);
+    wait(solo, milliseconds(1));
+    solo.segment({.ack = 4001});  // the original was only late
+    wait(solo, kRtt);
+    solo.segment({.ack = 10'001, .sack = {{1, 1001}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_GE(solo.tcb.cwnd, 10'000u);
+    EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
+}
+
+// --- PRR ---
+
+TEST(Prr, HalfOfWhatArrivesMayLeave) {  // RFC 9937 §6
+    Solo solo;
+    put_in_flight(solo, 20);
+    solo.send(20'000);
+    solo.segment({.sack = {{1001, 4001}}});
+    std::size_t left = 0;
+    static_cast<void>(solo.out());
+    left += solo.sent.size();
+    for (std::uint32_t i = 5; i <= 20; ++i) {
+        solo.segment({.sack = {{1001, i * 1000 + 1}}});
+        static_cast<void>(solo.out());
+        left += solo.sent.size();
+    }
+    EXPECT_EQ(left, 10u);  // of 19 that arrived, ssthresh is half of cwnd
+    EXPECT_EQ(pipe(solo.tcb, *record_of(solo.env, solo.tcb)), 10'000u);
+    solo.segment({.ack = 29'001});
+    static_cast<void>(solo.out());
+}
+
+// --- delivery rate ---
+
+TEST(DeliveryRate, IsWhatTheBottleneckDelivers) {
+    Solo solo;
+    connect(solo);
+    solo.send(200'000);
+    solo.tcb.cwnd = 20'000;
+    static_cast<void>(solo.out());
+    wait(solo, kRtt);
+    // A segment a millisecond: 1 MB/s.
+    for (std::uint32_t i = 1; i <= 60; ++i) {
+        solo.segment({.ack = 1 + i * 1000});
+        solo.tcb.cwnd = 20'000;
+        static_cast<void>(solo.out());
+        wait(solo, milliseconds(1));
+    }
+    EXPECT_NEAR(static_cast<double>(now(solo).delivery_rate), 1e6, 5e4);
+    EXPECT_FALSE(now(solo).rate_app_limited);
+}
+
+TEST(DeliveryRate, OfAnApplicationThatPausesIsMarked) {
+    Solo solo;
+    connect(solo);
+    std::uint32_t sent = 0;
+    for (int i = 0; i < 5; ++i) {
+        solo.send(2000);
+        static_cast<void>(solo.out());
+        sent += 2000;
+        wait(solo, kRtt);
+        solo.segment({.ack = 1 + sent - 1000});
+        EXPECT_TRUE(now(solo).rate_app_limited);
+        solo.segment({.ack = 1 + sent});
+    }
+}
+
+// --- the record ---
+
+TEST(SideRecord, OneSegmentAtATimeNeedsNone) {
+    Solo solo;
+    solo.connect();
+    for (std::uint32_t i = 0; i < 10; ++i) {
+        solo.send(64);
+        static_cast<void>(solo.out());
+        EXPECT_EQ(solo.env.recoveries.used(), 0u);
+        wait(solo, kRtt);
+        solo.segment({.ack = 65 + i * 64});
+    }
+}
+
+TEST(SideRecord, IsGivenBackWithTheLastAcknowledgment) {
+    Solo solo;
+    put_in_flight(solo, 3);
+    EXPECT_EQ(solo.env.recoveries.used(), 1u);
+    solo.segment({.ack = 2001});
+    EXPECT_EQ(solo.env.recoveries.used(), 1u);
+    solo.segment({.ack = 3001});
+    EXPECT_EQ(solo.env.recoveries.used(), 0u);
+}
+
+}  // namespace
+}  // namespace mtcp::tcp

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// RFC 8985 §7, with Linux's lengths: 2 SRTT, and for a single segment the minimum RTO on top in
+// place of the worst delayed ACK.
+#include "tcp/recovery/tail_loss_probe.h"
+
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/side_record.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+
+using wire::SequenceNumber;
+
+namespace {
+
+constexpr Duration kProbeSlack = milliseconds(2);  // two ticks
+
+// RFC 8985 §7.2: SACK is there to tell what the probe found, and no recovery is under way.
+bool may_probe(const Tcb& tcb) {
+    constexpr std::uint16_t kOpening =
+        static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
+    return tcb.flags.selective_ack && tcb.phase == Phase::open && !is_one_of(tcb.state, kOpening);
+}
+
+Duration probe_timeout(const Configuration& configuration, const Tcb& tcb) {
+    if (tcb.srtt_us == 0) return configuration.rto_initial;
+    const Duration two_rtts = microseconds(std::int64_t{2} * tcb.srtt_us);
+    const bool single = tcb.snd.nxt - tcb.snd.una <= tcb.mss;
+    return two_rtts + (single ? configuration.rto_min : kProbeSlack);
+}
+
+}  // namespace
+
+Duration time_left(const Environment& env, const Tcb& tcb, Instant now) {
+    const std::int64_t rto_us = backed_off_rto_us(tcb, env.configuration.rto_max);
+    std::uint32_t sent_us = to_us(now);
+    if (const Recovery* r = record_of(env, tcb); r != nullptr && r->log.count > 0) {
+        sent_us = begin_of(r->log)->sent_us;
+    } else if (tcb.flags.timing) {
+        sent_us = tcb.timed_us;
+    }
+    const std::int64_t left_us = rto_us - (to_us(now) - sent_us);
+    return microseconds(left_us > 1 ? left_us : 1);
+}
+
+void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
+    Duration timeout = microseconds(backed_off_rto_us(tcb, env.configuration.rto_max));
+    const bool was_other = is_armed(tcb, Timer::retransmit) && tcb.waits_for != WaitsFor::timeout;
+    const bool probing = may_probe(tcb);
+    if (since == Since::sending || (was_other && !probing)) timeout = time_left(env, tcb, now);
+    if (probing) {
+        const Duration probe = probe_timeout(env.configuration, tcb);
+        arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
+    } else {
+        arm_repair(tcb, WaitsFor::timeout, timeout, now);
+    }
+}
+
+bool on_probe_timeout(Environment& env, Tcb& tcb, Instant now) {
+    if (tcb.probe_out) return false;  // one at a time
+    const Recovery* r = take_record(env, tcb, now);
+    if (r == nullptr || r->log.count == 0) return false;
+    // RFC 9293 SHLD-16: not beyond the window, unless it is the oldest segment.
+    const SequenceNumber begin = last_segment(tcb, *r).begin;
+    const bool in_window = begin < tcb.snd.una + tcb.snd.wnd || begin == tcb.snd.una;
+    tcb.pending.tail_probe = in_window;
+    return in_window;
+}
+
+SequenceRange last_segment(const Tcb& tcb, const Recovery& r) {
+    const Run& run = *(end_of(r.log) - 1);
+    const std::uint32_t fin = tcb.snd.nxt > tcb.snd.end ? 1 : 0;
+    const std::uint32_t data = tcb.snd.nxt - run.begin - fin;
+    const std::uint32_t odd = data % tcb.mss;
+    std::uint32_t length = odd != 0 ? odd : std::uint32_t{tcb.mss};
+    if (length > data) length = data;
+    return {tcb.snd.nxt - fin - length, tcb.snd.nxt};
+}
+
+void note_probe(Tcb& tcb, ProbeKind kind) {
+    tcb.pending.tail_probe = false;
+    tcb.probe_out = true;
+    tcb.repair.probe_resent = kind == ProbeKind::again;
+    tcb.probe_end = tcb.snd.nxt;
+}
+
+HiddenLoss judge_probe(Tcb& tcb, const ProbeEvidence& evidence) {
+    if (!tcb.probe_out || tcb.snd.una < tcb.probe_end) return HiddenLoss::no;
+    if (!tcb.repair.probe_resent || evidence.told_twice) {
+        tcb.probe_out = false;
+    } else if (tcb.snd.una > tcb.probe_end) {
+        tcb.probe_out = false;
+        return HiddenLoss::yes;
+    } else if (evidence.duplicate) {
+        tcb.probe_out = false;  // both copies arrived
+    }
+    return HiddenLoss::no;
+}
+
+}  // namespace mtcp::tcp
