@@ -109,10 +109,14 @@ void rate_of_timed_segment(const Tcb& tcb, AckContext& ack) {
     if (ack.flight_before < tcb.cwnd) ack.rate.limit = RateSample::Limit::application;
 }
 
+std::uint32_t in_network_without_record(const Tcb& tcb) {
+    return tcb.phase == Phase::loss ? without_record::pipe(tcb) : tcb.snd.nxt - tcb.snd.una;
+}
+
 // One segment in flight, or the pool is empty.
 void take_ack_without_record(Arrival& a, AckContext& ack) {
     Tcb& tcb = a.tcb;
-    ack.in_flight_before = pipe(a.env, tcb);
+    ack.in_flight_before = in_network_without_record(tcb);
     if (ack.acked > 0) {
         const std::uint32_t told = std::uint32_t{tcb.dup_acks} * tcb.mss;
         ack.reported = told < ack.acked ? told : ack.acked;
@@ -130,7 +134,7 @@ void take_ack_without_record(Arrival& a, AckContext& ack) {
         }
     }
     ack.total_delivered = tcb.snd.una - tcb.iss;
-    ack.in_flight = pipe(a.env, tcb);
+    ack.in_flight = in_network_without_record(tcb);
     rate_of_timed_segment(tcb, ack);
     if (echoes_mark(tcb, a.seg)) react_to_echo(a.env, tcb, ack, a.now);
     const bool duplicate = ack.duplicate == AckContext::Duplicate::yes;

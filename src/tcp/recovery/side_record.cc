@@ -12,7 +12,7 @@ using wire::SequenceNumber;
 namespace {
 
 void begin(Recovery& r, const Tcb& tcb, Instant now) {
-    reset(r.log, tcb.snd.una);
+    reset(r.log, tcb.snd.una, tcb.mss);
     r.delivered_us = to_us(now);
     r.first_sent_us = to_us(now);
     // Until now there was at most one segment in flight: the application had no more.
@@ -93,6 +93,7 @@ Run stamp_now(const Tcb& tcb, Recovery& r, Instant now) {
 
 void log_new_data(Tcb& tcb, Recovery& r, SequenceNumber end, Instant now) {
     Run run = stamp_now(tcb, r, now);
+    r.log.segment = tcb.mss;
     run.tx_in_flight += end - r.log.end;
     if (is_reducing(tcb)) r.prr_out += end - r.log.end;
     append(r.log, end, run);

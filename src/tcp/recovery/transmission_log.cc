@@ -161,9 +161,10 @@ void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
 
 }  // namespace
 
-void reset(TransmissionLog& log, SequenceNumber una) {
+void reset(TransmissionLog& log, SequenceNumber una, std::uint16_t segment) {
     log.first = 0;
     log.count = 0;
+    log.segment = segment;
     log.end = una;
     log.sacked_bytes = 0;
     log.lost_bytes = 0;
@@ -174,7 +175,9 @@ void reset(TransmissionLog& log, SequenceNumber una) {
 
 void append(TransmissionLog& log, SequenceNumber end, const Run& stamp) {
     Run* last = runs(log) + log.count;
-    const bool joins = log.count > 0 && same_time(last[-1], stamp);
+    // Full segments only are cut again where they were cut.
+    const bool joins = log.count > 0 && same_time(last[-1], stamp) &&
+                       (log.end - last[-1].begin) % log.segment == 0;
     if (joins) {
         last[-1].tx_in_flight = stamp.tx_in_flight;
     } else {
@@ -230,7 +233,26 @@ void acknowledge(TransmissionLog& log, SequenceNumber una, Delivery& delivery) {
     log.waiting_from = higher(log.waiting_from, una);
 }
 
+namespace {
+
+// The whole segments within a block. A peer has no reason to split them, unless it wants to make
+// work or to make us believe in losses that a byte more would disprove; Linux does the same.
+SequenceRange whole_segments(const TransmissionLog& log, SequenceRange block) {
+    const Run* const first = begin_of(log) + find(log, block.begin);
+    const Run* const last = begin_of(log) + find(log, block.end - 1);
+    const std::uint32_t into = (block.begin - first->begin) % log.segment;
+    if (into != 0) block.begin = lower(block.begin + (log.segment - into), end_of(log, first));
+    if (block.end != end_of(log, last)) {
+        block.end = block.end - (block.end - last->begin) % log.segment;
+    }
+    return block;
+}
+
+}  // namespace
+
 void note_sacked(TransmissionLog& log, SequenceRange block, Delivery& delivery) {
+    block = whole_segments(log, block);
+    if (block.begin >= block.end) return;
     const std::size_t whole = find(log, block.begin);
     const Run* const known = begin_of(log) + whole;
     if (known->is(Run::sacked) && end_of(log, known) >= block.end) return;

@@ -43,6 +43,7 @@ static_assert(sizeof(Run) == 32);
 struct TransmissionLog {
     std::uint16_t first;
     std::uint16_t count;
+    std::uint16_t segment;     // bytes of a full one: a run is cut into these
     wire::SequenceNumber end;  // SND.NXT
     std::uint32_t sacked_bytes;
     std::uint32_t lost_bytes;           // with those sent again
@@ -62,7 +63,7 @@ struct TransmissionLog {
     return run + 1 == end_of(log) ? log.end : run[1].begin;
 }
 
-void reset(TransmissionLog& log, wire::SequenceNumber una);
+void reset(TransmissionLog& log, wire::SequenceNumber una, std::uint16_t segment);
 // New data: [log.end, end) left as `stamp` says (its begin is not read).
 void append(TransmissionLog& log, wire::SequenceNumber end, const Run& stamp);
 // [range) left again.
@@ -91,8 +92,8 @@ struct Delivery {
 };
 // SND.UNA is now `una`.
 void acknowledge(TransmissionLog& log, wire::SequenceNumber una, Delivery& delivery);
-// The peer reports `block`, una <= begin < end <= log.end. A block for which there is no room is
-// forgotten.
+// The peer reports `block`, una <= begin < end <= log.end. Segments that it covers in part count as
+// not there; a block for which there is no room is forgotten.
 void note_sacked(TransmissionLog& log, SequenceRange block, Delivery& delivery);
 // The peer threw away what it had reported (RFC 2018 §8).
 void forget_sacks(TransmissionLog& log);

@@ -21,7 +21,7 @@ Run at(std::uint32_t us) {
 }
 
 struct Log : TransmissionLog {
-    Log() { reset(*this, kUna); }
+    explicit Log(std::uint16_t bytes = 1) { reset(*this, kUna, bytes); }
     [[nodiscard]] static SequenceRange range(std::uint32_t from, std::uint32_t to) {
         return {kUna + from, kUna + to};
     }
@@ -60,6 +60,20 @@ TEST(TransmissionLog, SackSplitsARunAndJoinsAgain) {
     EXPECT_EQ(log.sack(400, 1000).newly_sacked, 600u);
     EXPECT_EQ(log.count, 2u);
     EXPECT_EQ(highest_sacked(log) - kUna, 1000u);
+}
+
+TEST(TransmissionLog, PartsOfSegmentsAreNotThere) {
+    Log log(100);
+    log.send(250, 1);  // three segments, the last of 50
+    log.send(300, 1);
+    EXPECT_EQ(log.count, 2u);
+    EXPECT_EQ(log.sack(10, 90).newly_sacked, 0u);
+    EXPECT_EQ(log.sack(50, 199).newly_sacked, 0u);
+    EXPECT_EQ(log.sack(299, 300).newly_sacked, 0u);
+    EXPECT_EQ(log.sack(99, 201).newly_sacked, 100u);
+    EXPECT_EQ(log.sack(200, 250).newly_sacked, 50u);
+    EXPECT_EQ(log.sack(250, 300).newly_sacked, 50u);
+    EXPECT_EQ(log.count, 2u);
 }
 
 TEST(TransmissionLog, LostBytesWaitUntilTheyAreSentAgain) {
