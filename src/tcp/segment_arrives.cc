@@ -146,7 +146,9 @@ Step process_text(Arrival& a) {
     }
     if (tcb.flags.let_go) {
         // RFC 9293 §3.6.1, SHLD-3: nobody will read it, and the peer must learn that it is lost.
-        tcb.pending.reset = true;
+        // SEG.ACK is what the peer expects next, also when our FIN was lost (RFC 5961 §3.2).
+        tcb.pending.stray_reset = true;
+        tcb.stray_ack = a.seg.ack;
         end_connection(tcb, a.reaction, 0);
         return a.discard(Drop::tcp_after_close);
     }

@@ -157,8 +157,17 @@ TEST(Closing, DataAfterCloseIsAnsweredWithAReset) {
     EXPECT_EQ(solo.out(), "F. 1:1(0) ack 1");
     solo.segment({.length = 10, .ack = 2});
     EXPECT_EQ(solo.last_drop, Drop::tcp_after_close);
-    EXPECT_EQ(solo.out(), "R. 2:2(0) ack 1");
+    EXPECT_EQ(solo.out(), "R 2:2(0)");
     EXPECT_EQ(solo.state(), State::closed);
+}
+
+TEST(Closing, ThatResetHasThePeersNumberWhenOurFinWasLost) {
+    Solo solo;
+    solo.connect();
+    solo.close();
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 1");
+    solo.segment({.length = 10, .ack = 1});
+    EXPECT_EQ(solo.out(), "R 1:1(0)");
 }
 
 TEST(Closing, AbortSendsAReset) {
