@@ -278,7 +278,8 @@ constexpr Key kKeys[] = {
     // the core
     {"drive",
      [](Reader& r, std::string_view v) {
-         static constexpr Choice<stack::Drive> kDrives[] = {{"paired", stack::Drive::paired},
+         static constexpr Choice<stack::Drive> kDrives[] = {{"assisted", stack::Drive::assisted},
+                                                            {"paired", stack::Drive::paired},
                                                             {"inline", stack::Drive::run_inline}};
          return read_choice(r, v, kDrives, r.result.stack.drive);
      }},

@@ -84,7 +84,7 @@ TEST_F(ConfigurationFile, DefaultsAreThoseOfTheHeaders) {
     EXPECT_EQ(c.stack.cores, 4u);
     EXPECT_EQ(c.stack.tcp.time_wait, seconds(60));
     EXPECT_EQ(c.stack.tcp.idle_timeout.ns, 0);
-    EXPECT_EQ(c.stack.drive, stack::Drive::paired);
+    EXPECT_EQ(c.stack.drive, stack::Drive::assisted);
     EXPECT_EQ(c.stack.interfaces.at(0).name, "link0");
     EXPECT_EQ(to_text(c.stack.interfaces[0].addresses.at(0).address), "10.0.0.2");
 }
@@ -170,7 +170,7 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"cc = cubic\n", "mtcp.conf:1:", "cc = reno"},
         {"multiprocess = 1\n", "mtcp.conf:1:", "multiprocess = 0"},
         {"ports = 5\n", "mtcp.conf:1:", "10000-65535"},
-        {"drive = manual\n", "mtcp.conf:1:", "paired, inline"},
+        {"drive = manual\n", "mtcp.conf:1:", "assisted, paired, inline"},
         {"address = 10.0.0.2\n", "mtcp.conf:1:", "10.0.0.2/24"},
         {"address = 224.0.0.2/24\n", "mtcp.conf:1:", "no host"},
         {"address = 10.0.0.2/33\n", "mtcp.conf:1:", "10.0.0.2/24"},

@@ -72,6 +72,9 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     header.source = packet.source;
     header.destination = packet.destination;
     wire::emit_ipv4(header, frame.data + tcp_offset - wire::kIpv4HeaderMin);
+    if (neighbours_.is_known(path.next_hop, now)) [[likely]] {
+        return send_to(neighbours_[path.next_hop.index], frame, now);
+    }
     send_packet(path, packet.destination, frame, now);
 }
 
@@ -106,12 +109,6 @@ void Network::send_packet(Path& path, const wire::IpAddress& destination, io::Fr
         case Neighbours::Use::refuse:
             return drop_frame(path.interface, frame, Drop::neighbour_table_full);
     }
-}
-
-void Network::send_to(const Neighbour& neighbour, io::Frame& frame, Instant now) {
-    wire::emit_ethernet({neighbour.mac, interfaces_[neighbour.interface].mac, wire::kEtherTypeIpv4},
-                        frame.data);
-    transmitters_[neighbour.interface].send(frame, now);
 }
 
 void Network::drop_frame(std::uint8_t interface, const io::Frame& frame, Drop reason) {

@@ -83,6 +83,15 @@ class Neighbours {
         return reference.index < records_.size() &&
                records_[reference.index].version == reference.version;
     }
+    // Is it current, and may packets go there without a question? Then it counts as used.
+    [[nodiscard]] bool is_known(NeighbourReference reference, Instant now) {
+        if (!is_current(reference)) return false;
+        Neighbour& record = records_[reference.index];
+        record.in_use = 1;
+        return record.state == NeighbourState::permanent ||
+               (record.state == NeighbourState::reachable &&
+                now - record.confirmed <= kReachableTime);
+    }
     [[nodiscard]] Neighbour& operator[](std::uint16_t index) { return records_[index]; }
     [[nodiscard]] std::span<Neighbour> all() { return {records_.data(), used_}; }
 

@@ -261,7 +261,12 @@ class Network {
     // ipv4_output.cc
     [[nodiscard]] bool refresh(Path& path, const wire::IpAddress& destination);
     void send_packet(Path& path, const wire::IpAddress& destination, io::Frame& frame, Instant now);
-    void send_to(const Neighbour& neighbour, io::Frame& frame, Instant now);
+    void send_to(const Neighbour& neighbour, io::Frame& frame, Instant now) {
+        wire::emit_ethernet(
+            {neighbour.mac, interfaces_[neighbour.interface].mac, wire::kEtherTypeIpv4},
+            frame.data);
+        transmitters_[neighbour.interface].send(frame, now);
+    }
     void drop_frame(std::uint8_t interface, const io::Frame& frame, Drop reason);
     // deadlines.cc
     void park(Neighbour& neighbour, const io::Frame& frame);

@@ -43,6 +43,7 @@ struct NeighbourConfiguration {
 };
 
 enum class Drive : std::uint8_t {
+    assisted,   // as inline, and a second thread takes over while the application stays outside
     paired,     // a stack thread beside the application thread, on the same CPU (the paper)
     run_inline  // "inline": the application's calls run the stack
 };
@@ -50,7 +51,7 @@ enum class Drive : std::uint8_t {
 struct StackConfiguration {
     std::size_t cores = 1;
     std::vector<int> cpus;  // CPU of each core; empty: 0, 1, 2 ...
-    Drive drive = Drive::paired;
+    Drive drive = Drive::assisted;
     std::vector<InterfaceConfiguration> interfaces;
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;

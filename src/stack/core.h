@@ -66,6 +66,9 @@ struct TurnResult {
 // Out-of-order chunks one connection may hold (a segment that needs more is dropped
 // unacknowledged).
 inline constexpr std::uint16_t kStagedChunksMax = 1024;
+// The wheel looks at a connection this soon after its first timer was armed, whatever the timer is:
+// most timers of a short connection are armed later and expire later, and then cost a store.
+inline constexpr Duration kFirstLook = milliseconds(40);
 // When to try again after a transmit ring was full or frames had run out.
 inline constexpr Duration kBlockedRetry = microseconds(50);
 // The application reports what it has read after this many bytes, at the latest.
@@ -202,7 +205,16 @@ class Core {
     void end_connection(std::uint32_t index);
     void release_if_unused(std::uint32_t index);
     void fail_open(std::uint32_t index, int error);
-    void update_timer(std::uint32_t index);
+    void arm_wheel(std::uint32_t index);
+    void update_timer(std::uint32_t index) {
+        const Connection& connection = connections_[index];
+        if (connection.tcb.armed == 0) return;
+        if (connection.on_wheel &&
+            static_cast<std::int32_t>(tcp::earliest_ms(connection.tcb) - connection.wheel_ms) >= 0) {
+            return;
+        }
+        arm_wheel(index);
+    }
     void schedule(std::uint32_t index, std::uint8_t work);
 
     // requests.cc
@@ -277,6 +289,7 @@ class Core {
     std::uint32_t connection_grant_target_ = 0;
     Instant now_;  // of the turn in progress
 
+    wire::OutgoingSegment outgoing_;  // of send_from(); here, so that it is not made anew each time
     std::array<io::Frame, io::kBurst> frames_;
     std::array<Arrival, io::kBurst> arrivals_;
 };

@@ -361,9 +361,11 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, ContextDescriptor,
-                         ::testing::Values(Drive::paired, Drive::run_inline),
+                         ::testing::Values(Drive::paired, Drive::run_inline, Drive::assisted),
                          [](const auto& tested) {
-                             return tested.param == Drive::paired ? "paired" : "run_inline";
+                             return tested.param == Drive::paired     ? "paired"
+                                    : tested.param == Drive::assisted ? "assisted"
+                                                                      : "run_inline";
                          });
 
 }  // namespace

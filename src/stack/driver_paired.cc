@@ -3,20 +3,18 @@
 // after a turn that posted events the stack thread parks and the application answers the whole
 // batch; when it waits again (or kParkMax has passed: ACKs and retransmissions must not wait for a
 // busy application) the stack goes on.
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstring>
 #include <string>
 
 #include "stack/drivers.h"
+#include "stack/futex.h"
 
 namespace mtcp::stack {
 namespace {
@@ -26,21 +24,7 @@ constexpr int kIdleTurns = 20;
 // A poll (a wait without time) makes the stack run at most this often.
 constexpr Duration kPollInterval = microseconds(20);
 
-using Word = std::atomic<std::uint32_t>;
-static_assert(sizeof(Word) == 4);
-
-// False: woken by a signal.
-bool futex_wait(Word& word, std::uint32_t expected, Duration at_most) {
-    const timespec timeout{.tv_sec = at_most.ns / 1'000'000'000,
-                           .tv_nsec = at_most.ns % 1'000'000'000};
-    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
-                                  at_most.ns == INT64_MAX ? nullptr : &timeout, nullptr, 0);
-    return !(result < 0 && errno == EINTR);
-}
-
-void futex_wake(Word& word) {
-    ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-}
+using Word = FutexWord;
 
 class PairedDriver final : public CoreDriver {
   public:
@@ -51,20 +35,7 @@ class PairedDriver final : public CoreDriver {
     }
 
     [[nodiscard]] bool start(int cpu) {
-        sigset_t all;
-        sigset_t before;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before);  // the stack thread takes no signals
-        const int error = ::pthread_create(&thread_, nullptr, &PairedDriver::thread_main, this);
-        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        running_ = error == 0;
-        if (running_ && cpu >= 0) {
-            cpu_set_t set;
-            CPU_ZERO(&set);
-            CPU_SET(static_cast<unsigned>(cpu), &set);
-            static_cast<void>(::pthread_setaffinity_np(thread_, sizeof set, &set));
-        }
-        if (!running_) errno = error;
+        running_ = start_stack_thread(thread_, cpu, &PairedDriver::thread_main, this);
         return running_;
     }
 
@@ -130,7 +101,6 @@ class PairedDriver final : public CoreDriver {
 
   private:
     static void* thread_main(void* self) {
-        static_cast<void>(::pthread_setname_np(::pthread_self(), "mtcp-stack"));
         static_cast<PairedDriver*>(self)->run();
         return nullptr;
     }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who runs a core's turns, and how the application waits. Two drivers of the same Core::turn():
+// Who runs a core's turns, and how the application waits. Three drivers of the same Core::turn():
 //
-//   InlineDriver   the application's own calls run turns
-//   PairedDriver   a stack thread beside the application thread, on the same CPU (the paper):
-//   control
-//                  goes back and forth once per batch of events
+//   InlineDriver    the application's own calls run turns
+//   AssistedDriver  the same, and a second thread takes over while the application stays outside
+//   the
+//                   library for longer than about a millisecond
+//   PairedDriver    a stack thread beside the application thread, on the same CPU (the paper):
+//                   control goes back and forth once per batch of events
 //
 // Other drivers of the same code: tests and the simulator.
 #pragma once
+
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
@@ -59,11 +63,17 @@ class CoreDriver : public socket::Driver {
 
 [[nodiscard]] Result<std::unique_ptr<CoreDriver>, Problem> make_inline_driver(Core& core,
                                                                               Doorbell& doorbell);
+// Starts the assistant, on `cpu` when that is >= 0.
+[[nodiscard]] Result<std::unique_ptr<CoreDriver>, Problem> make_assisted_driver(Core& core,
+                                                                                Doorbell& doorbell,
+                                                                                int cpu);
 // Starts the stack thread, on `cpu` when that is >= 0.
 [[nodiscard]] Result<std::unique_ptr<CoreDriver>, Problem> make_paired_driver(Core& core,
                                                                               Doorbell& doorbell,
                                                                               int cpu);
 
+// Shared by the drivers: starts a thread that takes no signals. False: errno says why.
+[[nodiscard]] bool start_stack_thread(pthread_t& thread, int cpu, void* (*main)(void*), void* self);
 // Shared by the drivers: sleeps on the core's queues and the doorbell until `deadline`, unless the
 // core has something to do.
 enum class Slept : std::uint8_t { woken, by_signal };

@@ -347,16 +347,14 @@ void Core::release_if_unused(std::uint32_t index) {
 }
 
 // Pushing a deadline further away costs nothing: the wheel calls early and is armed again then.
-void Core::update_timer(std::uint32_t index) {
+void Core::arm_wheel(std::uint32_t index) {
     Connection& connection = connections_[index];
-    if (connection.tcb.armed == 0) return;
-    const std::uint32_t earliest_ms = tcp::earliest_ms(connection.tcb);
-    if (connection.on_wheel && static_cast<std::int32_t>(earliest_ms - connection.wheel_ms) >= 0) {
-        return;
-    }
+    const Instant soon = now_ + kFirstLook;
+    Instant at = tcp::deadline(connection.tcb);
+    if (!connection.on_wheel && at > soon) at = soon;
     connection.on_wheel = true;
-    connection.wheel_ms = earliest_ms;
-    wheel_.arm(index, tcp::deadline(connection.tcb));
+    connection.wheel_ms = static_cast<std::uint32_t>(at.ns / 1'000'000);
+    wheel_.arm(index, at);
 }
 
 void Core::schedule(std::uint32_t index, std::uint8_t work) {

@@ -325,9 +325,15 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
     const std::vector<int>& cpus = all.configuration.cpus;
     int cpu = core < cpus.size() ? cpus[core] : static_cast<int>(core);
     if (cpu >= static_cast<int>(std::thread::hardware_concurrency())) cpu = -1;
-    auto driver = all.configuration.drive == Drive::paired
-                      ? make_paired_driver(*slot.core, slot.doorbell, cpu)
-                      : make_inline_driver(*slot.core, slot.doorbell);
+    const auto make_driver = [&]() -> Result<std::unique_ptr<CoreDriver>, Problem> {
+        switch (all.configuration.drive) {
+            case Drive::assisted: return make_assisted_driver(*slot.core, slot.doorbell, cpu);
+            case Drive::paired: return make_paired_driver(*slot.core, slot.doorbell, cpu);
+            case Drive::run_inline: break;
+        }
+        return make_inline_driver(*slot.core, slot.doorbell);
+    };
+    auto driver = make_driver();
     if (!driver) {
         slot.core.reset();
         return failure(driver.error());

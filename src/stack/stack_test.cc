@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole stack in real time, without a wire: both drivers, one core and two.
+// A whole stack in real time, without a wire: all drivers, one core and two.
 #include "stack/stack.h"
 
 #include <gtest/gtest.h>
@@ -65,9 +65,9 @@ long listen_on(Application& app, std::uint16_t port) {
     return id;
 }
 
-class BothDrivers : public ::testing::TestWithParam<Drive> {};
+class AllDrivers : public ::testing::TestWithParam<Drive> {};
 
-TEST_P(BothDrivers, BlockingCallsTalkToThemselvesOnOneCore) {
+TEST_P(AllDrivers, BlockingCallsTalkToThemselvesOnOneCore) {
     auto stack = Stack::open(link_only(GetParam(), 1));
     ASSERT_TRUE(stack) << stack.error().text();
     auto app = application_on(**stack, 0);
@@ -90,7 +90,7 @@ TEST_P(BothDrivers, BlockingCallsTalkToThemselvesOnOneCore) {
     (*stack)->stop_core(0);
 }
 
-TEST_P(BothDrivers, AServerOnOneCoreServesAClientOnAnother) {
+TEST_P(AllDrivers, AServerOnOneCoreServesAClientOnAnother) {
     auto stack = Stack::open(link_only(GetParam(), 2));
     ASSERT_TRUE(stack) << stack.error().text();
     constexpr int kRounds = 100;
@@ -128,7 +128,7 @@ TEST_P(BothDrivers, AServerOnOneCoreServesAClientOnAnother) {
     server_thread.join();
 }
 
-TEST_P(BothDrivers, AnInterruptEndsAWait) {
+TEST_P(AllDrivers, AnInterruptEndsAWait) {
     auto stack = Stack::open(link_only(GetParam(), 1));
     ASSERT_TRUE(stack) << stack.error().text();
     auto app = application_on(**stack, 0);
@@ -142,7 +142,7 @@ TEST_P(BothDrivers, AnInterruptEndsAWait) {
     other.join();
 }
 
-TEST_P(BothDrivers, ACoreIsStartedOnceAndStartsAgainAfterItStopped) {
+TEST_P(AllDrivers, ACoreIsStartedOnceAndStartsAgainAfterItStopped) {
     auto stack = Stack::open(link_only(GetParam(), 1));
     ASSERT_TRUE(stack);
     EXPECT_TRUE((*stack)->start_core(0));
@@ -154,9 +154,12 @@ TEST_P(BothDrivers, ACoreIsStartedOnceAndStartsAgainAfterItStopped) {
     EXPECT_TRUE((*stack)->start_core(0));
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, BothDrivers, ::testing::Values(Drive::paired, Drive::run_inline),
+INSTANTIATE_TEST_SUITE_P(Drivers, AllDrivers,
+                         ::testing::Values(Drive::paired, Drive::run_inline, Drive::assisted),
                          [](const auto& tested) {
-                             return tested.param == Drive::paired ? "paired" : "run_inline";
+                             return tested.param == Drive::paired     ? "paired"
+                                    : tested.param == Drive::assisted ? "assisted"
+                                                                      : "run_inline";
                          });
 
 TEST(Stack, RefusesMoreCoresThanItCanHave) {

@@ -52,7 +52,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     const std::size_t interface = connection.path.interface;
     const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     if ((blocked_interfaces_ & interface_bit) != 0) return false;
-    wire::OutgoingSegment segment;
+    wire::OutgoingSegment& segment = outgoing_;
     bool finished = true;
     for (std::uint32_t sent = 0; !tcp::nothing_waits(connection.tcb); ++sent) {
         if (budget == 0 || sent == kSegmentsPerConnection) {

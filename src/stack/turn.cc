@@ -43,12 +43,14 @@ TurnResult Core::turn(Instant now) {
 void Core::timers(Instant now) {
     wheel_.advance(now, [this, now](std::uint32_t index) {
         Connection& connection = connections_[index];
-        connection.on_wheel = false;
         if (!connection.alive) return;
-        if (tcp::deadline(connection.tcb) > now) {
-            update_timer(index);
-            return;
+        const Instant deadline = tcp::deadline(connection.tcb);
+        connection.on_wheel = deadline != kNever && deadline > now;
+        if (connection.on_wheel) {  // the wheel was early, as it may
+            connection.wheel_ms = static_cast<std::uint32_t>(deadline.ns / 1'000'000);
+            wheel_.arm(index, deadline);
         }
+        if (deadline > now) return;
         react(index, tcp::on_deadline(tcp_, connection.tcb, now), nullptr, now);
     });
     passive_timers(now);

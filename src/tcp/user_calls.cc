@@ -92,6 +92,7 @@ Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now
     }
     // After the peer's FIN no window matters any more.
     if (!tcb.flags.fin_received && window_update_is_due(env, tcb)) tcb.pending.ack = true;
+    if (nothing_waits(tcb)) return reaction;  // reading changes nothing else
     settle(env, tcb, reaction, now);
     return reaction;
 }

@@ -88,6 +88,20 @@ void parse_options(const std::byte* at, const std::byte* end, Options& options) 
     }
 }
 
+// The options of a SYN as Linux and we order them: MSS, SACK-permitted, timestamps, window scale.
+bool is_usual_syn(const std::byte* at) {
+    return load_be16(at) == (kMss << 8 | 4) && load_be32(at + 4) == 0x0402'080a &&
+           load_be16(at + 16) == (kNoOperation << 8 | kWindowScale) && at[18] == std::byte{3};
+}
+void parse_usual_syn(const std::byte* at, Options& options) {
+    const std::uint8_t shift = octet(at + 19);
+    options.mss = load_be16(at + 2);
+    options.sack_permitted = options.timestamps = true;
+    options.ts_value = load_be32(at + 8);
+    options.ts_echo = load_be32(at + 12);
+    options.window_shift = shift < kWindowShiftMax ? shift : kWindowShiftMax;
+}
+
 // SACK blocks that fit beside the other options.
 std::size_t sack_blocks_that_fit(const Options& options, std::size_t used) {
     const std::size_t room = kOptionsMax - used;
@@ -191,6 +205,8 @@ Drop parse_segment(std::span<const std::byte> bytes, Segment& segment) {
         segment.options.timestamps = true;
         segment.options.ts_value = load_be32(header + 24);
         segment.options.ts_echo = load_be32(header + 28);
+    } else if (header_length == 40 && is_usual_syn(header + kTcpHeaderMin)) {
+        parse_usual_syn(header + kTcpHeaderMin, segment.options);
     } else if (header_length > kTcpHeaderMin) {
         parse_options(header + kTcpHeaderMin, header + header_length, segment.options);
     }

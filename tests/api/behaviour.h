@@ -15,7 +15,7 @@
 #define OWN_ADDRESS "10.0.0.2"
 #define MAX_CONCURRENCY 2000
 
-extern const char* drive; /* "paired" or "inline" */
+extern const char* drive; /* "assisted", "paired" or "inline" */
 extern int failures;
 
 void failed(const char* file, int line, const char* what);

@@ -5,7 +5,7 @@
 
 #include "behaviour.h"
 
-const char* drive = "paired";
+const char* drive = "assisted";
 int failures = 0;
 
 void failed(const char* file, int line, const char* what) {
@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
                   {"cores", test_cores},         {"urgent", test_urgent}};
     size_t i;
     if (argc != 3) {
-        fprintf(stderr, "usage: %s paired|inline GROUP\n", argv[0]);
+        fprintf(stderr, "usage: %s assisted|paired|inline GROUP\n", argv[0]);
         return 2;
     }
     drive = argv[1];

@@ -207,19 +207,4 @@ SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payl
     return fresh;
 }
 
-std::uint8_t work_of(const SendPlan& plan) {
-    switch (plan.what) {
-        case Send::nothing: return 0;
-        case Send::reset:
-        case Send::stray_reset:
-        case Send::syn: return Work::control;
-        case Send::ack: return Work::ack;
-        case Send::data: return plan.length == 0 ? Work::control : Work::data;
-        case Send::repair:
-        case Send::tail:
-        case Send::probe: return Work::data;
-    }
-    return 0;
-}
-
 }  // namespace mtcp::tcp

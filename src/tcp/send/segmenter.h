@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "tcp/connection.h"
 
@@ -41,10 +42,63 @@ struct SendPlan {
 [[nodiscard]] SendPlan plan_waiting(const Environment& env, const Tcb& tcb,
                                     std::uint32_t payload_max);
 
+// The plan that most have, without loss or order to repair: an ACK, or what was written and fits in
+// one small segment that nothing holds back. False: plan_waiting() has to think; where both answer,
+// they answer the same.
+[[nodiscard]] inline bool plan_expected(const Tcb& tcb, SendPlan& plan) {
+    Pending others = tcb.pending;
+    others.ack = false;
+    std::uint8_t replies;
+    static_assert(sizeof others == sizeof replies);
+    std::memcpy(&replies, &others, sizeof replies);
+    constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
+        bit(State::established) | bit(State::close_wait) | bit(State::fin_wait_1) |
+        bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));
+    bool slow = replies != 0 || !is_one_of(tcb.state, kSending);
+    slow |= tcb.phase != Phase::open || tcb.recovery != kNoIndex;
+    slow |= tcb.owed_acks != 0 || tcb.reassembly != kNoIndex || tcb.flags.dsack;
+    slow |= tcb.flags.cork || tcb.flags.more_follows || tcb.flags.send_urgent;
+    if (slow) return false;
+    const std::uint32_t unsent = tcb.snd.end - tcb.snd.nxt;
+    if (unsent == 0 || tcb.snd.nxt > tcb.snd.end) {
+        if (unsent == 0 && tcb.flags.fin_queued) return false;
+        plan.what = tcb.pending.ack ? Send::ack : Send::nothing;
+        return true;
+    }
+    const std::uint32_t in_flight = tcb.snd.nxt - tcb.snd.una;
+    const bool fits =
+        unsent < tcb.mss && in_flight + unsent <= tcb.cwnd && in_flight + unsent < tcb.snd.wnd;
+    const bool may_leave = tcb.flags.fin_queued || tcb.flags.no_delay || in_flight == 0 ||
+                           tcb.small_end <= tcb.snd.una;
+    if (!fits || !may_leave) return false;
+    plan.what = Send::data;
+    plan.seq = tcb.snd.nxt;
+    plan.length = unsent;
+    plan.fin = tcb.flags.fin_queued;
+    return true;
+}
 [[nodiscard]] inline SendPlan plan_send(const Environment& env, const Tcb& tcb,
                                         std::uint32_t payload_max) {
-    return nothing_waits(tcb) ? SendPlan{} : plan_waiting(env, tcb, payload_max);
+    SendPlan plan;
+    if (nothing_waits(tcb)) return plan;
+    if (env.configuration.header_prediction == Configuration::Use::on && plan_expected(tcb, plan)) {
+        return plan;
+    }
+    return plan_waiting(env, tcb, payload_max);
 }
-[[nodiscard]] std::uint8_t work_of(const SendPlan& plan);
+[[nodiscard]] inline std::uint8_t work_of(const SendPlan& plan) {
+    switch (plan.what) {
+        case Send::nothing: return 0;
+        case Send::reset:
+        case Send::stray_reset:
+        case Send::syn: return Work::control;
+        case Send::ack: return Work::ack;
+        case Send::data: return plan.length == 0 ? Work::control : Work::data;
+        case Send::repair:
+        case Send::tail:
+        case Send::probe: return Work::data;
+    }
+    return 0;
+}
 
 }  // namespace mtcp::tcp

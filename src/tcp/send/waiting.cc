@@ -12,7 +12,7 @@ constexpr Duration kCorkBound = milliseconds(200);  // as Linux documents for TC
 
 }  // namespace
 
-void await_permission(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
+void arm_for_hold(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
     if (hold == Hold::cork) {
         if (!is_armed(tcb, Timer::cork)) arm(tcb, Timer::cork, now + kCorkBound);
     } else if (is_armed(tcb, Timer::cork)) {

@@ -8,7 +8,12 @@
 
 namespace mtcp::tcp {
 
+void arm_for_hold(const Environment& env, Tcb& tcb, Hold hold, Instant now);
+
 // Arms what `hold` needs, stops what it no longer needs.
-void await_permission(const Environment& env, Tcb& tcb, Hold hold, Instant now);
+inline void await_permission(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
+    const bool armed = (tcb.armed & (Timer::cork | Timer::persist)) != 0;
+    if (hold != Hold::none || armed) arm_for_hold(env, tcb, hold, now);
+}
 
 }  // namespace mtcp::tcp
