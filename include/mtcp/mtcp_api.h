@@ -301,6 +301,42 @@ MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg,
 /** As mtcp_recv(), into msg->msg_iov; msg_namelen, msg_controllen and msg_flags become 0. */
 MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags);
 
+/* ------------------------------------------------------------------------------------- batches */
+
+/**
+ * Takes up to `count` waiting connections in one call; a blocking listener waits for the first
+ * only.
+ * @param sockids receives the new ids.
+ * @param flags of each, as for mtcp_accept4().
+ * @return how many, at least 1; or -1 as mtcp_accept4(), and EFAULT, EINVAL (count below 1).
+ */
+MTCP_API int mtcp_accept_many(mctx_t mctx, int sockid, int* sockids, int count, int flags);
+
+/**
+ * Shows what has arrived where it lies, without a copy. The bytes stay where they are until
+ * mtcp_recv_done(), any other read, or mtcp_close() of the socket; until then they count as unread.
+ * @param iov receives the pieces. @param numIOV in: room at iov; out: pieces.
+ * @param flags MSG_DONTWAIT, MSG_NOSIGNAL; others: EINVAL.
+ * @return bytes in the pieces; 0: the peer sends no more; -1 as mtcp_read(), and EINVAL (numIOV).
+ */
+MTCP_API ssize_t mtcp_recv_in_place(mctx_t mctx, int sockid, struct iovec* iov, int* numIOV,
+                                    int flags);
+
+/**
+ * Gives back the first `len` bytes that mtcp_recv_in_place() has shown.
+ * @return 0, or -1: EINVAL (more than were shown), ENOTCONN, EBADF.
+ */
+MTCP_API int mtcp_recv_done(mctx_t mctx, int sockid, size_t len);
+
+/**
+ * mtcp_write() and, once all was taken, mtcp_close(), in one request: the FIN rides on the last
+ * data. As with mtcp_close(), data that was received and not read makes the connection end with a
+ * reset.
+ * @return `len`: the id is closed. Fewer (non-blocking, no room): so many were taken and the id is
+ *   still open. -1 as mtcp_write(): it is still open.
+ */
+MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_t len);
+
 /* -------------------------------------------------------------------------------------- options */
 
 /**

@@ -80,6 +80,18 @@ void inherit(Application& app, const Descriptor& listener, Descriptor& d) {
     app.kick();
 }
 
+// Gives the connection an id, which must be there.
+std::uint32_t adopt(Application& app, const Descriptor& listener, std::uint32_t index) {
+    const std::uint32_t id = app.table().take(DescriptorKind::stream);
+    Descriptor& child = app.table().at(id);
+    child.connection = index;
+    app.attach(index, &child);
+    inherit(app, listener, child);
+    const Stream& s = app.stream(child);
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::urgent) != 0) child.urgent = 1;
+    return id;
+}
+
 }  // namespace
 
 long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
@@ -97,16 +109,23 @@ long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
     });
     if (result != 0) return result;
 
-    const std::uint32_t id = app.table().take(DescriptorKind::stream);
-    Descriptor& child = app.table().at(id);
-    child.connection = index;
-    app.attach(index, &child);
-    inherit(app, d, child);
-    const Stream& s = app.stream(child);
-    if ((s.status.load(std::memory_order_acquire) & StreamStatus::urgent) != 0) child.urgent = 1;
-    const wire::FlowKey key = app.key(child);
+    const std::uint32_t id = adopt(app, d, index);
+    const wire::FlowKey key = app.key(app.table().at(id));
     peer = {key.remote, key.remote_port};
     return static_cast<long>(id);
+}
+
+long accept_many(Application& app, Descriptor& d, std::span<int> ids) {
+    wire::Endpoint peer;
+    const long first = ids.empty() ? -EINVAL : accept(app, d, peer);
+    if (first < 0) return first;
+    ids[0] = static_cast<int>(first);
+    std::size_t count = 1;
+    std::uint32_t index = kNoIndex;
+    while (count < ids.size() && !app.table().exhausted() && d.listener->accepted.pop(index)) {
+        ids[count++] = static_cast<int>(adopt(app, d, index));
+    }
+    return static_cast<long>(count);
 }
 
 void close_listener(Application& app, Descriptor& d) {

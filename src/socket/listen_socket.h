@@ -2,6 +2,8 @@
 // Sockets that wait for connections: bind, listen, accept. Each context listens by itself.
 #pragma once
 
+#include <span>
+
 #include "socket/application.h"
 
 namespace mtcp::socket {
@@ -14,6 +16,9 @@ namespace mtcp::socket {
 [[nodiscard]] long listen(Application& app, Descriptor& d, int backlog);
 // accept4(2) with flags 0: the new id, and who connected.
 [[nodiscard]] long accept(Application& app, Descriptor& d, wire::Endpoint& peer);
+// accept() as often as there are connections, `ids.size()` times at most; sleeps only for the
+// first. Returns how many.
+[[nodiscard]] long accept_many(Application& app, Descriptor& d, std::span<int> ids);
 // Resets what waits to be accepted and gives the id back.
 void close_listener(Application& app, Descriptor& d);
 

@@ -44,13 +44,15 @@ void account_consumed(Application& app, Descriptor& d, Stream& s, std::uint32_t 
     app.kick();
 }
 
-std::uint32_t take_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor& to) {
-    const std::size_t wanted = up_to_mark(d, s, to.left());
+// Takes up to `most` bytes off the front; `use(bytes, n)` sees them before they go.
+template <typename Use>
+std::uint32_t take_bytes(Application& app, Descriptor& d, Stream& s, std::size_t most, Use&& use) {
+    const std::size_t wanted = up_to_mark(d, s, most);
     std::size_t left = wanted;
     while (left != 0 && (d.unread != kNoChunk || fetch(app, d, s))) {
         Chunk& chunk = app.chunks().at(d.unread);
         const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(left, chunk.size()));
-        to.put(chunk.data() + chunk.begin, n);
+        use(chunk.data() + chunk.begin, n);
         left -= n;
         chunk.begin += n;
         chunk.chain_bytes -= n;
@@ -110,7 +112,8 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
         if ((flags & MSG_PEEK) != 0) {
             taken = peek_bytes(app, d, s, to);
         } else {
-            taken += take_bytes(app, d, s, to);
+            taken += take_bytes(app, d, s, to.left(),
+                                [&to](const std::byte* from, std::size_t n) { to.put(from, n); });
         }
         if (taken == wanted || (taken != 0 && !all)) return static_cast<long>(taken);
         const long reason = why_nothing(app, d, status);
@@ -250,6 +253,70 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
     if (d.kind != DescriptorKind::stream) return -EBADF;
     if (d.connection == kNoIndex) return -ENOTCONN;
     return send_to_stream(app, d, from, flags);
+}
+
+long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std::size_t& used,
+                      int flags) {
+    used = 0;
+    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.connection == kNoIndex) return -ENOTCONN;
+    if (out.empty()) return -EINVAL;
+    Stream& s = app.stream(d);
+    const auto once = [&]() -> long {
+        const std::uint32_t status = s.status.load(std::memory_order_acquire);
+        if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
+        static_cast<void>(fetch(app, d, s));
+        std::size_t left = up_to_mark(d, s, SIZE_MAX);
+        std::size_t shown = 0;
+        for (ChunkRef ref = d.unread; ref != kNoChunk && used < out.size() && left != 0;
+             ref = app.chunks().at(ref).next) {
+            Chunk& chunk = app.chunks().at(ref);
+            const std::size_t n = std::min<std::size_t>(left, chunk.size());
+            out[used++] = {chunk.data() + chunk.begin, n};
+            left -= n;
+            shown += n;
+        }
+        return shown != 0 ? static_cast<long>(shown) : why_nothing(app, d, status);
+    };
+    if (!may_block(d, flags)) return app.attempt(Attempts::once, kNever, once);
+    const Instant deadline = deadline_of(app, app.details(d).receive_timeout_ns);
+    return app.attempt(Attempts::until_done, deadline, once);
+}
+
+long received_in_place(Application& app, Descriptor& d, std::size_t bytes) {
+    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.connection == kNoIndex) return -ENOTCONN;
+    const std::size_t held = d.unread == kNoChunk ? 0 : app.chunks().at(d.unread).chain_bytes;
+    if (bytes > held) return -EINVAL;
+    static_cast<void>(
+        take_bytes(app, d, app.stream(d), bytes, [](const std::byte*, std::size_t) {}));
+    return 0;
+}
+
+long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
+    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.connection == kNoIndex) return -ENOTCONN;
+    Stream& s = app.stream(d);
+    const std::size_t wanted = from.left();
+    if (wanted != 0 && from.left() <= write_room(s)) {
+        // The close takes the bytes along: a request for them alone is not needed.
+        const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+        const long result = write_some(app, d, from, RequestKind::write);
+        if (result < 0 || from.left() != 0) {
+            // Still open: what was taken must leave by itself.
+            if (!posted) s.write_posted.store(0, std::memory_order_seq_cst);
+            if (result > 0) post_write(app, d, s, RequestKind::write);
+        }
+        if (result < 0) return result;
+    } else if (wanted != 0) {
+        const long result = send_to_stream(app, d, from, 0);
+        if (result < 0 || static_cast<std::size_t>(result) != wanted) return result;
+        close_stream(app, d, CloseKind::orderly);
+        return result;
+    }
+    const auto done = static_cast<long>(wanted - from.left());
+    if (from.left() == 0) close_stream(app, d, CloseKind::orderly);
+    return done;
 }
 
 std::uint32_t readable_bytes(Application& app, Descriptor& d) {

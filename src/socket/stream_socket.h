@@ -5,6 +5,8 @@
 
 #include <sys/socket.h>
 
+#include <span>
+
 #include "socket/application.h"
 #include "socket/byte_cursor.h"
 
@@ -25,6 +27,17 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind);
 // recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*, checked by the caller.
 [[nodiscard]] long receive(Application& app, Descriptor& d, ByteCursor to, int flags);
 [[nodiscard]] long send(Application& app, Descriptor& d, ByteCursor from, int flags);
+
+// --- bytes, in fewer steps ---
+// Shows what a read would find where it lies: fills the first `used` of `out`; returns the bytes in
+// them, or as receive(). They stay until received_in_place(), another read, or the close.
+[[nodiscard]] long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out,
+                                    std::size_t& used, int flags);
+// The first `bytes` of them are done with. -EINVAL: more than were there.
+[[nodiscard]] long received_in_place(Application& app, Descriptor& d, std::size_t bytes);
+// send() and, once everything was taken, close_stream(): one request to the stack. Returns the
+// bytes taken; if that is not all, the socket is still open.
+[[nodiscard]] long send_and_close(Application& app, Descriptor& d, ByteCursor from);
 
 // --- names and state ---
 // The address the socket has, or will have; chooses a port when it was bound to port 0.

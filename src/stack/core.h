@@ -209,11 +209,9 @@ class Core {
     void update_timer(std::uint32_t index) {
         const Connection& connection = connections_[index];
         if (connection.tcb.armed == 0) return;
-        if (connection.on_wheel &&
-            static_cast<std::int32_t>(tcp::earliest_ms(connection.tcb) - connection.wheel_ms) >= 0) {
-            return;
-        }
-        arm_wheel(index);
+        const std::uint32_t earliest_ms = tcp::earliest_ms(connection.tcb);
+        const auto beyond = static_cast<std::int32_t>(earliest_ms - connection.wheel_ms);
+        if (!connection.on_wheel || beyond < 0) arm_wheel(index);
     }
     void schedule(std::uint32_t index, std::uint8_t work);
 
@@ -289,7 +287,7 @@ class Core {
     std::uint32_t connection_grant_target_ = 0;
     Instant now_;  // of the turn in progress
 
-    wire::OutgoingSegment outgoing_;  // of send_from(); here, so that it is not made anew each time
+    wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::array<io::Frame, io::kBurst> frames_;
     std::array<Arrival, io::kBurst> arrivals_;
 };

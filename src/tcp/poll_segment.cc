@@ -237,7 +237,10 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
     }
     tcb.last_event = now;
     // The caller may stop here instead of asking once more.
-    if (nothing_waits(tcb)) await_permission(env, tcb, Hold::none, now);
+    if (nothing_waits(tcb)) {
+        await_permission(env, tcb, Hold::none, now);
+        note_limit(tcb, now);
+    }
     return true;
 }
 

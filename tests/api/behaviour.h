@@ -63,5 +63,6 @@ void test_transfers(void);
 void test_lifecycle(void);
 void test_cores(void);
 void test_urgent(void);
+void test_batch(void);
 
 #endif

@@ -101,7 +101,8 @@ int main(int argc, char** argv) {
         void (*run)(void);
     } groups[] = {{"sockets", test_sockets},     {"events", test_events},
                   {"transfers", test_transfers}, {"lifecycle", test_lifecycle},
-                  {"cores", test_cores},         {"urgent", test_urgent}};
+                  {"cores", test_cores},         {"urgent", test_urgent},
+                  {"batch", test_batch}};
     size_t i;
     if (argc != 3) {
         fprintf(stderr, "usage: %s assisted|paired|inline GROUP\n", argv[0]);

@@ -56,7 +56,7 @@ struct SendPlan {
         bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));
     bool slow = replies != 0 || !is_one_of(tcb.state, kSending);
     slow |= tcb.phase != Phase::open || tcb.recovery != kNoIndex;
-    slow |= tcb.owed_acks != 0 || tcb.reassembly != kNoIndex || tcb.flags.dsack;
+    slow |= tcb.owed_acks != 0 || tcb.reassembly != kNoIndex || tcb.flags.dsack || tcb.ecn.split;
     slow |= tcb.flags.cork || tcb.flags.more_follows || tcb.flags.send_urgent;
     if (slow) return false;
     const std::uint32_t unsent = tcb.snd.end - tcb.snd.nxt;
