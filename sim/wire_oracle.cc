@@ -18,6 +18,7 @@ using wire::SequenceNumber;
 namespace {
 
 constexpr std::size_t kEthernetMinimum = 60;
+constexpr std::int32_t kCookieStep_ms = 64;
 
 }  // namespace
 
@@ -175,11 +176,16 @@ void WireOracle::check_options(const Seen& seen, Sender& sender, const Sender& p
     }
     if (!segment.options.timestamps) return;
     const std::uint32_t value = segment.options.ts_value;
-    if (sender.timestamp_known && static_cast<std::int32_t>(value - sender.timestamp) < 0) {
+    // A cookie keeps what was offered in the low bits of its timestamp, and remembers none: the
+    // answers to a SYN and to another with fewer offers may change places within a step.
+    const std::int32_t allowed = segment.flags.all(Flags::syn | Flags::ack) ? kCookieStep_ms : 0;
+    if (sender.timestamp_known && static_cast<std::int32_t>(value - sender.timestamp) < -allowed) {
         wrong(seen, "a timestamp that goes back");
     }
+    const bool newer =
+        !sender.timestamp_known || static_cast<std::int32_t>(value - sender.timestamp) > 0;
+    if (newer) sender.timestamp = value;
     sender.timestamp_known = true;
-    sender.timestamp = value;
     // (A SYN-ACK may answer an old duplicate of a SYN.)
     if (segment.flags.has(Flags::ack) && !segment.flags.has(Flags::syn) && peer.timestamp_known &&
         static_cast<std::int32_t>(segment.options.ts_echo - peer.timestamp) > 0) {
