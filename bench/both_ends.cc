@@ -22,6 +22,7 @@
 #include "io/link/link.h"
 #include "island.h"
 #include "load/client.h"
+#include "load/forms.h"
 #include "load/plan.h"
 #include "load/plan_options.h"
 #include "load/server.h"
@@ -372,6 +373,10 @@ int run(int argc, char** argv) {
     options.plan.concurrency = 256;
     CLI11_PARSE(app, argc, argv);
     if (!take_words(options.words, options.plan)) return 2;
+    if (options.plan.form == Form::batch && !kHasBatch) {
+        std::fprintf(stderr, "this build has no calls for batches\n");
+        return 2;
+    }
     const std::uint32_t servers = options.plan.concurrency / kFlowsPerServer + 1;
     options.plan.server_addresses = std::max(options.plan.server_addresses, servers);
     if (options.threads == 2 && options.seconds <= 0) options.seconds = 1;

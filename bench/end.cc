@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "load/client.h"
+#include "load/forms.h"
 #include "load/plan.h"
 #include "load/plan_options.h"
 #include "load/server.h"
@@ -331,6 +332,10 @@ int run(int argc, char** argv) {
     client->add_flag("--hold", options.hold, "report, then stay until SIGTERM, to be looked into");
     CLI11_PARSE(app, argc, argv);
     if (!take_words(options.words, options.plan)) return 2;
+    if (options.plan.form == Form::batch && !kHasBatch) {
+        std::fprintf(stderr, "this build has no calls for batches\n");
+        return 2;
+    }
     allow_descriptors();
     if (const std::string problem = net::start(options.configuration, options.cores);
         !problem.empty()) {

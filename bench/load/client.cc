@@ -9,6 +9,8 @@
 #include <cstring>
 #include <random>
 
+#include "load/forms.h"
+
 namespace bench {
 namespace {
 
@@ -164,7 +166,8 @@ void Client::send_bulk(int socket) {
 
 void Client::receive(int socket, std::uint32_t events) {
     while (true) {
-        const ssize_t got = net::read(context_, socket, buffer_.data(), buffer_.size());
+        const Received received = receive_some(context_, socket, buffer_, plan_.form);
+        const ssize_t got = received.bytes;
         if (got < 0 && errno == EAGAIN) return;
         Connection& connection = at(socket);
         if (got <= 0) {
@@ -191,7 +194,7 @@ void Client::receive(int socket, std::uint32_t events) {
                 }
             }
         }
-        if (bytes < buffer_.size() && (events & net::kReadHangUp) == 0) return;
+        if (received.drained && (events & net::kReadHangUp) == 0) return;
     }
 }
 

@@ -20,6 +20,9 @@ enum class Flow : std::uint8_t {
 // How an end waits for events: in the kernel, or by asking again and again.
 enum class Waiting : std::uint8_t { sleeping, spinning };
 
+// Which calls a program uses where there are two (forms.h).
+enum class Form : std::uint8_t { bsd, batch };
+
 struct Plan {
     std::uint32_t server_address = 0;  // host byte order; the first of server_addresses
     std::uint32_t server_addresses = 1;
@@ -39,6 +42,7 @@ struct Plan {
     // first out, and none asks before Client::start_asking(). 0: every connection asks at once.
     std::uint32_t in_flight = 0;
     Waiting waiting = Waiting::spinning;
+    Form form = Form::bsd;
     int batch = 64;        // most events taken at once
     int backlog = 4096;    // of the listener
     bool latency = false;  // measure each request

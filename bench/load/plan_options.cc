@@ -39,6 +39,8 @@ void add_plan_options(CLI::App& app, Plan& plan, PlanWords& words) {
                    "requests at a time over all connections; 0: one on each");
     app.add_option("--wait", words.waiting, "how to wait for events")
         ->check(CLI::IsMember({"sleeping", "spinning"}));
+    app.add_option("--form", words.form, "which calls, where there are two")
+        ->check(CLI::IsMember({"bsd", "batch"}));
     app.add_option("--batch", plan.batch, "most events taken at once")->check(CLI::Range(1, 65536));
     app.add_option("--backlog", plan.backlog, "of the listener");
     app.add_flag("--latency", plan.latency, "measure every request");
@@ -53,6 +55,7 @@ bool take_words(const PlanWords& words, Plan& plan) {
                 : words.flow == "upload" ? Flow::upload
                                          : Flow::download;
     plan.waiting = words.waiting == "sleeping" ? Waiting::sleeping : Waiting::spinning;
+    plan.form = words.form == "bsd" ? Form::bsd : Form::batch;
     return take_address(words.server, plan.server_address) &&
            take_address(words.client, plan.client_address);
 }

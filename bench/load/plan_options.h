@@ -17,6 +17,7 @@ struct PlanWords {
     std::string closer = "client";
     std::string flow = "requests";
     std::string waiting = "spinning";
+    std::string form = "bsd";
     std::string server;
     std::string client;
 };

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "load/forms.h"
 #include "ticks.h"
 
 namespace bench {
@@ -37,6 +38,7 @@ Server::Server(net::Context context, const Plan& plan, int listener)
       plan_(plan),
       listener_(listener),
       events_(static_cast<std::size_t>(plan.batch)),
+      accepted_(static_cast<std::size_t>(plan.batch)),
       buffer_(kBuffer),
       page_(std::max<std::size_t>(plan.response, kBuffer), 'r'),
       interest_(net::kIn | net::kReadHangUp | net::kEdge) {
@@ -76,9 +78,9 @@ void Server::reserve(std::size_t sockets) { connections_.resize(sockets); }
 
 void Server::accept_all() {
     // What is left over is reported again by the next wait.
-    for (int i = 0; i < plan_.batch; ++i) {
-        const int socket = net::accept(context_, listener_, nullptr, nullptr);
-        if (socket < 0) return;
+    const int count = accept_some(context_, listener_, accepted_, plan_.form);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+        const int socket = accepted_[i];
         if (static_cast<std::size_t>(socket) >= connections_.size()) {
             connections_.resize(static_cast<std::size_t>(socket) * 2 + 64);
         }
@@ -105,14 +107,14 @@ void Server::on_event(int socket, std::uint32_t events) {
 // False: the connection is gone.
 bool Server::read_requests(int socket, std::uint32_t events) {
     while (true) {
-        const ssize_t got = net::read(context_, socket, buffer_.data(), buffer_.size());
-        if (got < 0 && errno == EAGAIN) return true;
-        if (got <= 0) {
-            if (got < 0 && plan_.closer != Closer::reset) ++tally_.failed;
+        const Received received = receive_some(context_, socket, buffer_, plan_.form);
+        if (received.bytes < 0 && errno == EAGAIN) return true;
+        if (received.bytes <= 0) {
+            if (received.bytes < 0 && plan_.closer != Closer::reset) ++tally_.failed;
             end(socket);
             return false;
         }
-        const auto bytes = static_cast<std::size_t>(got);
+        const auto bytes = static_cast<std::size_t>(received.bytes);
         tally_.bytes_in += bytes;
         if (plan_.flow == Flow::requests) {
             std::size_t left = bytes + at(socket).received;
@@ -123,7 +125,7 @@ bool Server::read_requests(int socket, std::uint32_t events) {
         }
         // Edge-triggered: a read that was cut short by the buffer, and an end that has come
         // already, are not reported again.
-        if (bytes < buffer_.size() && (events & net::kReadHangUp) == 0) return true;
+        if (received.drained && (events & net::kReadHangUp) == 0) return true;
     }
 }
 
@@ -132,11 +134,29 @@ bool Server::answer(int socket) {
     Connection& connection = at(socket);
     ++connection.answered;
     ++tally_.messages;
+    if (plan_.form == Form::batch && plan_.closer == Closer::server &&
+        connection.answered == plan_.messages && connection.to_send == 0) {
+        return answer_and_close(socket);
+    }
     connection.to_send += plan_.response;
     if (connection.to_send == plan_.response) {  // nothing waited before this
         return send_rest(socket);
     }
     return true;
+}
+
+// False: the connection is gone.
+bool Server::answer_and_close(int socket) {
+    const ssize_t sent = send_and_close(context_, socket, page_.data(), plan_.response);
+    if (sent == static_cast<ssize_t>(plan_.response)) {
+        tally_.bytes_out += static_cast<std::uint64_t>(sent);
+        forget(socket);
+        return false;
+    }
+    const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    tally_.bytes_out += taken;
+    at(socket).to_send = plan_.response - taken;
+    return send_rest(socket);
 }
 
 // False: the connection is gone.
@@ -165,9 +185,13 @@ bool Server::send_rest(int socket) {
     return true;
 }
 
-void Server::end(int socket) {
+void Server::forget(int socket) {
     if (plan_.messages != 0 && at(socket).answered == plan_.messages) ++tally_.completed;
     ++closed_;
+}
+
+void Server::end(int socket) {
+    forget(socket);
     net::close(context_, socket);
 }
 

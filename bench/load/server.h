@@ -37,6 +37,8 @@ class Server {
     bool read_requests(int socket, std::uint32_t events);
     bool send_rest(int socket);
     bool answer(int socket);
+    bool answer_and_close(int socket);
+    void forget(int socket);
     void end(int socket);
     Connection& at(int socket) { return connections_[static_cast<std::size_t>(socket)]; }
 
@@ -46,6 +48,7 @@ class Server {
     int epoll_ = -1;
     std::vector<net::Event> events_;
     std::vector<Connection> connections_;  // by socket
+    std::vector<int> accepted_;
     std::vector<char> buffer_;
     std::vector<char> page_;  // what is sent
     std::uint32_t interest_;

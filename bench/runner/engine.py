@@ -98,11 +98,13 @@ def expected_seconds(row, full):
 def measure(machine, row, candidate, number, progress, cache):
     """One sample. What goes wrong is written down, and the run goes on."""
     before = machine.probe() if row.two_cores else None
-    try:
-        result = candidate.run()
-        value, void, error = row.value(result), result.get("void", ""), ""
-    except (Trouble, OSError, KeyError, ZeroDivisionError) as trouble:
-        result, value, void, error = {}, None, "failed", str(trouble) or type(trouble).__name__
+    for _ in range(machine.tries):
+        try:
+            result = candidate.run()
+            value, void, error = row.value(result), result.get("void", ""), ""
+            break
+        except (Trouble, OSError, KeyError, ZeroDivisionError) as trouble:
+            result, value, void, error = {}, None, "failed", str(trouble) or type(trouble).__name__
     after = machine.probe() if row.two_cores else None
     progress.note(candidate.seconds)
     where = f"  line {before:.0f} → {after:.0f} ns" if before and after else ""

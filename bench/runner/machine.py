@@ -35,6 +35,7 @@ def inside(space):
 class Machine:
     def __init__(self, build):
         self.build = build
+        self.tries = 1  # more where it is only asked whether a row runs, and a busy machine may starve it
         self.cpus = sorted(os.sched_getaffinity(0))
         self.server_cpu = self.cpus[0]
         self.client_cpu = self.cpus[1] if len(self.cpus) > 1 else self.cpus[0]

@@ -185,6 +185,13 @@ def drive_is_known(machine, drive):
         server.forget()
 
 
+def forms_known(machine):
+    """Which calls this build has: as in BSD, and for batches."""
+    done = subprocess.run([machine.binary("bench_both_ends"), "--form", "batch", "--cpu", "-1", "--warm-up", "1",
+                           "--measured", "1"], capture_output=True, timeout=60)
+    return ["bsd", "batch"] if done.returncode == 0 else ["bsd"]
+
+
 def our_congestion_control(machine):
     path = WORK / "drive.conf"
     path.write_text("io = link\naddress = 10.0.0.2/24\nnum_cores = 1\n")

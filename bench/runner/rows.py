@@ -18,9 +18,9 @@ CONCURRENCIES = (64, 256, 512)
 class Setup:
     """What all rows need to know."""
 
-    def __init__(self, machine, full, tiny, drive, drives, congestion):
+    def __init__(self, machine, full, tiny, drive, drives, forms, congestion):
         self.machine, self.full, self.tiny = machine, full, tiny
-        self.drive, self.drives, self.congestion = drive, drives, congestion
+        self.drive, self.drives, self.forms, self.congestion = drive, drives, forms, congestion
         self.seconds = 0.15 if tiny else 1.0
         self.warm_up = 0.1 if tiny else 0.4
         self.kernel_seconds = 0.15 if tiny else 0.7
@@ -101,10 +101,13 @@ def short_rows(s):
 
 def drive_rows(s):
     plan = {"concurrency": s.concurrencies[len(s.concurrencies) // 2]}
-    for name, title, value, count in (("drives_short", "short connections by drive", connections, 1),
-                                      ("drives_rr64", "64 B requests by drive", messages, 0)):
+    for name, title, value, count in (("drives_short", "short connections by drive and form of the calls", connections, 1),
+                                      ("drives_rr64", "64 B requests by drive and form of the calls", messages, 0)):
         unit = "/s" if count else "requests/s"
-        candidates = [s.mtcp({**plan, "messages": count}, drive, drive, drive=drive) for drive in s.drives]
+        candidates = [s.mtcp({**plan, "messages": count, "form": form}, form, drive, drive=drive)
+                      for drive in s.drives for form in s.forms]
+        for candidate in candidates:  # a name in the row is one candidate's
+            candidate.name = f"{candidate.group} {candidate.name}"
         yield Row(name, title, unit, value, candidates, rounds=3 if s.full else 1)
 
 
@@ -187,6 +190,9 @@ def tick_rows(s):
         "--warm-up", 1_100_000, "--warm-up-limit", 20 if s.full else 4, "--seconds", 1]
     candidates = [s.both_ends(f"c={c}", "mtcp", "--concurrency", c, "--stages", *amounts, seconds=3.2)
                   for c in s.concurrencies]
+    if "batch" in s.forms:
+        candidates += [s.both_ends(f"batch c={c}", "mtcp_batch", "--form", "batch", "--concurrency", c, "--stages", *amounts,
+                                   seconds=3.2) for c in s.concurrencies[:1]]
     candidates.append(s.both_ends("no checksums", "no_checksums", "--no-checksums", "--stages", *amounts, seconds=3.2))
     yield Row("ticks", "ticks of both ends for a short connection, one thread, in-memory link", "ticks",
               lambda r: r["ticks_each"], candidates, better="lower", rounds=s.rounds, two_cores=False)
