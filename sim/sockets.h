@@ -64,6 +64,13 @@ class Sockets {
             return socket::send(app_, d, socket::ByteCursor({&buffer, 1}), flags);
         });
     }
+    [[nodiscard]] long send_to(int fd, const wire::Endpoint& remote,
+                               std::span<const std::byte> from, int flags) {
+        const iovec buffer{const_cast<std::byte*>(from.data()), from.size()};
+        return with(fd, [&](auto& d) {
+            return socket::send_to(app_, d, remote, socket::ByteCursor({&buffer, 1}), flags);
+        });
+    }
     [[nodiscard]] long shutdown(int fd, int how) {
         return with(fd, [&](auto& d) { return socket::shutdown_stream(app_, d, how); });
     }

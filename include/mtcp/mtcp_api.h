@@ -289,11 +289,23 @@ MTCP_API ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len
  */
 MTCP_API ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags);
 
+/**
+ * As mtcp_send(). With MSG_FASTOPEN (TCP Fast Open, RFC 7413) connects to `addr` and sends in one:
+ * when a cookie of that host is known, the SYN carries the first bytes, as many as fit into it. A
+ * blocking socket waits for the connection and sends the rest; a non-blocking one returns what went
+ * with the SYN, or -1/EINPROGRESS when nothing could (then go on as after mtcp_connect()). Without
+ * MSG_FASTOPEN `addr` is ignored.
+ * @return as mtcp_send() and mtcp_connect(), and EOPNOTSUPP (`fast_open` of the configuration lacks
+ *   `client`; or AF_UNSPEC), EALREADY (connecting), EISCONN. Source: tcp(7), RFC 7413 Appendix A.
+ */
+MTCP_API ssize_t mtcp_sendto(mctx_t mctx, int sockid, const char* buf, size_t len, int flags,
+                             const struct sockaddr* addr, socklen_t addrlen);
+
 /** As mtcp_write(), from several buffers. @param numIOV 0 ... 1024, else EINVAL. */
 MTCP_API int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV);
 
 /**
- * As mtcp_send(), from msg->msg_iov. A msg_name is EISCONN; control data is EINVAL.
+ * As mtcp_sendto(), from msg->msg_iov to msg->msg_name. Control data is EINVAL.
  * Source: sendmsg(2).
  */
 MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags);
@@ -344,8 +356,12 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
  * SO_ACCEPTCONN, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
  * SO_SNDBUF (bytes, not doubled), SO_RCVTIMEO, SO_SNDTIMEO. IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
  * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
- * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_CONGESTION, TCP_INFO (layout of Linux). IPPROTO_IP: IP_TOS,
- * IP_TTL, IP_MTU_DISCOVER. Sources: socket(7), tcp(7), ip(7).
+ * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_FASTOPEN (listeners: most connections whose SYN brought data
+ * and whose handshake is not complete), TCP_FASTOPEN_KEY (16 or 32 bytes: the key in use, then one
+ * that is still accepted), TCP_FASTOPEN_CONNECT (connect() waits for the first write, whose bytes
+ * go with the SYN), TCP_FASTOPEN_NO_COOKIE, TCP_NOTSENT_LOWAT (bytes; a write takes more only while
+ * less waits to be sent, and is signalled below half of it), TCP_CONGESTION, TCP_INFO (layout of
+ * Linux). IPPROTO_IP: IP_TOS, IP_TTL, IP_MTU_DISCOVER. Sources: socket(7), tcp(7), ip(7).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length), EFAULT.
  */
 MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval,
@@ -353,7 +369,7 @@ MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, vo
 
 /**
  * Sets an option of the list above (the first six lines' SO_ERROR to SO_ACCEPTCONN and TCP_INFO
- * are read-only). TCP_DEFER_ACCEPT is to be set before mtcp_listen().
+ * are read-only).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length or value), EFAULT, ENOENT (congestion control).
  */
 MTCP_API int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval,

@@ -6,6 +6,7 @@
 #include <climits>
 
 #include "api/context.h"
+#include "api/socket_address.h"
 #include "mtcp_api.h"
 #include "socket/stream_socket.h"
 
@@ -17,9 +18,6 @@ using Buffers = std::span<const iovec>;
 
 constexpr std::size_t kBuffersMax = 1024;             // IOV_MAX
 constexpr std::size_t kBytesMax = INT_MAX & ~0xfffu;  // of one call, as Linux
-constexpr int kReceiveFlags =
-    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
-constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR;
 
 int check_buffers(const iovec* buffers, std::size_t count) {
     if (count > kBuffersMax) return EINVAL;
@@ -37,15 +35,32 @@ int check_buffers(const iovec* buffers, std::size_t count) {
 long receive_into(mctx_t mctx, int sockid, Buffers buffers, int flags) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if ((flags & ~kReceiveFlags) != 0) return refuse(EINVAL);
+    if ((flags & ~socket::kReceiveFlags) != 0) return refuse(EINVAL);
     return answer(socket::receive(call.app(), call.descriptor(), ByteCursor(buffers), flags));
 }
 
 long send_from(mctx_t mctx, int sockid, Buffers buffers, int flags) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if ((flags & ~kSendFlags) != 0) return refuse(EINVAL);
+    if ((flags & ~socket::kSendFlags) != 0) return refuse(EINVAL);
     return answer(socket::send(call.app(), call.descriptor(), ByteCursor(buffers), flags));
+}
+
+// A name counts only with MSG_FASTOPEN, as on Linux.
+long send_named(mctx_t mctx, int sockid, Buffers buffers, int flags, const sockaddr* name,
+                socklen_t name_length) {
+    if (name == nullptr || name_length == 0 || (flags & MSG_FASTOPEN) == 0) {
+        return send_from(mctx, sockid, buffers, flags);
+    }
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~socket::kSendFlags) != 0) return refuse(EINVAL);
+    if (name_length >= sizeof name->sa_family && name->sa_family == AF_UNSPEC)
+        return refuse(EOPNOTSUPP);
+    wire::Endpoint remote;
+    if (const int wrong = read_address(name, name_length, remote); wrong != 0) return refuse(wrong);
+    return answer(
+        socket::send_to(call.app(), call.descriptor(), remote, ByteCursor(buffers), flags));
 }
 
 // One call moves no more than an int counts.
@@ -81,6 +96,13 @@ ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flag
     return send_from(mctx, sockid, {&one, 1}, flags);
 }
 
+ssize_t mtcp_sendto(mctx_t mctx, int sockid, const char* buf, size_t len, int flags,
+                    const struct sockaddr* addr, socklen_t addrlen) {
+    if (buf == nullptr && len != 0) return refuse(EFAULT);
+    const iovec one{const_cast<char*>(buf), limit(len)};
+    return send_named(mctx, sockid, {&one, 1}, flags, addr, addrlen);
+}
+
 ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len) {
     return mtcp_send(mctx, sockid, buf, len, 0);
 }
@@ -94,11 +116,11 @@ int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
 
 ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags) {
     if (msg == nullptr) return refuse(EFAULT);
-    if (msg->msg_name != nullptr && msg->msg_namelen != 0) return refuse(EISCONN);
     if (msg->msg_controllen != 0) return refuse(EINVAL);
     if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
         return refuse(wrong);
-    return send_from(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
+    return send_named(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags,
+                      static_cast<const sockaddr*>(msg->msg_name), msg->msg_namelen);
 }
 
 ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags) {

@@ -176,6 +176,46 @@ Complaint read_max_num_buffers(Reader& r, std::string_view value) {
     return {};
 }
 
+// "client server": the bits of tcp::FastOpen by name.
+Complaint read_fast_open(Reader& r, std::string_view value) {
+    using tcp::FastOpen;
+    struct Word {
+        std::string_view name;
+        std::uint16_t bits;
+    };
+    static constexpr Word kWords[] = {{"off", 0},
+                                      {"client", FastOpen::client},
+                                      {"server", FastOpen::server},
+                                      {"client_without_cookie", FastOpen::client_without_cookie},
+                                      {"server_without_cookie", FastOpen::server_without_cookie},
+                                      {"every_listener", FastOpen::every_listener}};
+    std::uint16_t bits = 0;
+    for (const std::string_view name : split_words(value)) {
+        const auto* const word =
+            std::find_if(std::begin(kWords), std::end(kWords),
+                         [name](const Word& candidate) { return candidate.name == name; });
+        if (word == std::end(kWords)) {
+            return r.bad("'" + std::string(name) + "' is not known",
+                         "off, or of: client, server, client_without_cookie, "
+                         "server_without_cookie, every_listener");
+        }
+        bits |= word->bits;
+    }
+    r.result.stack.tcp.fast_open = bits;
+    return {};
+}
+
+Complaint read_fast_open_key(Reader& r, std::string_view value) {
+    const auto keys = parse_fast_open_keys(value);
+    if (!keys) {
+        return r.bad("not a key",
+                     "four hexadecimal words, a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4, "
+                     "and after a comma a second key that is still accepted");
+    }
+    r.result.stack.tcp.fast_open_keys = *keys;
+    return {};
+}
+
 Complaint read_stat_print(Reader& r, std::string_view value) {
     for (const std::string_view name : split_words(value))
         r.result.stack.stat_print.emplace_back(name);
@@ -220,6 +260,13 @@ Complaint read_chunks(Reader& r, std::string_view value) {
     return read_integer(r, value, 16, 1 << 26, r.result.stack.chunks.count[chunk_class]);
 }
 
+Complaint read_bytes(Reader& r, std::string_view value, std::uint32_t& out) {
+    std::uint64_t bytes = 0;
+    if (auto bad = read_size(r, value, 2048, 1 << 30, bytes)) return bad;
+    out = static_cast<std::uint32_t>(bytes);
+    return {};
+}
+
 using Stack = stack::StackConfiguration;
 using Tcp = tcp::Configuration;
 
@@ -238,6 +285,18 @@ constexpr Key kKeys[] = {
     {"sndbuf",
      [](Reader& r, std::string_view v) {
          return read_size(r, v, 64, 64 << 20, r.send_buffer.emplace());
+     }},
+    {"notsent_lowat",
+     [](Reader& r, std::string_view v) {
+         return read_integer(r, v, 0, 1 << 30, r.result.stack.tcp.not_sent_low_water);
+     }},
+    {"rcvbuf_max",
+     [](Reader& r, std::string_view v) {
+         return read_bytes(r, v, r.result.stack.tcp.receive_buffer_max);
+     }},
+    {"sndbuf_max",
+     [](Reader& r, std::string_view v) {
+         return read_bytes(r, v, r.result.stack.tcp.send_buffer_max);
      }},
     {"tcp_timeout", read_timeout},
     {"tcp_timewait", read_tcp_s<&Tcp::time_wait>},
@@ -335,6 +394,16 @@ constexpr Key kKeys[] = {
          static constexpr Choice<Ecn> kEcn[] = {
              {"off", Ecn::off}, {"accept", Ecn::accept}, {"on", Ecn::request}};
          return read_choice(r, v, kEcn, r.result.stack.tcp.ecn);
+     }},
+    {"fast_open", read_fast_open},
+    {"fast_open_key", read_fast_open_key},
+    {"fast_open_pause",
+     [](Reader& r, std::string_view v) {
+         return read_duration(r, v, seconds(1), kDay, r.result.stack.tcp.fast_open_pause);
+     }},
+    {"destinations_max",
+     [](Reader& r, std::string_view v) {
+         return read_integer(r, v, 0, 1 << 24, r.result.stack.destinations_max);
      }},
     {"syn_cookies",
      [](Reader& r, std::string_view v) {

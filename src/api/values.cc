@@ -166,4 +166,38 @@ bool same_network(const wire::IpAddress& a, const wire::IpAddress& b, int length
     return ((a.v4_bits() ^ b.v4_bits()) & mask) == 0;
 }
 
+namespace {
+
+std::optional<SecretKey> take_key(std::string_view& text) {
+    std::array<std::uint64_t, 4> words{};
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i != 0) {
+            if (text.empty() || text.front() != '-') return std::nullopt;
+            text.remove_prefix(1);
+        }
+        const auto word = take_number<std::uint32_t>(text, 16);
+        if (!word) return std::nullopt;
+        words[i] = *word;
+    }
+    // The key's bytes are those of the words, least significant first.
+    return SecretKey{.k0 = words[1] << 32 | words[0], .k1 = words[3] << 32 | words[2]};
+}
+
+}  // namespace
+
+std::optional<tcp::FastOpenKeys> parse_fast_open_keys(std::string_view text) {
+    tcp::FastOpenKeys keys{.primary = {}, .backup = {}, .chosen = true};
+    const auto primary = take_key(text);
+    if (!primary) return std::nullopt;
+    keys.primary = *primary;
+    if (text.empty()) return keys;
+    if (text.front() != ',') return std::nullopt;
+    text = trim(text.substr(1));
+    const auto backup = take_key(text);
+    if (!backup || !text.empty()) return std::nullopt;
+    keys.backup = *backup;
+    keys.has_backup = true;
+    return keys;
+}
+
 }  // namespace mtcp::api

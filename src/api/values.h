@@ -27,6 +27,10 @@ namespace mtcp::api {
 // The numbers of the bits that are set in a hexadecimal number of any length, lowest first.
 [[nodiscard]] std::optional<std::vector<int>> parse_mask(std::string_view text);
 
+// Fast Open keys as Linux writes them, four hexadecimal words, and after a comma a backup:
+// "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4".
+[[nodiscard]] std::optional<tcp::FastOpenKeys> parse_fast_open_keys(std::string_view text);
+
 [[nodiscard]] std::string_view trim(std::string_view text);
 [[nodiscard]] std::vector<std::string_view> split_words(std::string_view text);
 [[nodiscard]] std::string to_text(const wire::IpAddress& address);

@@ -23,6 +23,32 @@
 
 namespace mtcp::socket {
 
+// Resets in the last minute. Each stands for a Fast Open connection that somebody may have forged
+// (RFC 7413 §5.1).
+struct RecentResets {
+    static constexpr std::uint32_t kSeconds = 60;
+    std::array<std::uint32_t, kSeconds> count{};
+    std::uint32_t total = 0;
+    std::uint32_t last_s = 0;
+
+    void advance(std::uint32_t now_s) {
+        for (std::uint32_t step = 0; last_s != now_s; ++step, ++last_s) {
+            if (step == kSeconds) {
+                last_s = now_s;
+                return;
+            }
+            std::uint32_t& old = count[(last_s + 1) % kSeconds];
+            total -= old;
+            old = 0;
+        }
+    }
+    void add(std::uint32_t now_s) {
+        advance(now_s);
+        ++count[now_s % kSeconds];
+        ++total;
+    }
+};
+
 // A listening socket. Made by the application; the stack's from `listen` until `unlisten`, which
 // the stack answers by deleting it.
 struct Listener {
@@ -37,6 +63,26 @@ struct Listener {
     SpscRing<std::uint32_t> accepted;  // connection indices, stack → application
     std::atomic<std::uint8_t> event_pending{0};  // an event for this listener is in the ring
     std::uint32_t half_open = 0;                 // stack side: records in SYN-RECEIVED
+
+    std::uint32_t fast_open_limit = 0;    // TCP_FASTOPEN: most connections with early data; 0: off
+    tcp::FastOpenKeys fast_open_keys;     // TCP_FASTOPEN_KEY, if chosen
+    std::uint32_t fast_open_pending = 0;  // stack side: of these, handshake not complete
+    RecentResets fast_open_resets;        // stack side
+};
+
+// What can be changed about a listener after `listen`.
+struct ListenerOptions {
+    Listener* listener;
+    std::uint16_t defer_accept_s;
+    std::uint32_t fast_open_limit;
+    tcp::FastOpenKeys fast_open_keys;
+};
+// What a SYN could carry now (MSG_FASTOPEN, TCP_FASTOPEN_CONNECT).
+struct FastOpenQuery {
+    wire::FlowKey key;
+    tcp::Settings settings;
+    tcp::FastOpenWish wish;
+    tcp::FastOpenRoom answer;
 };
 
 enum class RequestKind : std::uint8_t {
@@ -51,7 +97,10 @@ enum class RequestKind : std::uint8_t {
     listen,    // value: Listener*
     unlisten,  // value: Listener*
     inherit,   // value: Listener*; one Settings for what is born there follows in its ring
-    status,    // index, value: tcp::Status* to fill before the turn ends (then run_stack returns)
+    // These are answered before the turn ends (then run_stack returns):
+    status,            // index, value: tcp::Status* to fill
+    listener_options,  // value: const ListenerOptions*
+    fast_open,         // value: FastOpenQuery* to fill
 };
 
 struct Request {
@@ -63,6 +112,7 @@ struct Request {
 struct OpenParameters {
     wire::FlowKey key;  // local address and port may be unspecified: the stack chooses
     tcp::Settings settings;
+    tcp::FastOpenWish fast_open = tcp::FastOpenWish::none;
 };
 
 // An entry of the event ring names a stream (its index) or a listener (its id with the top bit

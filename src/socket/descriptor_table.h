@@ -30,6 +30,7 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t starved : 1 = 0;         // a write found room but no chunk
     std::uint8_t urgent : 1 = 0;          // announced, and not yet read past
     std::uint8_t inherit : 1 = 0;         // listener: its options changed since mtcp_listen
+    std::uint8_t deferred : 1 = 0;        // stream: connect() waits for data to go with the SYN
     std::uint32_t interests = kNoIndex;   // list of the epolls that watch this id
     std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
     ChunkRef unread = kNoChunk;           // stream: bytes fetched from the receive box
@@ -55,7 +56,13 @@ struct DescriptorDetails {
     std::uint16_t defer_accept_s = 0;
     std::uint8_t reuse_address : 1 = 0;
     std::uint8_t reuse_port : 1 = 0;
-    std::uint32_t port_next = 0;  // PortTable: the next id bound to the port, + 1
+    std::uint8_t fast_open_connect : 1 = 0;    // TCP_FASTOPEN_CONNECT
+    std::uint8_t fast_open_no_cookie : 1 = 0;  // TCP_FASTOPEN_NO_COOKIE
+    std::uint32_t fast_open_limit = 0;         // TCP_FASTOPEN
+    std::uint32_t not_sent_low_water = 0;      // TCP_NOTSENT_LOWAT
+    tcp::FastOpenKeys fast_open_keys;          // TCP_FASTOPEN_KEY
+    wire::Endpoint deferred_remote;            // of Descriptor::deferred
+    std::uint32_t port_next = 0;               // PortTable: the next id bound to the port, + 1
 };
 
 class DescriptorTable {

@@ -35,7 +35,8 @@ long choose_port(Application& app, Descriptor& d) {
 
 long listen(Application& app, Descriptor& d, int backlog) {
     if (d.kind == DescriptorKind::listener) return 0;
-    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex) return -EINVAL;
+    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.deferred != 0)
+        return -EINVAL;
     DescriptorDetails& details = app.details(d);
     if (d.bound == 0 || details.local.port == 0) {
         if (const long wrong = choose_port(app, d); wrong != 0) return wrong;
@@ -54,6 +55,8 @@ long listen(Application& app, Descriptor& d, int backlog) {
     }
     listener->id = id;
     listener->defer_accept_s = details.defer_accept_s;
+    listener->fast_open_limit = details.fast_open_limit;
+    listener->fast_open_keys = details.fast_open_keys;
     d.kind = DescriptorKind::listener;
     d.listener = listener;
     app.post({.kind = RequestKind::listen, .value = reinterpret_cast<std::uint64_t>(listener)});
@@ -73,6 +76,10 @@ void inherit(Application& app, const Descriptor& listener, Descriptor& d) {
     to.linger_s = from.linger_s;
     to.reuse_address = from.reuse_address;
     to.reuse_port = from.reuse_port;
+    to.not_sent_low_water = from.not_sent_low_water;
+    if (to.not_sent_low_water != 0) {
+        app.stream(d).low_water.store(to.not_sent_low_water, std::memory_order_relaxed);
+    }
     if (listener.inherit == 0) return;
     // The stack gave it the options of mtcp_listen(); these are newer.
     app.stream(d).send_limit.store(to.settings.send_buffer, std::memory_order_relaxed);

@@ -11,7 +11,7 @@ namespace {
 std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
     // Linux reports OUT|HUP for a socket that was never connected; nobody waits for that, and
     // programs that register before they connect stumble over it.
-    if (d.connection == kNoIndex) return 0;
+    if (d.connection == kNoIndex) return d.deferred != 0 ? EpollBits::writable : 0;
     Stream& s = app.stream(d);
     const std::uint32_t status = s.status.load(std::memory_order_acquire);
     std::uint32_t bits = 0;

@@ -8,9 +8,11 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
+#include "socket/fast_open.h"
 #include "socket/readiness.h"
 #include "socket/stream_socket.h"
 #include "socket/tcp_info.h"
@@ -48,8 +50,16 @@ int clamp_buffer(int value) {
 
 void set_send_buffer(const Access& a, int value) {
     a.details.settings.send_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
+    a.details.settings.send_fixed = 1;
     if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
     a.app.stream(a.d).send_limit.store(a.details.settings.send_buffer, std::memory_order_relaxed);
+    a.app.raise(a.d, EpollBits::writable);
+}
+
+void set_low_water(const Access& a, int value) {
+    a.details.not_sent_low_water = static_cast<std::uint32_t>(value);
+    if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
+    a.app.stream(a.d).low_water.store(a.details.not_sent_low_water, std::memory_order_relaxed);
     a.app.raise(a.d, EpollBits::writable);
 }
 
@@ -59,6 +69,18 @@ int get_mss(const Access& a) {
     }
     return a.details.settings.maximum_segment != 0 ? a.details.settings.maximum_segment
                                                    : kMssUnconnected;
+}
+
+// A listener is the stack's since mtcp_listen(): the stack changes it.
+void publish_listener(const Access& a) {
+    if (a.d.kind != DescriptorKind::listener) return;
+    const ListenerOptions options{.listener = a.d.listener,
+                                  .defer_accept_s = a.details.defer_accept_s,
+                                  .fast_open_limit = a.details.fast_open_limit,
+                                  .fast_open_keys = a.details.fast_open_keys};
+    a.app.post({.kind = RequestKind::listener_options,
+                .value = reinterpret_cast<std::uint64_t>(&options)});
+    a.app.run_stack();
 }
 
 // A getter and a setter of one field of the settings.
@@ -95,6 +117,7 @@ constexpr IntegerOption kOptions[] = {
     {SOL_SOCKET, SO_RCVBUF, 0, kAny, MTCP_SETTING_GET(receive_buffer),
      [](const Access& a, int value) {
          a.details.settings.receive_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
+         a.details.settings.receive_fixed = 1;
      },
      true},
     {SOL_SOCKET, SO_SNDBUF, 0, kAny, MTCP_SETTING_GET(send_buffer), set_send_buffer, true},
@@ -108,13 +131,33 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING(keepalive_count, std::uint8_t)},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, kAny, MTCP_SETTING(user_timeout_ms, std::uint32_t)},
-    {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING(syn_retries, std::uint8_t)},
+    {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING_GET(syn_retries),
+     [](const Access& a, int value) { a.details.settings.syn_retries = value & 127; }, true},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 65'535,
      [](const Access& a) -> int { return a.details.defer_accept_s; },
      [](const Access& a, int value) {
          a.details.defer_accept_s = static_cast<std::uint16_t>(value);
+         publish_listener(a);
      },
      false},
+    {IPPROTO_TCP, TCP_FASTOPEN, 0, kAny,
+     [](const Access& a) -> int { return static_cast<int>(a.details.fast_open_limit); },
+     [](const Access& a, int value) {
+         a.details.fast_open_limit =
+             std::min(static_cast<std::uint32_t>(value), a.app.table().capacity());
+         publish_listener(a);
+     },
+     false},
+    // The stack learns of it, and tells what has left so far.
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, kAny,
+     [](const Access& a) -> int { return static_cast<int>(a.details.not_sent_low_water); },
+     set_low_water, true},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0, 1,
+     [](const Access& a) -> int { return a.details.fast_open_connect; },
+     [](const Access& a, int value) { a.details.fast_open_connect = value != 0 ? 1 : 0; }, false},
+    {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 0, 1,
+     [](const Access& a) -> int { return a.details.fast_open_no_cookie; },
+     [](const Access& a, int value) { a.details.fast_open_no_cookie = value != 0 ? 1 : 0; }, false},
     {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING(type_of_service, std::uint8_t)},
     {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT,
      MTCP_SETTING_GET(path_discovery),
@@ -235,6 +278,63 @@ long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) 
     return 0;
 }
 
+// Keys as sixteen bytes each, the one in use first; see TCP_FASTOPEN_KEY in tcp(7).
+constexpr std::size_t kFastOpenKeyBytes = 16;
+static_assert(sizeof(SecretKey) == kFastOpenKeyBytes);
+
+std::uint64_t little_endian(const std::byte* at) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 8; i-- > 0;)
+        word = word << 8 | std::to_integer<std::uint64_t>(at[i]);
+    return word;
+}
+void store_little_endian(std::uint64_t word, std::byte* at) {
+    for (std::size_t i = 0; i < 8; ++i)
+        at[i] = static_cast<std::byte>(word >> (8 * i));
+}
+
+long set_fast_open_keys(const Access& a, std::span<const std::byte> value) {
+    const bool two = value.size() == 2 * kFastOpenKeyBytes;
+    if (value.size() != kFastOpenKeyBytes && !two) return -EINVAL;
+    tcp::FastOpenKeys& keys = a.details.fast_open_keys;
+    keys = {.primary = {little_endian(value.data()), little_endian(value.data() + 8)},
+            .backup = {},
+            .chosen = true,
+            .has_backup = two};
+    if (two) keys.backup = {little_endian(value.data() + 16), little_endian(value.data() + 24)};
+    publish_listener(a);
+    return 0;
+}
+
+long get_fast_open_keys(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    const tcp::FastOpenKeys& keys = a.details.fast_open_keys;
+    std::array<std::byte, 2 * kFastOpenKeyBytes> bytes{};
+    store_little_endian(keys.primary.k0, bytes.data());
+    store_little_endian(keys.primary.k1, bytes.data() + 8);
+    store_little_endian(keys.backup.k0, bytes.data() + 16);
+    store_little_endian(keys.backup.k1, bytes.data() + 24);
+    const std::size_t held = !keys.chosen      ? 0
+                             : keys.has_backup ? 2 * kFastOpenKeyBytes
+                                               : kFastOpenKeyBytes;
+    const std::size_t given = std::min(out.size(), held);
+    std::memcpy(out.data(), bytes.data(), given);
+    length = static_cast<socklen_t>(given);
+    return 0;
+}
+
+// The rules of Linux about when these may be set.
+long check_fast_open_option(const Access& a, int name) {
+    const bool unconnected = a.d.connection == kNoIndex && a.d.deferred == 0;
+    switch (name) {
+        case TCP_FASTOPEN:
+        case TCP_FASTOPEN_NO_COOKIE: return unconnected ? 0 : -EINVAL;
+        case TCP_FASTOPEN_CONNECT:
+            if (!has_fast_open(a.app, a.d)) return -EOPNOTSUPP;
+            return unconnected && a.d.kind == DescriptorKind::stream ? 0 : -EINVAL;
+        default: return 0;
+    }
+}
+
 bool has_options(const Descriptor& d) {
     return d.kind == DescriptorKind::stream || d.kind == DescriptorKind::listener;
 }
@@ -255,6 +355,9 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     }
     if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
         return answer(to_timeval(access.details.send_timeout_ns), out, length);
+    }
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
+        return get_fast_open_keys(access, out, length);
     }
     if (level == IPPROTO_TCP && name == TCP_INFO) return get_tcp_info(access, out, length);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
@@ -277,10 +380,8 @@ long set_option(Application& app, Descriptor& d, int level, int name,
         if (option->set == nullptr) return -ENOPROTOOPT;
         if (!read_integer(level, value, given) || given < option->least || given > option->most)
             return -EINVAL;
-        // The listener record is the stack's since mtcp_listen().
-        if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT &&
-            d.kind == DescriptorKind::listener) {
-            return -EINVAL;
+        if (level == IPPROTO_TCP) {
+            if (const long wrong = check_fast_open_option(access, name); wrong != 0) return wrong;
         }
         option->set(access, given);
         if (option->of_connection) publish_settings(access);
@@ -293,6 +394,7 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
         return set_timeout(value, access.details.send_timeout_ns);
     }
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return set_fast_open_keys(access, value);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(value);
     return -ENOPROTOOPT;
 }

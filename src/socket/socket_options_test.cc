@@ -91,7 +91,9 @@ TEST_F(OptionsTest, WrongNamesLengthsAndValuesAreRefused) {
     EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 256), -EINVAL);
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_KEEPCNT, 0), -EINVAL);
     EXPECT_EQ(set(id, SOL_SOCKET, SO_OOBINLINE, 0), -EINVAL);
-    EXPECT_EQ(set(make_listener(), IPPROTO_TCP, TCP_DEFER_ACCEPT, 1), -EINVAL);
+    const long listener = make_listener();
+    EXPECT_EQ(set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1), 0);
+    EXPECT_EQ(get_int(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT), 1);
     EXPECT_EQ(set(make_epoll(*app), IPPROTO_TCP, TCP_NODELAY, 1), -ENOTSOCK);
 }
 
@@ -167,6 +169,55 @@ TEST_F(OptionsTest, CongestionControlIsReno) {
     EXPECT_STREQ(name.data(), "reno");
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, std::array<char, 4>{'b', 'b', 'r', 0}), -ENOENT);
+}
+
+TEST_F(OptionsTest, FastOpenOfAListener) {
+    const long id = make_listener();
+    Listener& listener = *app->table().at(static_cast<std::uint32_t>(id)).listener;
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN, 7), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_FASTOPEN), 7);
+    EXPECT_EQ(listener.fast_open_limit, 7u);
+    std::array<std::uint8_t, 32> keys{};
+    keys[0] = 1;
+    keys[9] = 2;
+    keys[16] = 3;
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys), 0);
+    EXPECT_TRUE(listener.fast_open_keys.chosen && listener.fast_open_keys.has_backup);
+    EXPECT_EQ(listener.fast_open_keys.primary.k0, 1u);
+    EXPECT_EQ(listener.fast_open_keys.primary.k1, 0x200u);
+    EXPECT_EQ(listener.fast_open_keys.backup.k0, 3u);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN_KEY, std::array<std::uint8_t, 3>{}), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN, -1), -EINVAL);
+}
+
+TEST_F(OptionsTest, FastOpenOfAClientFollowsTheConfiguration) {
+    const long id = make_socket();
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), -EOPNOTSUPP);
+    stack.fast_open_answer.use = tcp::FastOpenRoom::Use::no_data;
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_FASTOPEN_CONNECT), 1);
+    const long connected = make_connected();
+    EXPECT_EQ(set(connected, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), -EINVAL);
+    EXPECT_EQ(set(connected, IPPROTO_TCP, TCP_FASTOPEN, 1), -EINVAL);
+}
+
+TEST_F(OptionsTest, NotSentLowWaterBoundsAWrite) {
+    const long id = make_connected();
+    Stream& s = stream(id);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000), 0);
+    s.send_mss = 1000;
+    s.send_limit.store(100'000);
+    EXPECT_EQ(write_room(s), 4000u);
+    s.written = s.sent.load() + 3500;
+    EXPECT_EQ(write_room(s), 1000u);  // a segment, at least
+    EXPECT_FALSE(has_write_room(s));
+    s.written = s.sent.load() + 4000;
+    EXPECT_EQ(write_room(s), 0u);
+    s.sent.store(s.written - 1999);
+    EXPECT_TRUE(has_write_room(s));
+    s.written = s.acknowledged.load();
 }
 
 TEST_F(OptionsTest, Ioctls) {

@@ -60,9 +60,12 @@ struct alignas(kCacheLine) Stream {
     std::atomic<std::uint32_t>
         consume_step;  // post `consumed` after this many bytes (stack writes)
     std::atomic<std::uint32_t>
-        urgent_mark;  // offset of the urgent byte in what is received, modulo
-                      // 2^32; stack writes, before StreamStatus::urgent
-    std::uint32_t spare[3];
+        urgent_mark;                       // offset of the urgent byte in what is received, modulo
+                                           // 2^32; stack writes, before StreamStatus::urgent
+    std::atomic<std::uint32_t> low_water;  // TCP_NOTSENT_LOWAT, 0: none (application writes)
+    std::atomic<std::uint32_t> sent;  // bytes that have left, modulo 2^32; kept while low_water
+                                      // is not 0 (stack writes)
+    std::uint32_t spare;
 
     // By the stack, before the record is shared. Keeps nothing of an earlier connection.
     void reset(std::uint32_t send_buffer) {
@@ -81,6 +84,8 @@ struct alignas(kCacheLine) Stream {
         written = 0;
         consume_step.store(1u << 15, std::memory_order_relaxed);
         urgent_mark.store(0, std::memory_order_relaxed);
+        low_water.store(0, std::memory_order_relaxed);
+        sent.store(0, std::memory_order_relaxed);
     }
 };
 static_assert(sizeof(Stream) == kCacheLine);

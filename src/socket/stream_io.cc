@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "socket/fast_open.h"
 #include "socket/pipe.h"
 #include "socket/stream_socket.h"
 
@@ -201,6 +202,17 @@ RequestKind write_kind(int flags) {
     return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
 }
 
+}  // namespace
+
+std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes) {
+    Stream& s = app.stream(d);
+    ChunkRef head = kNoChunk;
+    const std::uint32_t taken = append(app, head, from, std::min(bytes, write_room(s)));
+    std::atomic_ref<std::uint32_t>(s.written).store(s.written + taken, std::memory_order_relaxed);
+    if (head != kNoChunk) s.send_box.store(head, std::memory_order_release);
+    return taken;
+}
+
 long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     const RequestKind kind = write_kind(flags);
     Stream& s = app.stream(d);
@@ -232,8 +244,6 @@ long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags
     return done != 0 ? done : result;
 }
 
-}  // namespace
-
 long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
     if (d.kind == DescriptorKind::pipe_read) {
         if ((flags & MSG_PEEK) != 0) return -EINVAL;
@@ -241,6 +251,7 @@ long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
         return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
     }
     if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.deferred != 0) return -EAGAIN;  // no SYN has left yet
     if (d.connection == kNoIndex) return -ENOTCONN;
     return receive_from_stream(app, d, to, flags);
 }
@@ -251,6 +262,14 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
         return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
     }
     if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.deferred != 0) {
+        return open_with_data(app, d, app.details(d).deferred_remote, from, flags);
+    }
+    if ((flags & MSG_FASTOPEN) != 0) {  // without a name there is nobody to connect to
+        if (!has_fast_open(app, d)) return -EOPNOTSUPP;
+        const long wrong = check_unopened(app, d);
+        return wrong != 0 ? wrong : -EINVAL;
+    }
     if (d.connection == kNoIndex) return -ENOTCONN;
     return send_to_stream(app, d, from, flags);
 }
@@ -317,6 +336,13 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
     const auto done = static_cast<long>(wanted - from.left());
     if (from.left() == 0) close_stream(app, d, CloseKind::orderly);
     return done;
+}
+
+long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote, ByteCursor from,
+             int flags) {
+    const bool opens = d.kind == DescriptorKind::stream && (flags & MSG_FASTOPEN) != 0;
+    if (!opens || d.deferred != 0) return send(app, d, from, flags);
+    return open_with_data(app, d, remote, from, flags);
 }
 
 std::uint32_t readable_bytes(Application& app, Descriptor& d) {

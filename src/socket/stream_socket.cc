@@ -2,6 +2,7 @@
 // The life of a connection as its application sees it: connect, shutdown, close, names, errors.
 #include "socket/stream_socket.h"
 
+#include "socket/fast_open.h"
 #include "socket/listen_socket.h"
 
 namespace mtcp::socket {
@@ -51,6 +52,8 @@ wire::IpAddress next_source(Application& app) {
     return wire::IpAddress::v4(address);
 }
 
+}  // namespace
+
 // RFC 9293 MUST-46.
 long check_destination(Application& app, const wire::Endpoint& remote) {
     if (remote.port == 0) return -EADDRNOTAVAIL;
@@ -60,7 +63,8 @@ long check_destination(Application& app, const wire::Endpoint& remote) {
     return view.has_route(view.core, remote.address) ? 0 : -ENETUNREACH;
 }
 
-long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote,
+                      tcp::FastOpenWish fast_open, ByteCursor& early, std::uint32_t early_bytes) {
     const std::uint32_t index = app.take_connection();
     if (index == kNoIndex) return -EAGAIN;
     const DescriptorDetails& details = app.details(d);
@@ -73,11 +77,19 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     parameters.key.remote = remote.address;
     parameters.key.remote_port = remote.port;
     parameters.settings = details.settings;
+    parameters.fast_open = fast_open;
     d.connection = index;
+    d.deferred = 0;
     app.attach(index, &d);
+    if (details.not_sent_low_water != 0) {
+        app.stream(d).low_water.store(details.not_sent_low_water, std::memory_order_relaxed);
+    }
+    // In the box before the stack hears of the connection: so they go with its SYN.
+    const std::uint32_t taken = early_bytes == 0 ? 0 : queue_early(app, d, early, early_bytes);
     app.post_open(index, parameters);
+    if (taken != 0) app.post({.kind = RequestKind::write, .index = index});
     app.kick();
-    return 0;
+    return static_cast<long>(taken);
 }
 
 // SO_LINGER with a time: a blocking close waits until the peer has everything.
@@ -95,8 +107,6 @@ void linger(Application& app, Descriptor& d, std::int32_t linger_s) {
     }));
 }
 
-}  // namespace
-
 long make_stream(Application& app) {
     const std::uint32_t id = app.table().take(DescriptorKind::stream);
     if (id == kNoIndex) return -EMFILE;
@@ -104,26 +114,23 @@ long make_stream(Application& app) {
     return static_cast<long>(id);
 }
 
-long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+long check_unopened(Application& app, Descriptor& d) {
     switch (phase_of(app, d)) {
-        case Phase::none: break;
+        case Phase::none: return 0;
         case Phase::opening: return -EALREADY;
         case Phase::connected:
         case Phase::ended: return -EISCONN;
-        case Phase::failed: {
-            const bool was_connected = (app.stream(d).status.load(std::memory_order_relaxed) &
-                                        StreamStatus::connected) != 0;
-            if (was_connected) return -EISCONN;
-            const int error = take_error(app, d);
-            forget_attempt(app, d);
-            if (error != 0) return -error;
-            break;
-        }
+        case Phase::failed: break;
     }
-    if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
-    if (const long wrong = start_connection(app, d, remote); wrong != 0) return wrong;
-    if (d.non_blocking != 0) return -EINPROGRESS;
+    const bool was_connected =
+        (app.stream(d).status.load(std::memory_order_relaxed) & StreamStatus::connected) != 0;
+    if (was_connected) return -EISCONN;
+    const int error = take_error(app, d);
+    forget_attempt(app, d);
+    return -error;
+}
 
+long wait_for_connection(Application& app, Descriptor& d) {
     const Instant deadline = deadline_after(app, app.details(d).send_timeout_ns);
     const long result = app.attempt(Attempts::until_done, deadline, [&app, &d]() -> long {
         switch (phase_of(app, d)) {
@@ -135,6 +142,21 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (result == -EAGAIN) return -EINPROGRESS;
     if (result < 0 && phase_of(app, d) == Phase::failed) forget_attempt(app, d);
     return result;
+}
+
+long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+    if (d.deferred != 0) return -EISCONN;
+    if (const long wrong = check_unopened(app, d); wrong != 0) return wrong;
+    if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
+    tcp::FastOpenWish wish = tcp::FastOpenWish::none;
+    if (app.details(d).fast_open_connect != 0) {
+        if (defer_connect(app, d, remote)) return 0;
+        wish = wish_of(app, d);
+    }
+    ByteCursor nothing{std::span<const iovec>{}};
+    if (const long wrong = start_connection(app, d, remote, wish, nothing, 0); wrong != 0)
+        return wrong;
+    return d.non_blocking != 0 ? -EINPROGRESS : wait_for_connection(app, d);
 }
 
 long shutdown_stream(Application& app, Descriptor& d, int how) {

@@ -17,6 +17,13 @@ namespace mtcp::socket {
 [[nodiscard]] long make_stream(Application& app);
 // connect(2) to `remote`: 0, -EINPROGRESS, or why not.
 [[nodiscard]] long connect(Application& app, Descriptor& d, const wire::Endpoint& remote);
+// What connect() does but for its wait; connections that already exist: why not.
+[[nodiscard]] long check_unopened(Application& app, Descriptor& d);
+[[nodiscard]] long check_destination(Application& app, const wire::Endpoint& remote);
+[[nodiscard]] long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote,
+                                    tcp::FastOpenWish fast_open, ByteCursor& early,
+                                    std::uint32_t early_bytes);
+[[nodiscard]] long wait_for_connection(Application& app, Descriptor& d);
 // shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
 [[nodiscard]] long shutdown_stream(Application& app, Descriptor& d, int how);
 enum class CloseKind : std::uint8_t { orderly, abort };
@@ -24,9 +31,21 @@ enum class CloseKind : std::uint8_t { orderly, abort };
 void close_stream(Application& app, Descriptor& d, CloseKind kind);
 
 // --- bytes ---
-// recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*, checked by the caller.
+// The flags that receive() and send() understand; the caller refuses others.
+inline constexpr int kReceiveFlags =
+    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
+inline constexpr int kSendFlags =
+    MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR | MSG_FASTOPEN;
+// recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*.
 [[nodiscard]] long receive(Application& app, Descriptor& d, ByteCursor to, int flags);
 [[nodiscard]] long send(Application& app, Descriptor& d, ByteCursor from, int flags);
+// sendmsg(2) with a name: of use with MSG_FASTOPEN alone, else ignored, as by Linux.
+[[nodiscard]] long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote,
+                           ByteCursor from, int flags);
+// The part of send() for a connection that exists.
+[[nodiscard]] long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags);
+// Puts bytes into the send box before the connection is opened; how many.
+std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes);
 
 // --- bytes, in fewer steps ---
 // Shows what a read would find where it lies: fills the first `used` of `out`; returns the bytes in
@@ -52,16 +71,34 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind);
 [[nodiscard]] bool at_urgent_mark(Application& app, const Descriptor& d);
 [[nodiscard]] bool is_connected(Application& app, const Descriptor& d);
 
-// How many more bytes the send buffer takes.
-[[nodiscard]] inline std::uint32_t write_room(const Stream& s) {
+// Bytes written that have not left yet; with TCP_NOTSENT_LOWAT alone.
+[[nodiscard]] inline std::uint32_t unsent_bytes(const Stream& s) {
+    return s.written - s.sent.load(std::memory_order_acquire);
+}
+[[nodiscard]] inline std::uint32_t buffer_room(const Stream& s) {
     const std::uint32_t held = s.written - s.acknowledged.load(std::memory_order_acquire);
     const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
     return limit > held ? limit - held : 0;
 }
-// Enough room to wake a writer for: a third, as Linux, so that it does not wake for every ACK.
+// How many more bytes a write takes: what the send buffer has room for, and while less than
+// TCP_NOTSENT_LOWAT waits to be sent as much as that, or one segment.
+[[nodiscard]] inline std::uint32_t write_room(const Stream& s) {
+    const std::uint32_t room = buffer_room(s);
+    const std::uint32_t low_water = s.low_water.load(std::memory_order_relaxed);
+    if (low_water == 0) return room;
+    const std::uint32_t unsent = unsent_bytes(s);
+    if (unsent >= low_water) return 0;
+    const std::uint32_t more = low_water - unsent;
+    const std::uint32_t allowed = more > s.send_mss ? more : s.send_mss;
+    return room < allowed ? room : allowed;
+}
+// Enough room to wake a writer for: a third of the buffer, so that it does not wake for every ACK,
+// and less than half of TCP_NOTSENT_LOWAT unsent; both as Linux.
 [[nodiscard]] inline bool has_write_room(const Stream& s) {
     const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
-    return write_room(s) >= limit / 3;
+    const std::uint32_t low_water = s.low_water.load(std::memory_order_relaxed);
+    if (low_water != 0 && unsent_bytes(s) >= (low_water + 1) / 2) return false;
+    return buffer_room(s) >= limit / 3;
 }
 
 }  // namespace mtcp::socket

@@ -46,7 +46,7 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_options = static_cast<std::uint8_t>(
         (s.timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (s.selective_ack ? TCPI_OPT_SACK : 0) |
         (s.window_scaling ? TCPI_OPT_WSCALE : 0) | (s.ecn ? TCPI_OPT_ECN : 0) |
-        (s.ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+        (s.ecn_seen ? TCPI_OPT_ECN_SEEN : 0) | (s.syn_data ? TCPI_OPT_SYN_DATA : 0));
     info.tcpi_snd_wscale = s.send_window_shift & 0xf;
     info.tcpi_rcv_wscale = s.receive_window_shift & 0xf;
     info.tcpi_rto = s.rto_us;
@@ -82,6 +82,11 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_busy_time = std::uint64_t{s.busy_ms} * 1'000;
     info.tcpi_rwnd_limited = std::uint64_t{s.window_limited_ms} * 1'000;
     info.tcpi_snd_wnd = s.send_window;
+    // The SYN counts, and what rode on it goes with it.
+    const std::uint64_t with_syn = s.syn_data ? s.syn_bytes : 0;
+    const auto delivered = static_cast<std::uint32_t>(s.bytes_acked - with_syn + s.sacked_bytes);
+    const bool syn_acked = s.snd_una != s.iss && s.state != tcp::State::syn_sent;
+    info.tcpi_delivered = (syn_acked ? 1u : 0u) + in_segments(delivered, mss);
     return info;
 }
 

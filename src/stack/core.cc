@@ -35,6 +35,15 @@ Core::Core(CoreSetup setup)
     tcp_.isn_key = secret(random_);
     tcp_.cookie_key = secret(random_);
     tcp_.counters = counters_;
+    destination_secret_ = secret(random_);
+    choose_fast_open_keys();
+}
+
+// A core of many is given them, since all must agree.
+void Core::choose_fast_open_keys() {
+    tcp::FastOpenKeys& keys = tcp_.configuration.fast_open_keys;
+    if (!keys.chosen) keys = {.primary = secret(random_), .backup = {}, .chosen = true};
+    configuration_.tcp.fast_open_keys = keys;
 }
 
 Result<std::unique_ptr<Core>, Problem> Core::create(CoreSetup setup) {
@@ -62,6 +71,9 @@ Result<Done, Problem> Core::reserve() {
     if (!tcp_.recoveries.reserve(configuration_.recoveries_max) ||
         !tcp_.reassemblies.reserve(configuration_.reassemblies_max)) {
         return failure(refused("loss-recovery records"));
+    }
+    if (!tcp_.destinations.reserve(configuration_.destinations_max, destination_secret_)) {
+        return failure(refused("what is known of other hosts"));
     }
     streams_region_ = Region::map(std::size_t{connections} * sizeof(socket::Stream), pages);
     if (streams_region_.data() == nullptr) return failure(refused("streams"));
@@ -166,6 +178,7 @@ void Core::abandon_closing(Instant now) {
 
 void Core::reconfigure(const tcp::Configuration& configuration) {
     configuration_.tcp = tcp_.configuration = configuration;
+    choose_fast_open_keys();
 }
 
 Core::Levels Core::levels() const {

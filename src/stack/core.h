@@ -144,6 +144,7 @@ class Core {
 
     explicit Core(CoreSetup setup);
     [[nodiscard]] Result<Done, Problem> reserve();
+    void choose_fast_open_keys();
 
     // receive.cc
     bool receive(Instant now);
@@ -168,6 +169,15 @@ class Core {
                         std::uint32_t hash);
     bool promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,
                  Instant now);
+    // early_data.cc
+    [[nodiscard]] std::uint32_t fast_open_limit(const socket::Listener& listener,
+                                                std::uint32_t asked) const;
+    [[nodiscard]] tcp::FastOpenQueue fast_open_queue(socket::Listener& listener) const;
+    [[nodiscard]] bool open_early(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                                  tcp::ListenDecision& decision, Arrival& arrival, Instant now);
+    void deliver_to_early(std::uint32_t index, Arrival& arrival, Instant now);
+    void leave_early(Connection& connection);
+    void answer_fast_open(socket::FastOpenQuery& query, Instant now);
     void drop_half_open(std::uint32_t index);
     void queue_half_open(std::uint32_t index);
     void drop_time_wait(std::uint32_t index);
@@ -175,7 +185,7 @@ class Core {
     void reset_stray(const Arrival& arrival, Instant now);
     void passive_timers(Instant now);
     [[nodiscard]] Instant passive_deadline() const;
-    [[nodiscard]] tcp::ListenerSettings listener_settings(const socket::Listener& listener,
+    [[nodiscard]] tcp::ListenerSettings listener_settings(socket::Listener& listener,
                                                           std::size_t interface) const;
     void reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                const tcp::Settings& settings, Instant now);
@@ -194,6 +204,7 @@ class Core {
                                            const wire::Segment& segment) const;
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
+    void grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
     void make_connection(std::uint32_t index, const tcp::Settings& settings);
     void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
@@ -223,6 +234,7 @@ class Core {
     void sync_consumed(std::uint32_t index, Instant now);
     void close(std::uint32_t index, bool abort, Instant now);
     void listen(socket::Listener& listener);
+    void change(const socket::ListenerOptions& options);
     void unlisten(socket::Listener& listener, Instant now);
     void refill_grants();
     [[nodiscard]] bool pick_port(wire::FlowKey& key, Instant now);
@@ -231,6 +243,7 @@ class Core {
     // transmit.cc
     bool transmit(Instant now);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
+    void tell_sent(std::uint32_t index);
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;
@@ -253,6 +266,7 @@ class Core {
     tcp::Environment tcp_;
     SecretKey flow_secret_;
     SecretKey port_secret_;
+    SecretKey destination_secret_;
     std::uint64_t ports_picked_ = 0;
 
     std::vector<io::Queue*> queues_;  // the last one is the loopback

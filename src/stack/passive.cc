@@ -29,12 +29,14 @@ socket::Listener* Core::find_listener(const wire::FlowKey& key) const {
     return any;
 }
 
-tcp::ListenerSettings Core::listener_settings(const socket::Listener& listener,
+tcp::ListenerSettings Core::listener_settings(socket::Listener& listener,
                                               std::size_t interface) const {
     const std::uint32_t mtu = network_->mtu(interface);
     return {.settings = listener.settings,
             .path_mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu, 65535)),
-            .defer_accept_s = listener.defer_accept_s};
+            .defer_accept_s = listener.defer_accept_s,
+            .fast_open = fast_open_queue(listener),
+            .fast_open_keys = listener.fast_open_keys.chosen ? &listener.fast_open_keys : nullptr};
 }
 
 void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now) {
@@ -54,10 +56,12 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
         return;
     }
     const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
-    const auto decision =
-        tcp::on_listen_segment(tcp_, settings, arrival.key, arrival.segment,
-                               full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
+    auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key, arrival.segment,
+                                           full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
     switch (decision.verdict) {
+        case tcp::ListenVerdict::open:
+            if (open_early(listener, settings, decision, arrival, now)) break;
+            [[fallthrough]];
         case tcp::ListenVerdict::record:
             if (!keep_half_open(listener, decision.half_open, arrival.hash)) return;
             reply(arrival.key, decision.reply, listener.settings, now);
@@ -165,7 +169,7 @@ bool Core::promote(socket::Listener& listener, const tcp::HalfOpen& record, Arri
     make_connection(index, listener.settings);
     Connection& connection = connections_[index];
     connection.listener = static_cast<std::uint16_t>(listener.id);
-    connection.alive = true;  // attached with its place in the accept queue
+    connection.alive = connection.has_tcb = true;  // attached with its place in the accept queue
     tcp::promote(tcp_, listener_settings(listener, arrival.inbound.interface), record,
                  connection.tcb, now);
     connection.hash = arrival.hash;
@@ -237,7 +241,7 @@ void Core::passive_timers(Instant now) {
         while (list.first != kNoIndex && due(half_open_[list.first].record.deadline_ms, now)) {
             const std::uint32_t index = list.first;
             HalfOpenRecord& half_open = half_open_[index];
-            const socket::Listener* listener = listeners_[half_open.record.listener];
+            socket::Listener* listener = listeners_[half_open.record.listener];
             MTCP_ASSERT(listener != nullptr);
             const wire::FlowKey key = half_open.record.key;
             const auto route = network_->route(key.remote, key.local);

@@ -251,6 +251,7 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
     } else {
         connection.cursor_offset -= bytes;
     }
+    grow_send_buffer(connection, stream);
     const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
     stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
     if (connection.attached && stream.wants_write.load(std::memory_order_seq_cst) != 0) {
@@ -262,6 +263,16 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
             post(index, StreamEvents::writable);
         }
     }
+}
+
+// The send buffer follows the congestion window, while there is memory and SO_SNDBUF was not set.
+void Core::grow_send_buffer(const Connection& connection, socket::Stream& stream) {
+    if (connection.tcb.settings.send_fixed != 0) return;
+    if (tcp_.memory == tcp::Environment::Memory::low) return;
+    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
+    const std::uint32_t wanted =
+        std::min(tcp::send_buffer_wanted(connection.tcb), tcp_.configuration.send_buffer_max);
+    if (wanted > limit) stream.send_limit.store(wanted, std::memory_order_relaxed);
 }
 
 // --- telling the application
@@ -315,6 +326,7 @@ void Core::end_connection(std::uint32_t index) {
     Connection& connection = connections_[index];
     if (!connection.alive) return;
     connection.alive = false;
+    leave_early(connection);
     tcp::release(tcp_, connection.tcb);
     wheel_.disarm(index);
     take_off(index);

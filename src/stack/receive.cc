@@ -192,6 +192,10 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
         static_cast<void>(send_from(index, now, budget));
         if (!connection.alive) return;
     }
+    if (connection.early_listener != kNoListener) {
+        deliver_to_early(index, arrival, now);
+        return;
+    }
     react(index, tcp::on_segment(tcp_, connection.tcb, segment, now), &segment, now);
 }
 
@@ -213,6 +217,12 @@ void Core::path_error(const net::PathErrorNotice& notice, std::uint32_t hops, In
             }
             return;
         }
+    }
+    if (ref.valid() && ref.kind() == RecordKind::half_open &&
+        tcp::is_ended_by(half_open_[ref.index()].record, static_cast<tcp::PathError>(notice.kind),
+                         notice.seq)) {
+        drop_half_open(ref.index());
+        return;
     }
     if (!ref.valid() || ref.kind() != RecordKind::connection) {
         counters_->drop(Drop::icmp_stale);

@@ -24,9 +24,10 @@ struct Connection {
     std::uint32_t cursor_offset;
     socket::ChunkRef staged;  // out-of-order bytes, by position; kNoChunk: none
     std::uint16_t staged_chunks;
-    std::uint16_t listener;       // that will queue it for accept; kNoListener: none, or it has
-    std::uint32_t received_edge;  // in-order bytes received so far, modulo 2^32
-    std::uint32_t consumed_seen;  // of Stream::consumed
+    std::uint16_t listener;        // that will queue it for accept; kNoListener: none, or it has
+    std::uint16_t early_listener;  // that counts it among its early ones (RFC 7413); kNoListener
+    std::uint32_t received_edge;   // in-order bytes received so far, modulo 2^32
+    std::uint32_t consumed_seen;   // of Stream::consumed
     std::uint32_t work_next;
     std::uint32_t work_previous;
     std::uint32_t wheel_ms;  // with on_wheel: the wheel calls no later than this
@@ -37,6 +38,7 @@ struct Connection {
     bool misplaced : 1;      // has an entry in FlowExceptions
     bool has_path : 1;
     bool in_flow_table : 1;
+    bool has_tcb : 1;  // `tcb` says how the connection is, or ended
     bool on_wheel : 1;
 };
 

@@ -56,6 +56,7 @@ void Core::take(const Request& request, Instant now) {
             tcp::Settings settings;
             if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
             apply_buffers(index, settings);
+            tell_sent(index);
             react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr,
                   now);
             break;
@@ -72,10 +73,16 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::unlisten:
             unlisten(*reinterpret_cast<socket::Listener*>(request.value), now);
             break;
+        case RequestKind::listener_options:
+            change(*reinterpret_cast<const socket::ListenerOptions*>(request.value));
+            break;
+        case RequestKind::fast_open:
+            answer_fast_open(*reinterpret_cast<socket::FastOpenQuery*>(request.value), now);
+            break;
         case RequestKind::status:
             *reinterpret_cast<tcp::Status*>(request.value) =
-                connections_[index].alive ? tcp::status(tcp_, connections_[index].tcb, now)
-                                          : tcp::Status{};
+                connections_[index].has_tcb ? tcp::status(tcp_, connections_[index].tcb, now)
+                                            : tcp::Status{};
             break;
     }
 }
@@ -90,13 +97,16 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.send_queue = connection.send_cursor = connection.staged = kNoChunk;
     connection.cursor_offset = 0;
     connection.staged_chunks = 0;
-    connection.listener = kNoListener;
+    connection.listener = connection.early_listener = kNoListener;
     connection.received_edge = connection.consumed_seen = 0;
     connection.listed = 0;
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
+    connection.has_tcb = false;
     connection.on_wheel = false;
     streams_[index].reset(settings.send_buffer);
+    streams_[index].low_water.store(tcp_.configuration.not_sent_low_water,
+                                    std::memory_order_relaxed);
     apply_buffers(index, settings);
 }
 
@@ -105,6 +115,10 @@ void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
     const std::uint32_t step =
         std::clamp(settings.receive_buffer / 4, std::uint32_t{1}, kConsumeStepMax);
     streams_[index].consume_step.store(step, std::memory_order_relaxed);
+    // The application has set it already; a growth of ours may have come in between.
+    if (settings.send_fixed != 0) {
+        streams_[index].send_limit.store(settings.send_buffer, std::memory_order_relaxed);
+    }
 }
 
 void Core::enter_flow_table(std::uint32_t index) {
@@ -153,11 +167,13 @@ void Core::open(std::uint32_t index, Instant now) {
     }
     connection.path = route->path;
     connection.has_path = true;
-    connection.alive = true;
+    connection.alive = connection.has_tcb = true;
     connection.hash = flow_hash(flow_secret_, key);
     ++counters_->active_opens;
-    const tcp::OpenRequest request{
-        .key = key, .settings = parameters.settings, .path_mtu = route->path.mtu};
+    const tcp::OpenRequest request{.key = key,
+                                   .settings = parameters.settings,
+                                   .path_mtu = route->path.mtu,
+                                   .fast_open = parameters.fast_open};
     const tcp::Reaction reaction = tcp::on_open(tcp_, connection.tcb, request, now);
     enter_flow_table(index);
     streams_[index].status.store(StreamStatus::opened, std::memory_order_release);
@@ -249,7 +265,15 @@ void Core::close(std::uint32_t index, bool abort, Instant now) {
 void Core::listen(socket::Listener& listener) {
     if (listeners_.size() <= listener.id) listeners_.resize(listener.id + 1, nullptr);
     listeners_[listener.id] = &listener;
+    listener.fast_open_limit = fast_open_limit(listener, listener.fast_open_limit);
     if (links_.cores > 1) links_.shared->listening.add(listener.endpoint.port, links_.self);
+}
+
+void Core::change(const socket::ListenerOptions& options) {
+    socket::Listener& listener = *options.listener;
+    listener.defer_accept_s = options.defer_accept_s;
+    listener.fast_open_limit = fast_open_limit(listener, options.fast_open_limit);
+    listener.fast_open_keys = options.fast_open_keys;
 }
 
 void Core::unlisten(socket::Listener& listener, Instant now) {
@@ -265,8 +289,10 @@ void Core::unlisten(socket::Listener& listener, Instant now) {
     // Those whose handshake is complete but for a segment that found no memory: the next listener
     // of this id must not inherit them.
     for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
-        const Connection& connection = connections_[index];
-        if (connection.alive && connection.listener == listener.id) close(index, true, now);
+        Connection& connection = connections_[index];
+        if (!connection.alive) continue;
+        if (connection.early_listener == listener.id) leave_early(connection);
+        if (connection.listener == listener.id) close(index, true, now);
     }
     std::uint32_t index;
     while (listener.accepted.pop(index))

@@ -268,6 +268,10 @@ Result<std::unique_ptr<Stack>, Problem> Stack::open(const StackConfiguration& co
     }
     auto made = std::make_unique<Implementation>();
     made->configuration = configuration;
+    // A cookie is the client's address's, whichever core its next SYN comes to.
+    tcp::FastOpenKeys& keys = made->configuration.tcp.fast_open_keys;
+    if (!keys.chosen)
+        keys = {.primary = {system_random(), system_random()}, .backup = {}, .chosen = true};
     for (const InterfaceConfiguration& wanted : configuration.interfaces) {
         if (auto opened = made->open_interface(wanted); !opened) return failure(opened.error());
     }

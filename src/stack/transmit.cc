@@ -74,8 +74,26 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
         emit(connection, frame, segment, now);
         --budget;
     }
+    tell_sent(index);
     update_timer(index);
     return finished;
+}
+
+// TCP_NOTSENT_LOWAT: the application hears when less than half of it waits to be sent.
+void Core::tell_sent(std::uint32_t index) {
+    socket::Stream& stream = streams_[index];
+    const std::uint32_t low_water = stream.low_water.load(std::memory_order_relaxed);
+    if (low_water == 0) return;
+    const tcp::Tcb& tcb = connections_[index].tcb;
+    const std::uint32_t unsent = tcp::bytes_unsent(tcb);
+    stream.sent.store(
+        stream.acknowledged.load(std::memory_order_relaxed) + tcp::bytes_queued(tcb) - unsent,
+        std::memory_order_seq_cst);
+    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
+    if (unsent >= (low_water + 1) / 2 || tcp::bytes_queued(tcb) > limit - limit / 3) return;
+    if (stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
+    stream.wants_write.store(0, std::memory_order_relaxed);
+    post(index, socket::StreamEvents::writable);
 }
 
 tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Frame& frame) const {

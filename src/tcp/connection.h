@@ -15,6 +15,7 @@
 #include "base/index_pool.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "tcp/path/destinations.h"
 #include "tcp/reaction.h"
 #include "tcp/receive/reassembly.h"
 #include "tcp/recovery/recovery.h"
@@ -32,6 +33,8 @@ struct Environment {
     SecretKey cookie_key;                // RFC 4987
     IndexPool<Recovery> recoveries;      // side records of connections with more in flight
     IndexPool<Reassembly> reassemblies;  // side records of connections with out-of-order data
+    Destinations destinations;           // what connections to the same host have learnt
+    FastOpenPause fast_open_pause;
     Counters* counters = nullptr;
     // Set by the core when its chunk pools run low: receive windows then stop growing.
     enum class Memory : std::uint8_t { plenty, low } memory = Memory::plenty;
@@ -43,7 +46,10 @@ struct OpenRequest {
     wire::FlowKey key;
     Settings settings;
     std::uint16_t path_mtu = 1500;  // largest IP packet on the way out
+    FastOpenWish fast_open = FastOpenWish::none;
 };
+// What a SYN for this request could carry now.
+[[nodiscard]] FastOpenRoom fast_open_room(Environment&, const OpenRequest&, Instant now);
 // §3.10.1, active OPEN. `tcb` is raw memory; it is made whole here.
 Reaction on_open(Environment&, Tcb& tcb, const OpenRequest&, Instant now);
 

@@ -34,14 +34,21 @@ static_assert(sizeof(HalfOpen) <= 64);
 
 enum class Backlog : std::uint8_t { has_room, full };
 
+// Fast Open of a listener (RFC 7413 §5.1): off, or may one more SYN bring data?
+enum class FastOpenQueue : std::uint8_t { off, has_room, full };
+
 struct ListenerSettings {
     Settings settings;  // for connections born here
     std::uint16_t path_mtu = 1500;
     std::uint16_t defer_accept_s = 0;  // TCP_DEFER_ACCEPT
+    FastOpenQueue fast_open = FastOpenQueue::off;
+    const FastOpenKeys* fast_open_keys = nullptr;  // nullptr: the core's
 };
 
 enum class ListenVerdict : std::uint8_t {
     record,  // keep `half_open`, send `reply` (SYN-ACK)
+    open,    // the SYN's data may pass: promote_early(), then send `reply`; as `record` if there is
+             // no TCB left
     cookie,  // send `reply` (SYN-ACK with a cookie), keep nothing
     reset,   // send `reply`
     drop,    // count `drop`
@@ -79,9 +86,17 @@ struct HalfOpenDecision {
 // Call when half_open.deadline_ms has passed: reply (SYN-ACK again) or drop (given up).
 [[nodiscard]] HalfOpenDecision on_half_open_deadline(const Environment&, const ListenerSettings&,
                                                      HalfOpen&, Instant now);
+// An ICMP error that quotes `seq`: is the record to be dropped? (Nobody could be told of the error
+// later: POSIX does not want errors of the network from accept().)
+[[nodiscard]] bool is_ended_by(const HalfOpen&, PathError, wire::SequenceNumber seq);
 // `tcb` is raw memory; it becomes a connection in SYN-RECEIVED that the completing ACK will take to
 // ESTABLISHED.
 void promote(Environment&, const ListenerSettings&, const HalfOpen&, Tcb& tcb, Instant now);
+
+// As promote(), for ListenVerdict::open. The data of the SYN is placed, `reply` acknowledges it,
+// and Events::connected says that the application may have the connection now (RFC 7413 §4.2.2).
+[[nodiscard]] Reaction promote_early(Environment&, const ListenerSettings&, ListenDecision&,
+                                     Tcb& tcb, const wire::Segment& syn, Instant now);
 
 // The answer to a segment that belongs to nothing (RFC 9293 §3.10.7.1). False: send nothing.
 [[nodiscard]] bool reset_for(const wire::Segment&, wire::OutgoingSegment& reply);

@@ -2,6 +2,7 @@
 // What leaves: writes the planned segment and accounts it as sent.
 #include "tcp/connection.h"
 #include "tcp/counting.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/receive/receive_window.h"
@@ -62,7 +63,7 @@ void write_stray_reset(Tcb& tcb, OutgoingSegment& out) {
     tcb.pending.stray_reset = false;
 }
 
-void write_syn(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+void write_syn(Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
     const bool answers = tcb.state == State::syn_received;
     out = {};
     out.seq = tcb.iss;
@@ -80,8 +81,10 @@ void write_syn(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& o
     out.flags.bits |= ecn_of_syn(tcb);
     tcb.pending.syn = false;
     if (tcb.snd.nxt == tcb.iss) {
-        tcb.snd.nxt = tcb.iss + 1;
-        start_timing(tcb, tcb.snd.nxt, to_us(now));
+        // RFC 7413 §4.2.1: only the first SYN carries the option and data.
+        if (tcb.fast_open.wanted) out.data_length = write_fast_open(env, tcb, now, out);
+        tcb.snd.nxt = tcb.iss + 1 + out.data_length;
+        start_timing(tcb, tcb.iss + 1, to_us(now));
     } else {
         tcb.flags.timing = false;  // Karn
     }
@@ -104,7 +107,7 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     write_header(env, tcb, now, out);
     tcb.pending.ack = tcb.pending.ack || sack_due;  // blocks have no room beside data
     out.seq = plan.seq;
-    out.data_offset = plan.seq - tcb.snd.una;
+    out.data_offset = plan.seq - tcb.snd.una - (syn_is_unacked(tcb) ? 1u : 0u);
     out.data_length = plan.length;
     if (plan.length > tcb.mss) out.segment_size = tcb.mss;
     if (plan.fin) out.flags.bits |= Flags::fin;

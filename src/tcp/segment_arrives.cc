@@ -7,6 +7,7 @@
 #include "tcp/clock.h"
 #include "tcp/closing/challenge_ack.h"
 #include "tcp/handshake/birth.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/handshake/syn_sent.h"
 #include "tcp/path/ecn.h"
 #include "tcp/receive/accept_text.h"
@@ -39,6 +40,11 @@ Step check_reset(Arrival& a) {
     if (!a.seg.flags.has(Flags::rst)) return Step::next;
     // RFC 5961 §3.2: only the exact number resets; elsewhere in the window it must be proven.
     if (a.seg.seq != a.tcb.rcv.nxt) {
+        // RFC 7413 §7.3: somebody on the way has lost track of a connection that began with data.
+        if (a.tcb.fast_open.asked && a.tcb.state == State::established &&
+            total_received(a.tcb) == 0) {
+            pause_fast_open(a.env, a.now);
+        }
         challenge_ack(a.env, a.tcb, a.now);
         return a.discard(Drop::tcp_challenge_ack);
     }
@@ -102,6 +108,7 @@ Step check_ack(Arrival& a) {
     if (tcb.state == State::syn_received) {
         if (acknowledge_our_syn(a) == Step::done) return Step::done;
         note_timestamp(a);
+        if (tcb.fast_open.early) take_ack(a);  // of data sent behind the SYN-ACK: SACK, window
     } else {
         // RFC 5961 §5.2 (RFC 9293 MAY-12): neither from the future nor from long ago.
         if (a.seg.ack > tcb.snd.nxt || a.seg.ack < tcb.snd.una - tcb.max_wnd) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/random.h"
 #include "base/time.h"
 
 namespace mtcp::tcp {
@@ -27,10 +28,38 @@ struct Settings {
     std::uint8_t cork : 1 = 0;                // TCP_CORK
     std::uint8_t quick_ack : 1 = 0;           // TCP_QUICKACK
     std::uint8_t path_discovery : 3 = 1;      // IP_MTU_DISCOVER; 0: routers may cut our packets
+    std::uint8_t receive_fixed : 1 = 0;       // SO_RCVBUF was set: it does not grow by itself
     CongestionAlgorithm congestion = CongestionAlgorithm::new_reno;
-    std::uint8_t syn_retries = 0;  // TCP_SYNCNT; 0: the core's default
+    std::uint8_t syn_retries : 7 = 0;  // TCP_SYNCNT; 0: the core's default
+    std::uint8_t send_fixed : 1 = 0;   // SO_SNDBUF was set: it does not grow by itself
 };
 static_assert(sizeof(Settings) <= 32);
+
+// What Fast Open cookies are made with (RFC 7413 §4.1.2). The backup is only accepted, so that keys
+// can change without a gap.
+struct FastOpenKeys {
+    SecretKey primary;
+    SecretKey backup;
+    bool chosen = false;  // or the core makes one up
+    bool has_backup = false;
+};
+
+// Bits of Configuration::fast_open, those of Linux's tcp_fastopen.
+struct FastOpen {
+    static constexpr std::uint16_t client = 0x1;
+    static constexpr std::uint16_t server = 0x2;
+    static constexpr std::uint16_t client_without_cookie = 0x4;
+    static constexpr std::uint16_t server_without_cookie = 0x200;
+    static constexpr std::uint16_t every_listener = 0x400;  // without TCP_FASTOPEN on it
+};
+
+// Does the application want Fast Open (RFC 7413): MSG_FASTOPEN, TCP_FASTOPEN_CONNECT?
+enum class FastOpenWish : std::uint8_t { none, cookie, without_cookie };
+// What a SYN can carry: on_send() of that much before the SYN leaves goes with it.
+struct FastOpenRoom {
+    enum class Use : std::uint8_t { off, no_data, data } use = Use::off;
+    std::uint32_t bytes = 0;
+};
 
 // Per core; read-only after start.
 struct Configuration {
@@ -53,6 +82,9 @@ struct Configuration {
     std::uint8_t train_segments_min = 2;                  // of a TSO train, however slow the path
     std::uint16_t mss_floor = 88;                         // smallest MSS honoured from a peer
     std::uint8_t window_shift = 7;                        // offered; allows 8 MB windows
+    std::uint32_t receive_buffer_max = 6u << 20;          // what buffers grow to by themselves
+    std::uint32_t send_buffer_max = 4u << 20;
+    std::uint32_t not_sent_low_water = 0;  // TCP_NOTSENT_LOWAT of new connections; 0: none
     enum class Use : std::uint8_t { off, on };
     Use timestamps = Use::on;
     Use selective_ack = Use::on;
@@ -60,6 +92,9 @@ struct Configuration {
     Use header_prediction = Use::on;
     enum class Ecn : std::uint8_t { off, accept, request };  // RFC 3168; as Linux: not requested
     Ecn ecn = Ecn::accept;
+    std::uint16_t fast_open = FastOpen::client;  // RFC 7413
+    FastOpenKeys fast_open_keys;
+    Duration fast_open_pause = seconds(3600);  // after a black hole; doubled each time; 0: never
     enum class Cookies : std::uint8_t { off, when_full, always };
     Cookies syn_cookies = Cookies::when_full;
 };

@@ -64,6 +64,8 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.window_scaling = tcb.flags.window_scaling;
     status.ecn = tcb.ecn.agreed;
     status.ecn_seen = tcb.ecn.seen;
+    status.syn_data = tcb.fast_open.took_data;
+    status.syn_bytes = tcb.syn_bytes;
     status.soft_error = tcb.soft_error;
     describe_path(tcb, env.configuration, status);
     status.send_window = tcb.snd.wnd;

@@ -256,6 +256,12 @@ void take_ack(Arrival& a) {
 
 void take_ack_of_syn(Arrival& a) {
     Tcb& tcb = a.tcb;
+    // Data may have gone with the SYN or right behind it (RFC 7413).
+    const SequenceNumber data_end = lower(a.seg.ack, tcb.snd.end);
+    if (data_end > tcb.iss + 1) {
+        a.reaction.acked_bytes += data_end - (tcb.iss + 1);
+        a.reaction.events |= Events::writable;
+    }
     tcb.snd.una = a.seg.ack;
     static_cast<void>(sample_rtt(a, tcb.retransmissions > 0));
     // The window of a SYN is not scaled (RFC 7323 §2.2).

@@ -103,6 +103,17 @@ struct RepairFlags {
     bool dsack_seen : 1;      // RFC 8985 §6.2 step 4: the reordering window must grow
 };
 
+// TCP Fast Open (RFC 7413); see handshake/fast_open.h.
+struct FastOpenState {
+    bool wanted : 1;          // client: the first SYN may carry the option and data
+    bool without_cookie : 1;  // client: TCP_FASTOPEN_NO_COOKIE
+    bool asked : 1;           // client: our SYN carried the option
+    bool experimental : 1;    // client: in its experimental form
+    bool trial : 1;           // client: the first after a pause for a black hole
+    bool early : 1;           // server: data passes before the handshake ends
+    bool took_data : 1;       // the data of the SYN was taken
+};
+
 struct alignas(kCacheLine) Tcb {
     // --- line 0: an in-order segment ---
     struct Receive {
@@ -193,6 +204,11 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
     std::uint32_t most_in_flight;        // bytes, in the round trip that ends when...
     wire::SequenceNumber most_until;     // ...this is acknowledged (RFC 7661 §4.2)
+    std::uint32_t read_since_us;         // right-sizing of the receive buffer: since then...
+    std::uint32_t read_bytes;            // ...the application read this much,
+    std::uint32_t read_most;             // and at most this much in one round trip before
+    std::uint16_t syn_bytes;             // payload of our SYN
+    FastOpenState fast_open;
     // --- line 5: for tools
     std::uint32_t limit_since_ms;     // when `limit` began
     std::uint32_t busy_ms;            // before that: something was queued...
@@ -261,6 +277,11 @@ static_assert(sizeof(Tcb) <= 384);
 // Must what waits be sent before the next segment is taken in? (RFC 8257 §3.2: an ACK for what came
 // before a change of marks.)
 [[nodiscard]] inline bool must_answer_first(const Tcb& tcb) { return tcb.ecn.split; }
+// What the send buffer should hold to keep the network busy: a window in flight and another that
+// the application can prepare meanwhile.
+[[nodiscard]] inline std::uint32_t send_buffer_wanted(const Tcb& tcb) {
+    return tcb.cwnd < 0x4000'0000 ? 2 * tcb.cwnd : 0x8000'0000;
+}
 // May the application still queue data?
 [[nodiscard]] inline bool can_send(const Tcb& tcb) {
     return !tcb.flags.fin_queued &&

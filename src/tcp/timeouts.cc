@@ -4,6 +4,7 @@
 
 #include "tcp/connection.h"
 #include "tcp/counting.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
@@ -58,7 +59,9 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
     const bool shrunk = !opening && tcb.snd.wnd == 0 && tcb.unanswered_probes == 0;
     const bool exhausted =
         !tcb.flags.user_timeout && tcb.retransmissions >= retries_allowed(configuration, tcb);
-    if (user_timeout_passed(tcb, now) || (exhausted && !shrunk)) {
+    const bool over = user_timeout_passed(tcb, now) || (exhausted && !shrunk);
+    note_timeout(env, tcb, over ? Expired::yes : Expired::no, now);
+    if (over) {
         give_up(env, tcb, Farewell::none, reaction);
         return;
     }

@@ -6,9 +6,11 @@
 #include "tcp/connection.h"
 #include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/path/mss.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/receive_window.h"
+#include "tcp/receive/right_sizing.h"
 #include "tcp/recovery/delivery_rate.h"
 #include "tcp/recovery/side_record.h"
 #include "tcp/settle.h"
@@ -55,6 +57,8 @@ Reaction on_open(Environment& env, Tcb& tcb, const OpenRequest& request, Instant
                 .state = State::syn_sent},
                now);
     tcb.flags.active_open = true;
+    tcb.fast_open.wanted = request.fast_open != FastOpenWish::none;
+    tcb.fast_open.without_cookie = request.fast_open == FastOpenWish::without_cookie;
     tcb.pending.syn = true;
     settle(env, tcb, reaction, now);
     return reaction;
@@ -90,6 +94,7 @@ Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now
         const wire::SequenceNumber read = tcb.rcv.nxt - fin - tcb.rcv.unread;
         if (read >= tcb.receive_up) tcb.flags.receive_urgent = false;
     }
+    right_size(env, tcb, bytes, now);
     // After the peer's FIN no window matters any more.
     if (!tcb.flags.fin_received && window_update_is_due(env, tcb)) tcb.pending.ack = true;
     if (nothing_waits(tcb)) return reaction;  // reading changes nothing else
@@ -114,6 +119,7 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
         return reaction;
     }
     tcb.flags.let_go = true;
+    judge_fast_open(env, tcb, now);
     if (tcb.rcv.unread > 0 || tcb.reassembly != kNoIndex) {
         // RFC 9293 SHLD-3: the peer's data is lost, and it must know.
         abort_with_reset(tcb, reaction);
@@ -144,8 +150,13 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
         settings.keepalive_interval_s != tcb.settings.keepalive_interval_s;
     const bool timeout_set = settings.user_timeout_ms != 0 && !tcb.flags.user_timeout;
     const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
-    const bool buffer_changed = settings.receive_buffer != tcb.settings.receive_buffer;
+    const std::uint32_t grown = tcb.settings.receive_buffer;
     tcb.settings = settings;
+    // What has grown by itself the application does not know of.
+    if (settings.receive_fixed == 0 && grown > settings.receive_buffer) {
+        tcb.settings.receive_buffer = grown;
+    }
+    const bool buffer_changed = tcb.settings.receive_buffer != grown;
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
     if (timeout_set) tcb.progress_ms = to_ms(now);

@@ -72,7 +72,8 @@ void append_options(SegmentText& text, const Options& options) {
     }
     if (options.window_shift != kNoWindowShift) append(list.next("wscale "), options.window_shift);
     if (options.fast_open_length <= options.fast_open_cookie.size()) {
-        append(list.next("FO "), options.fast_open_length);
+        append(list.next(options.fast_open_experimental ? "FOEXP " : "FO "),
+               options.fast_open_length);
     }
     for (std::size_t i = 0; i < options.sack_count; ++i) {
         if (i == 0) {

@@ -18,6 +18,8 @@ constexpr std::uint8_t kSackPermitted = 4;
 constexpr std::uint8_t kSack = 5;
 constexpr std::uint8_t kTimestamps = 8;
 constexpr std::uint8_t kFastOpen = 34;
+constexpr std::uint8_t kExperiment = 254;         // RFC 6994, and its identifier of Fast Open
+constexpr std::uint16_t kFastOpenMagic = 0xf989;  // (RFC 7413 Appendix B)
 constexpr std::size_t kTimestampsLength = 10;
 constexpr std::size_t kOptionsMax = kTcpHeaderMax - kTcpHeaderMin;
 
@@ -35,7 +37,9 @@ void parse_sack(const std::byte* body, std::size_t body_length, Options& options
 
 void parse_fast_open(const std::byte* body, std::size_t body_length, Options& options) {
     // RFC 7413 §4.1.1: no cookie is a request, else 4 to 16 bytes, an even number.
-    if (body_length != 0 && (body_length < 4 || body_length > 16 || body_length % 2 != 0)) return;
+    const bool sane = body_length >= kFastOpenCookieMin && body_length <= kFastOpenCookieMax &&
+                      body_length % 2 == 0;
+    if (body_length != 0 && !sane) return;
     std::memcpy(options.fast_open_cookie.data(), body, body_length);
     options.fast_open_length = static_cast<std::uint8_t>(body_length);
 }
@@ -64,7 +68,16 @@ void parse_option(std::uint8_t kind, const std::byte* body, std::size_t body_len
                 options.ts_echo = load_be32(body + 4);
             }
             break;
-        case kFastOpen: parse_fast_open(body, body_length, options); break;
+        case kFastOpen:
+            parse_fast_open(body, body_length, options);
+            options.fast_open_experimental = false;
+            break;
+        case kExperiment:
+            if (body_length >= 2 && load_be16(body) == kFastOpenMagic) {
+                parse_fast_open(body + 2, body_length - 2, options);
+                options.fast_open_experimental = true;
+            }
+            break;
         default: break;
     }
 }
@@ -121,7 +134,8 @@ std::size_t fixed_options_length(const Options& options) {
     }
     if (options.window_shift != kNoWindowShift) length += 4;
     if (options.fast_open_length <= options.fast_open_cookie.size()) {
-        length += (options.fast_open_length + 2u + 3u) & ~std::size_t{3};
+        const std::size_t header = options.fast_open_experimental ? 4 : 2;
+        length += (options.fast_open_length + header + 3) & ~std::size_t{3};
     }
     return length;
 }
@@ -135,14 +149,19 @@ std::byte* put(std::byte* at, std::uint8_t a, std::uint8_t b, std::uint8_t c, st
 }
 
 std::byte* emit_fast_open(const Options& options, std::byte* at) {
-    const std::size_t length = options.fast_open_length + 2u;
-    const std::size_t padding = (4 - length % 4) % 4;
-    for (std::size_t i = 0; i < padding; ++i)
-        *at++ = std::byte{kNoOperation};
-    *at++ = std::byte{kFastOpen};
+    const std::size_t length =
+        options.fast_open_length + (options.fast_open_experimental ? 4u : 2u);
+    *at++ = std::byte{options.fast_open_experimental ? kExperiment : kFastOpen};
     *at++ = static_cast<std::byte>(length);
+    if (options.fast_open_experimental) {
+        store_be16(at, kFastOpenMagic);
+        at += 2;
+    }
     std::memcpy(at, options.fast_open_cookie.data(), options.fast_open_length);
-    return at + options.fast_open_length;
+    at += options.fast_open_length;
+    for (std::size_t end = length; end % 4 != 0; ++end)
+        *at++ = std::byte{kNoOperation};
+    return at;
 }
 
 // The order Linux uses: everything stays aligned to four bytes.

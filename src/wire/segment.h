@@ -45,6 +45,9 @@ inline constexpr std::size_t kSackBlocksMax = 4;
 inline constexpr std::size_t kTcpHeaderMin = 20;
 inline constexpr std::size_t kTcpHeaderMax = 60;
 inline constexpr std::uint8_t kNoWindowShift = 0xff;
+inline constexpr std::uint8_t kNoFastOpen = 0xff;
+inline constexpr std::size_t kFastOpenCookieMin = 4;  // RFC 7413 §4.1.1
+inline constexpr std::size_t kFastOpenCookieMax = 16;
 inline constexpr std::uint8_t kWindowShiftMax = 14;  // RFC 7323 §2.3
 
 // The options of a segment, decoded. Absent: see each field.
@@ -54,18 +57,21 @@ struct Options {
     bool sack_permitted = false;
     bool timestamps = false;  // the two fields below are valid
     std::uint8_t sack_count = 0;
-    std::uint8_t fast_open_length = 0xff;  // RFC 7413; 0xff: absent, 0: cookie request
+    std::uint8_t fast_open_length = kNoFastOpen;  // RFC 7413; 0: cookie request
+    bool fast_open_experimental = false;          // in the form of RFC 7413 Appendix B
     std::uint32_t ts_value = 0;
     std::uint32_t ts_echo = 0;
-    std::array<SackBlock, kSackBlocksMax> sack;     // only the first sack_count are valid
-    std::array<std::uint8_t, 16> fast_open_cookie;  // only the first fast_open_length are valid
+    std::array<SackBlock, kSackBlocksMax> sack;  // only the first sack_count are valid
+    std::array<std::uint8_t, kFastOpenCookieMax>
+        fast_open_cookie;  // only the first fast_open_length are valid
 
     void clear() {
         mss = 0;
         window_shift = kNoWindowShift;
         sack_permitted = timestamps = false;
         sack_count = 0;
-        fast_open_length = 0xff;
+        fast_open_length = kNoFastOpen;
+        fast_open_experimental = false;
     }
 };
 

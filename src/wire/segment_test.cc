@@ -72,6 +72,7 @@ TEST(Segment, RandomOptionsGoThereAndBack) {  // Checks RFC 9293 MUST-5, MUST-69
             if (random.below(2) != 0) o.window_shift = static_cast<std::uint8_t>(random.below(15));
             o.sack_permitted = random.below(2) != 0;
             if (random.below(4) == 0) o.fast_open_length = random.below(2) != 0 ? 8 : 0;
+            o.fast_open_experimental = o.fast_open_length != kNoFastOpen && random.below(2) != 0;
         } else {
             o.sack_count = static_cast<std::uint8_t>(random.below(5));
             for (std::uint32_t k = 0; k < o.sack_count; ++k) {
@@ -90,6 +91,7 @@ TEST(Segment, RandomOptionsGoThereAndBack) {  // Checks RFC 9293 MUST-5, MUST-69
         EXPECT_EQ(in->options.window_shift, o.window_shift);
         EXPECT_EQ(in->options.sack_permitted, o.sack_permitted);
         EXPECT_EQ(in->options.fast_open_length, o.fast_open_length);
+        EXPECT_EQ(in->options.fast_open_experimental, o.fast_open_experimental);
         EXPECT_EQ(in->options.timestamps, o.timestamps);
         const std::size_t fit = o.timestamps && o.sack_count > 3 ? 3 : o.sack_count;
         ASSERT_EQ(in->options.sack_count, fit);

@@ -32,10 +32,6 @@ using socket::Application;
 using socket::Descriptor;
 using socket::DescriptorKind;
 
-constexpr int kReceiveFlags =
-    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
-constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR;
-
 bool is_named(const Descriptor& d) {
     return d.kind == DescriptorKind::stream || d.kind == DescriptorKind::listener;
 }
@@ -164,7 +160,7 @@ long Calls::pipe(int fds[2]) {
 
 long Calls::receive(int fd, std::span<const iovec> buffers, int flags) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
-        if ((flags & ~kReceiveFlags) != 0) return -EINVAL;
+        if ((flags & ~socket::kReceiveFlags) != 0) return -EINVAL;
         if (const int wrong = check(buffers); wrong != 0) return -wrong;
         return socket::receive(app, d, socket::ByteCursor(buffers), flags);
     });
@@ -172,7 +168,7 @@ long Calls::receive(int fd, std::span<const iovec> buffers, int flags) {
 
 long Calls::send(int fd, std::span<const iovec> buffers, int flags) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
-        if ((flags & ~kSendFlags) != 0) return -EINVAL;
+        if ((flags & ~socket::kSendFlags) != 0) return -EINVAL;
         if (const int wrong = check(buffers); wrong != 0) return -wrong;
         return socket::send(app, d, socket::ByteCursor(buffers), flags);
     });
@@ -217,6 +213,19 @@ long Calls::receive_message(int fd, msghdr& message, int flags) {
     const int count = static_cast<int>(left);
     std::memcpy(CMSG_DATA(control), &count, sizeof count);
     return result;
+}
+
+long Calls::send_to(int fd, std::span<const iovec> buffers, int flags, const sockaddr* name,
+                    socklen_t length) {
+    if (name == nullptr || (flags & MSG_FASTOPEN) == 0) return send(fd, buffers, flags);
+    return with(fd, [&](Application& app, Descriptor& d) -> long {
+        if ((flags & ~socket::kSendFlags) != 0) return -EINVAL;
+        if (const int wrong = check(buffers); wrong != 0) return -wrong;
+        if (length >= sizeof name->sa_family && name->sa_family == AF_UNSPEC) return -EOPNOTSUPP;
+        wire::Endpoint remote;
+        if (const int wrong = api::read_address(name, length, remote); wrong != 0) return -wrong;
+        return socket::send_to(app, d, remote, socket::ByteCursor(buffers), flags);
+    });
 }
 
 // --- options

@@ -34,6 +34,8 @@ class Calls {
     // Also the control message of TCP_INQ.
     [[nodiscard]] long receive_message(int fd, msghdr& message, int flags);
     [[nodiscard]] long send(int fd, std::span<const iovec> buffers, int flags);
+    long send_to(int fd, std::span<const iovec> buffers, int flags, const sockaddr* name,
+                 socklen_t length);
 
     [[nodiscard]] long get_flags(int fd);
     [[nodiscard]] long set_flags(int fd, int flags);

@@ -94,10 +94,14 @@ void fill_bytes(PacketdrillInterface& t) {
     };
     t.send = send;
     t.sendto = [](void* self, int fd, const void* data, std::size_t size, int flags,
-                  const sockaddr*, socklen_t) { return send(self, fd, data, size, flags); };
+                  const sockaddr* name, socklen_t length) {
+        const iovec one{const_cast<void*>(data), size};
+        return answer<ssize_t>(calls(self).send_to(fd, {&one, 1}, flags, name, length));
+    };
     t.sendmsg = [](void* self, int fd, const msghdr* message, int flags) {
-        return answer<ssize_t>(
-            calls(self).send(fd, {message->msg_iov, message->msg_iovlen}, flags));
+        return answer<ssize_t>(calls(self).send_to(
+            fd, {message->msg_iov, message->msg_iovlen}, flags,
+            static_cast<const sockaddr*>(message->msg_name), message->msg_namelen));
     };
 }
 
@@ -187,6 +191,9 @@ Addresses read_flags(const char* flags) {
         std::exit(EXIT_FAILURE);
     }
     addresses.local = wire::IpAddress::v4(ntohl(address.s_addr));
+    if (addresses.local == addresses.gateway) {
+        addresses.gateway = wire::IpAddress::v4(0xc0a80001);  // 192.168.0.1
+    }
     return addresses;
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "api/values.h"
+
 namespace mtcp::conformance {
 namespace {
 
@@ -53,6 +55,14 @@ constexpr Row kRows[] = {
     {"tcp_timestamps", 1, MTCP_SWITCH(tcp.timestamps)},
     {"tcp_sack", 1, MTCP_SWITCH(tcp.selective_ack)},
     {"tcp_window_scaling", 1, MTCP_SWITCH(tcp.window_scaling)},
+    {"tcp_fastopen", 1, MTCP_NUMBER(tcp.fast_open, std::uint16_t)},
+    {"tcp_fastopen_blackhole_timeout_sec", 1,
+     [](StackConfiguration& c, const Values& v) { c.tcp.fast_open_pause = seconds(v[0]); }},
+    {"tcp_notsent_lowat", 1,
+     [](StackConfiguration& c, const Values& v) {
+         c.tcp.not_sent_low_water =
+             v[0] >= (std::int64_t{1} << 30) ? 0 : static_cast<std::uint32_t>(v[0]);
+     }},
     {"tcp_ecn", 1, [](StackConfiguration& c, const Values& v) { c.tcp.ecn = ecn(v[0]); }},
     {"tcp_syncookies", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.syn_cookies = cookies(v[0]); }},
@@ -69,6 +79,7 @@ constexpr Row kRows[] = {
     {"tcp_rmem", 3,
      [](StackConfiguration& c, const Values& v) {
          c.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(v[1]);
+         c.tcp.receive_buffer_max = static_cast<std::uint32_t>(v[2]);
          c.tcp.window_shift = window_shift_for(v[2]);
      }},
     // Linux grows the send buffer as needed, up to the third number.
@@ -82,6 +93,15 @@ constexpr Row kRows[] = {
 #undef MTCP_SWITCH
 #undef MTCP_NUMBER
 
+// "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", and after a comma the backup.
+void read_fast_open_keys(StackConfiguration& configuration) {
+    std::ifstream file("/proc/sys/net/ipv4/tcp_fastopen_key");
+    std::string text;
+    if (!(file >> text)) return;
+    if (const auto keys = api::parse_fast_open_keys(text); keys)
+        configuration.tcp.fast_open_keys = *keys;
+}
+
 }  // namespace
 
 void read_sysctls(StackConfiguration& configuration) {
@@ -92,6 +112,7 @@ void read_sysctls(StackConfiguration& configuration) {
             values.push_back(value);
         if (values.size() >= row.values) row.set(configuration, values);
     }
+    read_fast_open_keys(configuration);
 }
 
 }  // namespace mtcp::conformance

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/values.h"
+
 namespace mtcp::ladder {
 namespace {
 
@@ -21,14 +23,13 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 24> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 23> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
                                                       "tcp_early_retrans",
                                                       "tcp_ecn_option",
                                                       "tcp_fack",
-                                                      "tcp_fastopen",
                                                       "tcp_frto",
                                                       "tcp_invalid_ratelimit",
                                                       "tcp_min_tso_segs",
@@ -69,6 +70,8 @@ const std::map<std::string_view, Setter>& setters() {
              using Ecn = Configuration::Ecn;
              c.stack.tcp.ecn = v[0] == 1 ? Ecn::request : v[0] == 2 ? Ecn::accept : Ecn::off;
          }},
+        {"tcp_fastopen",
+         [](auto& c, auto& v) { c.stack.tcp.fast_open = static_cast<std::uint16_t>(v[0]); }},
         {"tcp_syncookies",
          [](auto& c, auto& v) {
              using Cookies = Configuration::Cookies;
@@ -133,11 +136,17 @@ bool read_sysctls(const std::string& line, LadderConfiguration& configuration, s
         const bool quoted = line[equals + 1] == '"';
         const std::size_t begin = equals + (quoted ? 2u : 1u);
         const std::size_t end = quoted ? line.find('"', begin) : line.find_first_of(" \t;", begin);
+        if (name == "tcp_fastopen_key") {
+            const auto keys = api::parse_fast_open_keys(line.substr(begin, end - begin));
+            if (!keys) return false;
+            configuration.stack.tcp.fast_open_keys = *keys;
+            continue;
+        }
         std::istringstream words(line.substr(begin, end - begin));
         Values values;
         std::string word;
         while (words >> word) {
-            values.push_back(static_cast<std::uint32_t>(std::strtoul(word.c_str(), nullptr, 10)));
+            values.push_back(static_cast<std::uint32_t>(std::strtoul(word.c_str(), nullptr, 0)));
         }
         if (!set(name, values, configuration, error)) return false;
     }

@@ -30,7 +30,11 @@ Calls::Answer Calls::receive(const CallStep& call) {
 }
 
 Calls::Answer Calls::transmit(Socket& socket, std::span<const std::byte> bytes, int flags) {
-    const long answer = world_.sockets().send(socket.live, bytes, flags);
+    const bool opens = (flags & MSG_FASTOPEN) != 0;
+    if (opens) last_opened_ = socket.live;
+    const long answer =
+        opens ? world_.sockets().send_to(socket.live, {kRemoteAddress, kServicePort}, bytes, flags)
+              : world_.sockets().send(socket.live, bytes, flags);
     if (answer > 0) {
         world_.on_written(socket.live, bytes.first(static_cast<std::size_t>(answer)));
         socket.write_position += static_cast<std::uint64_t>(answer);

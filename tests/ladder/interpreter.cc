@@ -158,7 +158,9 @@ void Interpreter::on_open(int fd) {
 void Interpreter::on_written(int fd, std::span<const std::byte> bytes) {
     wire::Endpoint local;
     wire::Endpoint peer;
-    if (sockets_.local_name(fd, local) != 0 || sockets_.peer_name(fd, peer) != 0) return;
+    if (sockets_.local_name(fd, local) != 0) return;
+    // Bytes that went with the SYN: the peer has no name yet.
+    if (sockets_.peer_name(fd, peer) != 0) peer = {kRemoteAddress, kServicePort};
     std::vector<std::byte>& written = flow_of(local.port, peer.port).written;
     written.insert(written.end(), bytes.begin(), bytes.end());
 }

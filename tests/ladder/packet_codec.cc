@@ -89,8 +89,10 @@ std::vector<std::byte> encode_tcp(const TcpSpec& tcp, const Flow& flow, const Po
     store_be16(at + 14, tcp.window.value_or(0));
     store_be16(at + 18, tcp.urgent);
     std::copy(options.begin(), options.end(), at + wire::kTcpHeaderMin);
+    // Data of a SYN begins one number later.
+    const std::uint32_t first = tcp.seq - ((tcp.flags & wire::Flags::syn) != 0 ? 0u : 1u);
     for (std::uint32_t i = 0; i < tcp.payload; ++i)
-        at[header + i] = pattern_byte(tcp.seq + i - 1);
+        at[header + i] = pattern_byte(first + i);
     const std::uint32_t pseudo =
         wire::pseudo_header_sum(kRemoteAddress, kLocalAddress, wire::kProtocolTcp,
                                 static_cast<std::uint32_t>(segment.size()));

@@ -173,8 +173,9 @@ bool Parser::option(OptionSpec& option) {
         return timestamps(option);
     } else if (name == "sack") {
         return sack_blocks(option);
-    } else if (name == "FO") {
-        option.kind = kOptionFastOpen;
+    } else if (name == "FO" || name == "FOEXP") {
+        option.kind = name == "FO" ? kOptionFastOpen : kOptionExperiment;
+        if (name == "FOEXP") option.bytes = {0xf9, 0x89};
         const bool cookie = peek().kind == TokenKind::word || peek().kind == TokenKind::integer;
         const std::string digits = cookie ? take().text : "";
         for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {

@@ -127,5 +127,6 @@ inline constexpr std::uint8_t kOptionSackPermitted = 4;
 inline constexpr std::uint8_t kOptionSack = 5;
 inline constexpr std::uint8_t kOptionTimestamps = 8;
 inline constexpr std::uint8_t kOptionFastOpen = 34;
+inline constexpr std::uint8_t kOptionExperiment = 254;
 
 }  // namespace mtcp::ladder

@@ -170,6 +170,7 @@ class ScriptedStack : public Driver {
     std::array<Stream, kConnections> streams{};
     std::array<Connection, kConnections> connections;
     std::vector<Listener*> listeners;
+    tcp::FastOpenRoom fast_open_answer;  // what a SYN could carry
     std::deque<std::function<void()>>
         during_waits;  // played one after the other, until one posts an event
     std::function<void()> on_turn;
@@ -185,7 +186,8 @@ class ScriptedStack : public Driver {
     void take(const Request& request) {
         const std::uint32_t index = request.index;
         if (request.kind != RequestKind::listen && request.kind != RequestKind::unlisten &&
-            request.kind != RequestKind::inherit) {
+            request.kind != RequestKind::inherit && request.kind != RequestKind::fast_open &&
+            request.kind != RequestKind::listener_options) {
             connections[index].requests.push_back(request.kind);
         }
         switch (request.kind) {
@@ -216,6 +218,16 @@ class ScriptedStack : public Driver {
             case RequestKind::unlisten:
                 std::erase(listeners, reinterpret_cast<Listener*>(request.value));
                 delete reinterpret_cast<Listener*>(request.value);
+                break;
+            case RequestKind::listener_options: {
+                const auto& options = *reinterpret_cast<const ListenerOptions*>(request.value);
+                options.listener->defer_accept_s = options.defer_accept_s;
+                options.listener->fast_open_limit = options.fast_open_limit;
+                options.listener->fast_open_keys = options.fast_open_keys;
+                break;
+            }
+            case RequestKind::fast_open:
+                reinterpret_cast<FastOpenQuery*>(request.value)->answer = fast_open_answer;
                 break;
             case RequestKind::status: {
                 auto* const status = reinterpret_cast<tcp::Status*>(request.value);

@@ -8,6 +8,7 @@
 #include "tcp/handshake/isn.h"
 #include "tcp/path/mss.h"
 #include "tcp/receive/ack_policy.h"
+#include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rack.h"
 #include "tcp/timers.h"
 
@@ -80,6 +81,22 @@ void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& opt
     update_effective_mss(tcb);
 }
 
+namespace {
+
+// Sent before the handshake was over and not acknowledged with it (RFC 7413).
+void take_over_early_data(Environment& env, Tcb& tcb, Instant now) {
+    if (tcb.snd.una == tcb.snd.nxt) {
+        tcb.small_end = tcb.snd.una;
+        return;
+    }
+    // What rode on our SYN was not taken: the server, or somebody on the way, ignored it. What a
+    // server sent behind its SYN-ACK is simply in flight.
+    if (!tcb.fast_open.early) resend_all(env, tcb);
+    arm_retransmission(tcb, env.configuration.rto_max, now);
+}
+
+}  // namespace
+
 void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     disarm(tcb, Timer::retransmit);
     congestion::begin(env, tcb, now);
@@ -90,7 +107,6 @@ void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
     tcb.recover = tcb.snd.una;
     tcb.recover.raw -= 1;  // RFC 6582: the first duplicates count
     tcb.high_rxt = tcb.snd.una;
-    tcb.small_end = tcb.snd.una;
     tcb.progress_ms = to_ms(now);
     tcb.soft_error = 0;
     // Simultaneous open: both of the peer's segments came before our SYN-ACK left; an ACK is left
@@ -98,7 +114,8 @@ void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
     if (tcb.pending.syn) tcb.pending.ack = true;
     tcb.pending.syn = false;
     transition(tcb, State::established);
-    reaction.events |= Events::connected;
+    if (!tcb.fast_open.early) reaction.events |= Events::connected;  // or it was told before
+    take_over_early_data(env, tcb, now);
     arm_keepalive(env, tcb, now);
     if (tcb.flags.fin_queued) transition(tcb, State::fin_wait_1);
 }

@@ -5,11 +5,15 @@
 #include "tcp/clock.h"
 #include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/handshake/syn_cookies.h"
 #include "tcp/path/ecn.h"
 #include "tcp/path/mss.h"
+#include "tcp/receive/accept_text.h"
+#include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/rtt_estimator.h"
+#include "tcp/settle.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -129,6 +133,39 @@ OutgoingSegment cookie_syn_ack(const Environment& env, const ListenerSettings& l
     return reply;
 }
 
+const FastOpenKeys& keys_of(const Environment& env, const ListenerSettings& listener) {
+    return listener.fast_open_keys != nullptr ? *listener.fast_open_keys
+                                              : env.configuration.fast_open_keys;
+}
+
+// RFC 7413 §4.2.2, §4.1.2: may the data of this SYN pass at once, and which cookie goes back?
+ListenVerdict judge_early_data(const Environment& env, const ListenerSettings& listener,
+                               const Segment& seg, ListenDecision& decision) {
+    const std::uint16_t enabled = env.configuration.fast_open;
+    const wire::Options& offered = seg.options;
+    const bool has_option = offered.fast_open_length != wire::kNoFastOpen;
+    if (has_option && offered.fast_open_length == 0) count(env, &Counters::fast_open_requests);
+    const bool asks = has_option || !seg.payload.empty();
+    if ((enabled & FastOpen::server) == 0 || !asks || listener.fast_open == FastOpenQueue::off) {
+        return ListenVerdict::record;
+    }
+    if (listener.fast_open == FastOpenQueue::full) {
+        count(env, &Counters::fast_open_overflows);
+        return ListenVerdict::record;
+    }
+    if ((enabled & FastOpen::server_without_cookie) != 0) return ListenVerdict::open;
+    if (!has_option) return ListenVerdict::record;
+    const FastOpenKeys& keys = keys_of(env, listener);
+    const CookieVerdict verdict = check_fast_open_cookie(keys, decision.half_open.key, offered);
+    if (verdict != CookieVerdict::current) {
+        write_cookie(keys.primary, decision.half_open.key, decision.reply.options);
+        decision.reply.options.fast_open_experimental = offered.fast_open_experimental;
+    }
+    if (verdict != CookieVerdict::wrong) return ListenVerdict::open;
+    if (offered.fast_open_length > 0) count(env, &Counters::fast_open_refused);
+    return ListenVerdict::record;
+}
+
 }  // namespace
 
 ListenDecision on_listen_segment(const Environment& env, const ListenerSettings& listener,
@@ -167,8 +204,8 @@ ListenDecision on_listen_segment(const Environment& env, const ListenerSettings&
         decision.verdict = ListenVerdict::cookie;
         decision.reply = cookie_syn_ack(env, listener, decision.half_open, now);
     } else {
-        decision.verdict = ListenVerdict::record;
         decision.reply = syn_ack_from(env, listener, decision.half_open, now);
+        decision.verdict = judge_early_data(env, listener, seg, decision);
     }
     return decision;
 }
@@ -303,6 +340,12 @@ HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSet
     return decision;
 }
 
+bool is_ended_by(const HalfOpen& half, PathError error, SequenceNumber seq) {
+    if (seq != half.iss) return false;  // RFC 5927 §4: who quotes it has seen our SYN-ACK
+    return error == PathError::net_unreachable || error == PathError::host_unreachable ||
+           error == PathError::time_exceeded || error == PathError::parameter_problem;
+}
+
 void promote(Environment& env, const ListenerSettings& listener, const HalfOpen& half, Tcb& tcb,
              Instant now) {
     initialise(env, tcb,
@@ -342,6 +385,26 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
     // The segment that completes the handshake should follow at once; if it does not, SYN-ACK goes
     // again.
     arm_retransmission(tcb, env.configuration.rto_max, now);
+}
+
+Reaction promote_early(Environment& env, const ListenerSettings& listener, ListenDecision& decision,
+                       Tcb& tcb, const Segment& syn, Instant now) {
+    promote(env, listener, decision.half_open, tcb, now);
+    Reaction reaction;
+    start_timing(tcb, tcb.snd.nxt, to_us(now));
+    tcb.fast_open.early = true;
+    tcb.fast_open.took_data = !syn.payload.empty();
+    reaction.events |= Events::connected;
+    Arrival arrival(env, tcb, syn, now, reaction);
+    arrival.seq = syn.seq + 1;
+    if (arrival.length > tcb.rcv.wnd) arrival.length = tcb.rcv.wnd;
+    if (arrival.length > 0) accept_text(arrival);
+    decision.reply.ack = tcb.rcv.nxt;
+    decision.reply.window = static_cast<std::uint16_t>(tcb.rcv.wnd);
+    note_ack_sent(tcb);
+    count(env, &Counters::fast_opens_passive);
+    settle(env, tcb, reaction, now);
+    return reaction;
 }
 
 }  // namespace mtcp::tcp

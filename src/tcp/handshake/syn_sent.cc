@@ -6,6 +6,7 @@
 
 #include "tcp/clock.h"
 #include "tcp/handshake/birth.h"
+#include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
 #include "tcp/settle.h"
 #include "tcp/take_ack.h"
@@ -90,6 +91,7 @@ void segment_arrives_in_syn_sent(Arrival& a) {
         enter_syn_received(a);
         return;
     }
+    learn_from_syn_ack(a);
     take_ack_of_syn(a);
     become_established(a.env, tcb, a.reaction, a.now);
     tcb.pending.ack = true;  // data or FIN may carry it

@@ -177,8 +177,12 @@ TEST(Ecn, EchoHalvesTheWindowOnceARoundTrip) {  // Checks RFC 3168 §6.1.2.
     EXPECT_EQ(solo.tcb.cwnd, 5'000u);  // neither again, nor grown
     EXPECT_EQ(solo.counters.ecn_reductions, 1u);
     // CWR on the first new segment only, whatever a device could cut.
-    EXPECT_EQ(solo.out(4000),
-              "[ect0] W. 10001:11001(1000) ack 1 | [ect0] P. 11001:14001(3000) ack 1");
+    static_cast<void>(solo.out(4000));
+    ASSERT_GE(solo.sent.size(), 2u);
+    EXPECT_EQ(solo.sent[0].data_length, 1000u);
+    EXPECT_TRUE(solo.sent[0].flags.has(wire::Flags::cwr));
+    EXPECT_GT(solo.sent[1].data_length, 1000u);
+    EXPECT_FALSE(solo.sent[1].flags.has(wire::Flags::cwr));
     solo.segment({.flags = ".E", .ack = 11'001});
     EXPECT_EQ(solo.counters.ecn_reductions, 2u);
 }
@@ -191,9 +195,9 @@ TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {
     for (std::uint32_t end = 2001; end <= 4001; end += 1000)
         solo.segment({.flags = ".E", .ack = 1, .sack = {{1001, end}}});
     ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
-    const std::uint32_t before = solo.tcb.cwnd;
+    const std::uint32_t before = solo.tcb.ssthresh;
     solo.segment({.flags = ".E", .ack = 1, .sack = {{1001, 5001}}});
-    EXPECT_GE(solo.tcb.cwnd, before);  // not for the mark as well
+    EXPECT_EQ(solo.tcb.ssthresh, before);  // not for the mark as well
     EXPECT_TRUE(solo.tcb.ecn.cwr);
     static_cast<void>(solo.out());
 }

@@ -67,11 +67,16 @@ Reaction on_path_error(Environment& env, Tcb& tcb, PathError error, std::uint16_
         return reaction;
     }
     const bool opening = is_one_of(tcb.state, kOpening);
+    // RFC 5461 §4.1: before the handshake is over a soft error may count as a hard one; here for
+    // connections that nobody has proven to exist but a cookie (RFC 7413).
+    const bool unproven = tcb.state == State::syn_received && tcb.fast_open.early;
     if (error == PathError::fragmentation_needed) {
         if (!narrow_path(tcb, mtu)) {
             reaction.drop = Drop::icmp_stale;
         } else if (opening) {
+            // Not the data of the SYN again (RFC 7413 §4.2.1), and an offer that fits the path.
             tcb.pending.syn = true;
+            tcb.advertised_mss = mss_to_advertise(tcb.settings, tcb.path_mtu, tcb.key.remote);
         } else {
             resend_all(env, tcb);
         }
@@ -80,7 +85,7 @@ Reaction on_path_error(Environment& env, Tcb& tcb, PathError error, std::uint16_
         // since anyone on the path could forge them (RFC 5927 §5.2).
         const bool hard = ours || error == PathError::port_unreachable ||
                           error == PathError::protocol_unreachable;
-        if (hard && opening) {
+        if ((hard && opening) || unproven) {
             end_connection(tcb, reaction, errno_of(error));
         } else {
             tcb.soft_error = static_cast<std::int16_t>(errno_of(error));

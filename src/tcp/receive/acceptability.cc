@@ -48,6 +48,13 @@ bool is_crossing_syn_ack(const Arrival& a) {
            a.seg.seq == a.tcb.irs && a.seg.ack == a.tcb.snd.nxt && !a.seg.flags.has(Flags::rst);
 }
 
+// The SYN that began this connection with data (RFC 7413): our SYN-ACK was lost.
+bool is_repeated_syn(const Arrival& a) {
+    return a.tcb.state == State::syn_received && a.tcb.fast_open.early &&
+           a.seg.flags.has(Flags::syn) && !a.seg.flags.has(Flags::ack | Flags::rst) &&
+           a.seg.seq == a.tcb.irs;
+}
+
 // Cuts what lies before RCV.NXT.
 void trim_front(Arrival& a) {
     const std::uint32_t old = a.tcb.rcv.nxt - a.seq;
@@ -64,6 +71,10 @@ Step check_sequence(Arrival& a) {
     if (is_crossing_syn_ack(a)) {
         a.seq += 1;
         return Step::next;
+    }
+    if (is_repeated_syn(a)) {
+        tcb.pending.syn = true;
+        return a.discard(Drop::tcp_duplicate);
     }
     const SequenceNumber edge = tcb.rcv.nxt + tcb.rcv.wnd;
     if (a.seg.flags.has(Flags::rst)) {

@@ -171,7 +171,9 @@ SendPlan plan_waiting(const Environment& env, const Tcb& tcb, std::uint32_t payl
     if (plan.what != Send::nothing) return plan;
     if (is_one_of(tcb.state, kUnsynchronised)) {
         const bool answer = tcb.state == State::syn_received && tcb.pending.ack;
-        return answer ? sending(Send::ack) : plan;
+        // RFC 7413 §4.2.2: a server whose client showed a cookie need not wait for its ACK.
+        const bool early = tcb.state == State::syn_received && tcb.fast_open.early;
+        if (!early) return answer ? sending(Send::ack) : plan;
     }
     if (tcb.pending.retransmit) {
         plan = plan_first_repair(env, tcb);

@@ -55,6 +55,8 @@ wire::FlowKey some_flow() {
 void prepare(Environment& env, Counters& counters, std::uint32_t pool_size) {
     env.isn_key = {1, 2};
     env.cookie_key = {3, 4};
+    env.configuration.fast_open_keys = {.primary = {5, 6}, .backup = {}, .chosen = true};
+    ASSERT_TRUE(env.destinations.reserve(16, {7, 8}));
     env.counters = &counters;
     if (pool_size > 0) {
         ASSERT_TRUE(env.recoveries.reserve(pool_size));
@@ -88,7 +90,9 @@ void Solo::note(const Reaction& reaction) {
 }
 
 void Solo::open() {
-    note(on_open(env, tcb, {.key = some_flow(), .settings = settings, .path_mtu = path_mtu}, now));
+    const OpenRequest request{
+        .key = some_flow(), .settings = settings, .path_mtu = path_mtu, .fast_open = fast_open};
+    note(on_open(env, tcb, request, now));
 }
 
 void Solo::connect() {

@@ -46,7 +46,8 @@ class Solo {
     Instant now{seconds(1'000).ns};
     Settings settings;
     std::uint16_t path_mtu = 1500;
-    wire::Options peer_options;  // of the peer's SYN or SYN-ACK
+    FastOpenWish fast_open = FastOpenWish::none;  // of open()
+    wire::Options peer_options;                   // of the peer's SYN or SYN-ACK
     std::uint32_t peer_window = 0xffff;
     std::uint8_t peer_syn_flags = 0;  // besides SYN (and ACK), as ECE and CWR
 

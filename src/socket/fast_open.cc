@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the SYN can carry is the stack's knowledge: it is asked, and answers within a turn.
+#include "socket/fast_open.h"
+
+#include <algorithm>
+
+#include "socket/stream_socket.h"
+
+namespace mtcp::socket {
+namespace {
+
+tcp::FastOpenRoom ask(Application& app, const Descriptor& d, const wire::Endpoint& remote) {
+    const DescriptorDetails& details = app.details(d);
+    FastOpenQuery query{};
+    query.key.local = d.bound != 0 ? details.local.address : wire::IpAddress::v4(0);
+    query.key.remote = remote.address;
+    query.settings = details.settings;
+    query.wish = wish_of(app, d);
+    app.post({.kind = RequestKind::fast_open, .value = reinterpret_cast<std::uint64_t>(&query)});
+    app.run_stack();
+    return query.answer;
+}
+
+}  // namespace
+
+tcp::FastOpenWish wish_of(Application& app, const Descriptor& d) {
+    return app.details(d).fast_open_no_cookie != 0 ? tcp::FastOpenWish::without_cookie
+                                                   : tcp::FastOpenWish::cookie;
+}
+
+bool has_fast_open(Application& app, Descriptor& d) {
+    return ask(app, d, {}).use != tcp::FastOpenRoom::Use::off;
+}
+
+bool defer_connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
+    if (ask(app, d, remote).use != tcp::FastOpenRoom::Use::data) return false;
+    d.deferred = 1;
+    app.details(d).deferred_remote = remote;
+    app.raise(d, EpollBits::writable);
+    return true;
+}
+
+long open_with_data(Application& app, Descriptor& d, const wire::Endpoint& remote, ByteCursor from,
+                    int flags) {
+    const tcp::FastOpenRoom room = ask(app, d, remote);
+    if (room.use == tcp::FastOpenRoom::Use::off && d.deferred == 0) return -EOPNOTSUPP;
+    if (const long wrong = check_unopened(app, d); wrong != 0) return wrong;
+    if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
+    const auto bytes = static_cast<std::uint32_t>(std::min<std::size_t>(from.left(), room.bytes));
+    const long early = start_connection(app, d, remote, wish_of(app, d), from, bytes);
+    if (early < 0) return early;
+    if (d.non_blocking != 0 || (flags & MSG_DONTWAIT) != 0) {
+        return early > 0 ? early : -EINPROGRESS;
+    }
+    const long result = wait_for_connection(app, d);
+    if (result == -EINPROGRESS && early > 0) return early;  // SO_SNDTIMEO is over
+    if (result < 0 || from.left() == 0) return result < 0 ? result : early;
+    const long rest = send_to_stream(app, d, from, flags & ~MSG_FASTOPEN);
+    if (rest < 0) return early > 0 ? early : rest;
+    return early + rest;
+}
+
+}  // namespace mtcp::socket
