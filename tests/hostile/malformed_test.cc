@@ -8,8 +8,10 @@ namespace {
 // --- options
 
 struct BadOption {
+    BadOption(const char* what, std::initializer_list<unsigned> octets)
+        : name(what), bytes(bytes_of(octets)) {}
     const char* name;
-    std::initializer_list<unsigned> bytes;
+    Bytes bytes;
 };
 
 class OptionsTest : public Hostile, public ::testing::WithParamInterface<BadOption> {};
@@ -17,7 +19,7 @@ class OptionsTest : public Hostile, public ::testing::WithParamInterface<BadOpti
 // In a SYN and in an established connection alike: the segment stands, what cannot be read of its
 // options is not there (RFC 9293 MUST-7), and reading ends.
 TEST_P(OptionsTest, AreSkippedAndTheConnectionStands) {
-    const Bytes options = bytes_of(GetParam().bytes);
+    const Bytes options = GetParam().bytes;
     Pair pair = establish(40'000, options);
     for (int i = 0; i < 3; ++i) {
         TcpFields data = pair.peer->segment(Flags::ack | Flags::psh, text("x"));
