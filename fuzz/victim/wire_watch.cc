@@ -57,10 +57,12 @@ void WireWatch::on_injected(std::span<const std::byte> packet) {
 
 void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
     const bool again = flow.open && flow.iss == heard.segment.seq.raw &&
-                       flow.answered == heard.segment.flags.has(wire::Flags::ack);
+                       flow.answered == heard.segment.flags.has(wire::Flags::ack) &&
+                       flow.syn_ack == heard.segment.ack.raw;
     if (again) return;
     flow.open = true;
     flow.iss = heard.segment.seq.raw;
+    flow.syn_ack = heard.segment.ack.raw;
     flow.answered = heard.segment.flags.has(wire::Flags::ack);
     flow.acked_any = flow.edge_known = false;
     flow.shift = heard.segment.options.window_shift == wire::kNoWindowShift

@@ -27,10 +27,11 @@ class WireWatch {
 
   private:
     struct Flow {
-        bool open = false;        // a SYN of the victim was heard
-        std::uint32_t iss = 0;    // of the victim
-        bool sent_any = false;    // the attacker sent something
-        std::uint32_t reach = 0;  // one past the highest number the attacker sent
+        bool open = false;          // a SYN of the victim was heard
+        std::uint32_t iss = 0;      // of the victim
+        std::uint32_t syn_ack = 0;  // and what its SYN acknowledged
+        bool sent_any = false;      // the attacker sent something
+        std::uint32_t reach = 0;    // one past the highest number the attacker sent
         bool acked_any = false;
         std::uint32_t ack = 0;  // highest of the victim
         bool syn_with_scale = false;
