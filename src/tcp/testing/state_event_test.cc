@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <ostream>
 
+#include "tcp/recovery/side_record.h"
 #include "tcp/testing/solo.h"
 #include "tcp/testing/state_event_reference.h"
 #include "tcp/time_wait.h"
@@ -197,11 +199,18 @@ void judge_connection(const Situation& s, const std::function<void(Solo&)>& prep
     drain(solo, nullptr);
     ASSERT_EQ(state(solo.tcb), s.state);
     const Tcb before = solo.tcb;
+    const Recovery* record = record_of(solo.env, before);
+    const std::optional<Recovery> record_before =
+        record != nullptr ? std::optional<Recovery>(*record) : std::nullopt;
     const Instant now = solo.now;
     for_each_event(s, [&](const Event& e) {
         judge.compare(s, e, arrives(solo, e));
         release(solo.env, solo.tcb);
         solo.tcb = before;
+        if (record_before) {
+            solo.tcb.recovery = solo.env.recoveries.take();
+            solo.env.recoveries[solo.tcb.recovery] = *record_before;
+        }
         solo.now = now;
     });
 }
