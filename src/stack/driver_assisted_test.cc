@@ -136,7 +136,8 @@ TEST_F(AssistedDriverTest, AcknowledgesWhileTheApplicationComputes) {
     computing = true;
     EXPECT_TRUE(compute());
     peer.join();
-    EXPECT_EQ(server.receive(id, 2000), 1000);  // and takes up the work again
+    EXPECT_EQ(server.receive(id, 2000), 1000);
+    server.app->run_stack();  // and takes up the work again
     EXPECT_GE(server.core->counters().switches, 2u);
 }
 
