@@ -90,15 +90,18 @@ def parse_options(text):
     return options
 
 
+CODEPOINTS = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}  # RFC 3168 §5
 SEGMENT = re.compile(r"([SFRPUEW.]+)\s+(\d+):(\d+)\((\d+)\)(?:\s+ack\s+(\d+))?(?:\s+win\s+(\d+))?(?:\s+urg\s+(\d+))?"
                      r"(?:\s*<(.*)>)?\s*$")
 
 
 def parse_segment(text):
     brackets = re.match(r"\[(.*?)\]\s*", text)
-    if brackets:  # [tos 0x10,ttl 5]
+    if brackets:  # [tos 0x10,ttl 5] [ect0]
         segment = parse_segment(text[brackets.end():])
-        segment.ip = [(word.split()[0], int(word.split()[1], 0)) for word in brackets.group(1).split(",")]
+        for word in brackets.group(1).split(","):
+            name, *value = word.split()
+            segment.ip.append((name, int(value[0], 0)) if value else ("ecn", CODEPOINTS[name]))
         return segment
     found = SEGMENT.match(text)
     if not found:
@@ -167,7 +170,7 @@ class Network:
         known = flow.base is not None or flags & FLAGS["S"]
         segment = Segment(flags, (seq - base) & MASK if known else seq, len(payload), ack, window, urgent, options,
                           payload)
-        segment.ip = [("tos", packet[1]), ("ttl", packet[8])]
+        segment.ip = [("tos", packet[1]), ("ttl", packet[8]), ("ecn", packet[1] & 3)]
         return segment
 
     def inject(self, segment):
@@ -201,7 +204,8 @@ class Network:
         tcp = header + options + pattern(segment.seq - 1, segment.length)
         pseudo = socket.inet_aton(REMOTE) + socket.inet_aton(LOCAL) + struct.pack("!BBH", 0, 6, len(tcp))
         tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
-        os.write(self.device, ip_packet(6, tcp))
+        wanted = dict(segment.ip)
+        os.write(self.device, ip_packet(6, tcp, tos=wanted.get("tos", wanted.get("ecn", 0))))
 
     def base(self):
         return self.flow.base or 0
