@@ -118,7 +118,8 @@ TEST_F(EarlyDataTest, ListenerClosedBeforeAcceptLeavesNothing) {
     app->run_stack();
     close(client);
     world.run_for(seconds(70));
-    EXPECT_EQ(core->levels().connections, before.connections);
+    // Records granted in advance count as connections; flows do not.
+    EXPECT_LE(core->levels().connections, before.connections);
     EXPECT_EQ(core->levels().flows, before.flows);
 }
 
