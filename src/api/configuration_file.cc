@@ -128,8 +128,8 @@ Complaint read_core_mask(Reader& r, std::string_view value) {
 }
 
 Complaint read_congestion(Reader& r, std::string_view value) {
-    if (value == "reno" || value == "newreno" || value == "new_reno") return {};
-    return r.bad("no such congestion control in this build", "cc = reno");
+    if (tcp::algorithm_of(value, r.result.stack.tcp.defaults.congestion)) return {};
+    return r.bad("no such congestion control", "one of reno, cubic, dctcp, bbr");
 }
 
 Complaint read_multiprocess(Reader& r, std::string_view value) {
@@ -303,6 +303,22 @@ constexpr Key kKeys[] = {
     {"stat_print", read_stat_print},
     {"multiprocess", read_multiprocess},
     {"cc", read_congestion},
+    {"hystart",
+     [](Reader& r, std::string_view v) {
+         using HyStart = Tcp::HyStart;
+         static constexpr Choice<HyStart> kVariants[] = {{"off", HyStart::off},
+                                                         {"classic", HyStart::classic},
+                                                         {"plusplus", HyStart::plus_plus}};
+         return read_choice(r, v, kVariants, r.result.stack.tcp.hystart);
+     }},
+    {"pacing",
+     [](Reader& r, std::string_view v) -> Complaint {
+         int on = 0;
+         if (auto bad = read_on_off(r, v, 0, 1, on)) return bad;
+         r.result.stack.tcp.defaults.max_pacing_rate = on != 0 ? tcp::kPacedByWindow : 0;
+         return {};
+     }},
+    {"restart_after_idle", read_tcp_use<&Tcp::restart_after_idle>},
     {"num_mem_ch", ignore},
     {"num_tx_desc", ignore},
     {"num_rx_desc", ignore},
@@ -355,6 +371,7 @@ constexpr Key kKeys[] = {
     {"time_wait_max", read_records<&Stack::time_wait_max>},
     {"recoveries_max", read_records<&Stack::recoveries_max>},
     {"reassemblies_max", read_records<&Stack::reassemblies_max>},
+    {"controllers_max", read_records<&Stack::controllers_max>},
     {"log",
      [](Reader& r, std::string_view v) {
          static constexpr Choice<LogLevel> kLevels[] = {{"error", LogLevel::error},

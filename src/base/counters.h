@@ -54,6 +54,7 @@ namespace mtcp {
     X(time_wait_recycled, "TIME-WAIT records dropped early, table full")  \
     X(retransmission_timeouts, "retransmission timer expiries")           \
     X(fast_retransmits, "fast retransmits")                               \
+    X(congestion_unrecorded, "connections left to NewReno: no record")    \
     X(zero_window_probes, "zero-window probes sent")                      \
     X(keepalives, "keep-alive probes sent")                               \
     X(out_of_order, "segments that arrived out of order")                 \

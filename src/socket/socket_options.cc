@@ -248,21 +248,50 @@ long get_linger(const DescriptorDetails& details, std::span<std::byte> out, sock
     return answer(value, out, length);
 }
 
-// The name that Linux gives to NewReno.
-constexpr char kReno[] = "reno";
-
-// RFC 9293 MAY-18.
 // RFC 9293 MAY-18: others are chosen per connection.
-long set_congestion(std::span<const std::byte> value) {
+long set_congestion(const Access& a, std::span<const std::byte> value) {
     char name[16] = {};
+    if (value.empty()) return -EINVAL;
     std::memcpy(name, value.data(), std::min(value.size(), sizeof name - 1));
-    const bool known = std::strcmp(name, kReno) == 0 || std::strcmp(name, "new_reno") == 0 ||
-                       std::strcmp(name, "newreno") == 0;
-    return known ? 0 : -ENOENT;
+    if (!tcp::algorithm_of(name, a.details.settings.congestion)) return -ENOENT;
+    publish_settings(a);
+    return 0;
 }
 
-// The kernel, too, answers as much of the structure as the caller has room for.
-long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
+long get_congestion(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    char name[16] = {};
+    const char* const known = tcp::name_of(a.details.settings.congestion);
+    std::memcpy(name, known, std::strlen(known));
+    const std::size_t bytes = std::min(out.size(), sizeof name);
+    std::memcpy(out.data(), name, bytes);
+    length = static_cast<socklen_t>(bytes);
+    return 0;
+}
+
+// socket(7): an unsigned int or an unsigned long; all ones: no limit. What 32 bits cannot say, 34
+// Gbit/s, is no limit here.
+long set_pacing_rate(const Access& a, std::span<const std::byte> value) {
+    std::uint64_t rate = 0;
+    std::uint32_t narrow = 0;
+    if (!read_value(value, rate)) {
+        if (!read_value(value, narrow)) return -EINVAL;
+        rate = narrow;
+    }
+    a.details.settings.max_pacing_rate = rate >= UINT32_MAX ? 0 : static_cast<std::uint32_t>(rate);
+    publish_settings(a);
+    return 0;
+}
+
+long get_pacing_rate(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    std::uint32_t rate = a.details.settings.max_pacing_rate;
+    if (rate == tcp::kPacedByWindow) rate = 0;
+    if (out.size() >= sizeof(std::uint64_t)) {
+        return answer(rate == 0 ? UINT64_MAX : std::uint64_t{rate}, out, length);
+    }
+    return answer(rate == 0 ? UINT32_MAX : rate, out, length);
+}
+
+tcp::Status ask_status(const Access& a) {
     tcp::Status status;
     if (a.d.kind == DescriptorKind::stream && a.d.connection != kNoIndex) {
         a.app.post({.kind = RequestKind::status,
@@ -270,6 +299,21 @@ long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) 
                     .value = reinterpret_cast<std::uint64_t>(&status)});
         a.app.run_stack();
     }
+    return status;
+}
+
+// Empty for algorithms that have nothing to tell, as in the kernel.
+long get_congestion_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    tcp_cc_info info{};
+    const std::size_t bytes = std::min(out.size(), to_congestion_info(ask_status(a), info));
+    std::memcpy(out.data(), &info, bytes);
+    length = static_cast<socklen_t>(bytes);
+    return 0;
+}
+
+// The kernel, too, answers as much of the structure as the caller has room for.
+long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    const tcp::Status status = ask_status(a);
     const tcp_info info =
         a.d.kind == DescriptorKind::listener ? listening_tcp_info() : to_tcp_info(status);
     const std::size_t bytes = std::min(out.size(), sizeof info);
@@ -360,13 +404,11 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
         return get_fast_open_keys(access, out, length);
     }
     if (level == IPPROTO_TCP && name == TCP_INFO) return get_tcp_info(access, out, length);
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-        char reno[16] = {};
-        std::memcpy(reno, kReno, sizeof kReno);
-        const std::size_t bytes = std::min(out.size(), sizeof reno);
-        std::memcpy(out.data(), reno, bytes);
-        length = static_cast<socklen_t>(bytes);
-        return 0;
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return get_congestion(access, out, length);
+    if (level == IPPROTO_TCP && name == TCP_CC_INFO)
+        return get_congestion_info(access, out, length);
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
+        return get_pacing_rate(access, out, length);
     }
     return -ENOPROTOOPT;
 }
@@ -395,7 +437,8 @@ long set_option(Application& app, Descriptor& d, int level, int name,
         return set_timeout(value, access.details.send_timeout_ns);
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return set_fast_open_keys(access, value);
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(value);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(access, value);
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) return set_pacing_rate(access, value);
     return -ENOPROTOOPT;
 }
 

@@ -162,13 +162,57 @@ TEST_F(OptionsTest, TcpInfoHasLinuxsLayoutAndUnits) {
 }
 
 // Checks RFC 9293 MAY-18.
-TEST_F(OptionsTest, CongestionControlIsReno) {
+TEST_F(OptionsTest, CongestionControlHasLinuxsNames) {
     const long id = make_socket();
     std::array<char, 16> name{};
     ASSERT_EQ(get(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
-    EXPECT_STREQ(name.data(), "reno");
-    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
-    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, std::array<char, 4>{'b', 'b', 'r', 0}), -ENOENT);
+    EXPECT_STREQ(name.data(), "cubic");
+    for (const char* known : {"reno", "cubic", "dctcp", "bbr"}) {
+        name = {};
+        std::strcpy(name.data(), known);
+        EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, name), 0) << known;
+        name = {};
+        ASSERT_EQ(get(id, IPPROTO_TCP, TCP_CONGESTION, name), 0);
+        EXPECT_STREQ(name.data(), known);
+    }
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, std::array<char, 6>{'v', 'e', 'g', 'a', 's', 0}),
+              -ENOENT);
+    EXPECT_EQ(set_option(*app, d(id), IPPROTO_TCP, TCP_CONGESTION, {}), -EINVAL);
+    EXPECT_EQ(app->details(d(id)).settings.congestion, tcp::CongestionAlgorithm::bbr);
+}
+
+TEST_F(OptionsTest, CongestionControlReachesTheConnectionAndIsInherited) {
+    const std::array<char, 4> bbr{'b', 'b', 'r', 0};
+    const long id = make_connected();
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_CONGESTION, bbr), 0);
+    stack.run_stack();
+    EXPECT_EQ(peer(id).settings.congestion, tcp::CongestionAlgorithm::bbr);
+    const long listener = make_listener();
+    ASSERT_EQ(set(listener, IPPROTO_TCP, TCP_CONGESTION, bbr), 0);
+    const std::uint32_t i = stack.arrive();
+    wire::Endpoint who;
+    const long accepted = accept(*app, d(listener), who);
+    stack.run_stack();
+    EXPECT_EQ(stack.connections[i].settings.congestion, tcp::CongestionAlgorithm::bbr);
+    std::array<char, 16> name{};
+    ASSERT_EQ(get(accepted, IPPROTO_TCP, TCP_CONGESTION, name), 0);
+    EXPECT_STREQ(name.data(), "bbr");
+}
+
+TEST_F(OptionsTest, PacingRateIsOfEitherWidth) {
+    const long id = make_socket();
+    std::uint32_t narrow = 0;
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_MAX_PACING_RATE, narrow), 0);
+    EXPECT_EQ(narrow, UINT32_MAX);
+    std::uint64_t wide = 0;
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_MAX_PACING_RATE, wide), 0);
+    EXPECT_EQ(wide, UINT64_MAX);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_MAX_PACING_RATE, std::uint32_t{1'000'000}), 0);
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_MAX_PACING_RATE, wide), 0);
+    EXPECT_EQ(wide, 1'000'000u);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_MAX_PACING_RATE, std::uint64_t{1} << 40), 0);
+    EXPECT_EQ(app->details(d(id)).settings.max_pacing_rate, 0u);
+    EXPECT_EQ(set(id, SOL_SOCKET, SO_MAX_PACING_RATE, std::uint16_t{1}), -EINVAL);
 }
 
 TEST_F(OptionsTest, FastOpenOfAListener) {

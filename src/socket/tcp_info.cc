@@ -87,7 +87,25 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     const auto delivered = static_cast<std::uint32_t>(s.bytes_acked - with_syn + s.sacked_bytes);
     const bool syn_acked = s.snd_una != s.iss && s.state != tcp::State::syn_sent;
     info.tcpi_delivered = (syn_acked ? 1u : 0u) + in_segments(delivered, mss);
+    // All ones: no limit.
+    info.tcpi_pacing_rate = s.pacing_rate != 0 ? s.pacing_rate : UINT64_MAX;
+    info.tcpi_max_pacing_rate = s.max_pacing_rate != 0 ? s.max_pacing_rate : UINT64_MAX;
     return info;
+}
+
+std::size_t to_congestion_info(const tcp::Status& s, tcp_cc_info& info) {
+    if (s.bbr_bandwidth != 0) {
+        info.bbr.bbr_bw_lo = static_cast<std::uint32_t>(s.bbr_bandwidth);
+        info.bbr.bbr_bw_hi = static_cast<std::uint32_t>(s.bbr_bandwidth >> 32);
+        info.bbr.bbr_min_rtt = s.bbr_min_rtt_us;
+        return sizeof info.bbr;
+    }
+    if (s.dctcp_active) {
+        info.dctcp.dctcp_enabled = 1;
+        info.dctcp.dctcp_alpha = s.dctcp_alpha;
+        return sizeof info.dctcp;
+    }
+    return 0;
 }
 
 tcp_info listening_tcp_info() {

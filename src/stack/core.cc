@@ -2,6 +2,7 @@
 // Building a core, showing it to the application side, and ending it.
 #include "stack/core.h"
 
+#include <algorithm>
 #include <new>
 
 namespace mtcp::stack {
@@ -69,7 +70,9 @@ Result<Done, Problem> Core::reserve() {
     if (!flows_.reserve(flows, pages)) return failure(refused("the flow table"));
     if (!wheel_.reserve(connections, Pages::normal)) return failure(refused("timers"));
     if (!tcp_.recoveries.reserve(configuration_.recoveries_max) ||
-        !tcp_.reassemblies.reserve(configuration_.reassemblies_max)) {
+        !tcp_.reassemblies.reserve(configuration_.reassemblies_max) ||
+        !tcp_.controllers.reserve(
+            std::min(configuration_.controllers_max, tcp::congestion::kRecordsMax))) {
         return failure(refused("loss-recovery records"));
     }
     if (!tcp_.destinations.reserve(configuration_.destinations_max, destination_secret_)) {

@@ -15,6 +15,7 @@
 #include "base/index_pool.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "tcp/congestion/record.h"
 #include "tcp/path/destinations.h"
 #include "tcp/reaction.h"
 #include "tcp/receive/reassembly.h"
@@ -35,6 +36,7 @@ struct Environment {
     IndexPool<Reassembly> reassemblies;  // side records of connections with out-of-order data
     Destinations destinations;           // what connections to the same host have learnt
     FastOpenPause fast_open_pause;
+    IndexPool<congestion::Record> controllers;  // side records of congestion control
     Counters* counters = nullptr;
     // Set by the core when its chunk pools run low: receive windows then stop growing.
     enum class Memory : std::uint8_t { plenty, low } memory = Memory::plenty;

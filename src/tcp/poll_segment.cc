@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What leaves: writes the planned segment and accounts it as sent.
+#include "tcp/congestion/controller.h"
 #include "tcp/connection.h"
 #include "tcp/counting.h"
 #include "tcp/handshake/fast_open.h"
@@ -12,6 +13,7 @@
 #include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/recovery/undo.h"
 #include "tcp/send/limit_clock.h"
+#include "tcp/send/pacer.h"
 #include "tcp/send/segmenter.h"
 #include "tcp/send/waiting.h"
 #include "tcp/timers.h"
@@ -136,6 +138,7 @@ void note_sent(Environment& env, Tcb& tcb, const SendPlan& plan, wire::SequenceN
 void account_new_data(Environment& env, Tcb& tcb, const SendPlan& plan, Instant now) {
     const wire::SequenceNumber end = plan.seq + plan.length + (plan.fin ? 1u : 0u);
     note_sent(env, tcb, plan, end, now);
+    if (plan.length > 0 && is_paced(tcb)) note_departure(env, tcb, plan.length, now);
     tcb.snd.nxt = end;
     if (tcb.pending.tail_probe) [[unlikely]] {
         note_probe(tcb, ProbeKind::new_data);
@@ -153,6 +156,7 @@ void account_new_data(Environment& env, Tcb& tcb, const SendPlan& plan, Instant 
 }
 
 void account_repair(Environment& env, Tcb& tcb, const SendPlan& plan, Instant now) {
+    if (is_paced(tcb)) note_departure(env, tcb, plan.length, now);
     // RFC 9293 MUST-18.
     tcb.flags.timing = false;  // Karn: the ACK could be for either copy
     tcb.pending.retransmit = false;
@@ -230,7 +234,7 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
             account_repair(env, tcb, plan, now);
             break;
         case Send::data:
-            if (tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
+            if (tcb.flags.user_timeout && tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
             write_payload(env, tcb, plan, now, out);
             mark_new_data(tcb, out);
             account_new_data(env, tcb, plan, now);

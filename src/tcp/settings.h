@@ -4,21 +4,49 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/random.h"
 #include "base/time.h"
 
 namespace mtcp::tcp {
 
-enum class CongestionAlgorithm : std::uint8_t { new_reno };
+enum class CongestionAlgorithm : std::uint8_t { new_reno, cubic, dctcp, bbr };
+
+// As Linux calls it in TCP_CONGESTION.
+[[nodiscard]] constexpr const char* name_of(CongestionAlgorithm algorithm) {
+    switch (algorithm) {
+        case CongestionAlgorithm::new_reno: break;
+        case CongestionAlgorithm::cubic: return "cubic";
+        case CongestionAlgorithm::dctcp: return "dctcp";
+        case CongestionAlgorithm::bbr: return "bbr";
+    }
+    return "reno";
+}
+// False: unknown.
+[[nodiscard]] constexpr bool algorithm_of(std::string_view name, CongestionAlgorithm& out) {
+    using enum CongestionAlgorithm;
+    for (const CongestionAlgorithm algorithm : {new_reno, cubic, dctcp, bbr}) {
+        if (name != name_of(algorithm)) continue;
+        out = algorithm;
+        return true;
+    }
+    if (name != "new_reno" && name != "newreno") return false;
+    out = new_reno;
+    return true;
+}
+
+// Settings::max_pacing_rate of a connection that is paced by its window alone.
+inline constexpr std::uint32_t kPacedByWindow = UINT32_MAX;
 
 // Per connection; what setsockopt reaches.
 struct Settings {
     std::uint32_t receive_buffer = 256 * 1024;  // SO_RCVBUF, bytes
     std::uint32_t send_buffer = 256 * 1024;     // SO_SNDBUF, bytes (enforced by the socket)
-    std::uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; 0: R2 by count (RFC 9293 §3.8.3)
-    std::uint16_t maximum_segment = 0;        // TCP_MAXSEG; 0: from the MTU
-    std::uint16_t keepalive_idle_s = 7200;    // TCP_KEEPIDLE (RFC 9293 MUST-28)
+    std::uint32_t user_timeout_ms = 0;      // TCP_USER_TIMEOUT; 0: R2 by count (RFC 9293 §3.8.3)
+    std::uint32_t max_pacing_rate = 0;      // SO_MAX_PACING_RATE, bytes/s; 0: not paced but by BBR
+    std::uint16_t maximum_segment = 0;      // TCP_MAXSEG; 0: from the MTU
+    std::uint16_t keepalive_idle_s = 7200;  // TCP_KEEPIDLE (RFC 9293 MUST-28)
     std::uint16_t keepalive_interval_s = 75;  // TCP_KEEPINTVL
     std::uint8_t keepalive_count = 9;         // TCP_KEEPCNT
     std::uint8_t type_of_service = 0;         // IP_TOS (RFC 9293 MUST-48)
@@ -29,7 +57,7 @@ struct Settings {
     std::uint8_t quick_ack : 1 = 0;           // TCP_QUICKACK
     std::uint8_t path_discovery : 3 = 1;      // IP_MTU_DISCOVER; 0: routers may cut our packets
     std::uint8_t receive_fixed : 1 = 0;       // SO_RCVBUF was set: it does not grow by itself
-    CongestionAlgorithm congestion = CongestionAlgorithm::new_reno;
+    CongestionAlgorithm congestion = CongestionAlgorithm::cubic;  // TCP_CONGESTION
     std::uint8_t syn_retries : 7 = 0;  // TCP_SYNCNT; 0: the core's default
     std::uint8_t send_fixed : 1 = 0;   // SO_SNDBUF was set: it does not grow by itself
 };
@@ -95,6 +123,9 @@ struct Configuration {
     std::uint16_t fast_open = FastOpen::client;  // RFC 7413
     FastOpenKeys fast_open_keys;
     Duration fast_open_pause = seconds(3600);  // after a black hole; doubled each time; 0: never
+    enum class HyStart : std::uint8_t { off, classic, plus_plus };
+    HyStart hystart = HyStart::plus_plus;  // CUBIC leaves slow start early (RFC 9406)
+    Use restart_after_idle = Use::on;      // RFC 5681 §4.1
     enum class Cookies : std::uint8_t { off, when_full, always };
     Cookies syn_cookies = Cookies::when_full;
 };

@@ -3,10 +3,13 @@
 #include "tcp/status.h"
 
 #include "tcp/clock.h"
+#include "tcp/congestion/bbr/bbr.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/connection.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/recovery/side_record.h"
 #include "tcp/send/limit_clock.h"
+#include "tcp/send/pacer.h"
 #include "tcp/take_ack.h"
 
 namespace mtcp::tcp {
@@ -48,6 +51,21 @@ void describe_path(const Tcb& tcb, const Configuration& configuration, Status& s
     status.backoff = tcb.backoff;
 }
 
+void describe_congestion(const Environment& env, const Tcb& tcb, Status& status) {
+    status.congestion = name_of(tcb.settings.congestion);
+    const std::uint32_t limit = tcb.settings.max_pacing_rate;
+    status.max_pacing_rate = limit == kPacedByWindow ? 0 : limit;
+    if (is_paced(tcb)) status.pacing_rate = pacing_rate(env, tcb);
+    if (const congestion::Dctcp* const d = congestion::dctcp_of(env, tcb); d != nullptr) {
+        status.dctcp_active = true;
+        status.dctcp_alpha = d->alpha;
+    }
+    const congestion::Bbr* const b = congestion::bbr_of(env, tcb);
+    if (b == nullptr) return;
+    status.bbr_bandwidth = congestion::bbr::bandwidth(*b);
+    status.bbr_min_rtt_us = b->min_rtt_us == congestion::kNoRtt ? 0 : b->min_rtt_us;
+}
+
 }  // namespace
 
 Status status(const Environment& env, const Tcb& tcb, Instant now) {
@@ -68,6 +86,7 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.syn_bytes = tcb.syn_bytes;
     status.soft_error = tcb.soft_error;
     describe_path(tcb, env.configuration, status);
+    describe_congestion(env, tcb, status);
     status.send_window = tcb.snd.wnd;
     status.receive_window = tcb.rcv.wnd;
     status.flight_bytes = tcb.snd.nxt - tcb.snd.una;

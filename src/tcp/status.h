@@ -46,6 +46,13 @@ struct Status {
     std::uint16_t path_mtu = 0;
     std::uint32_t cwnd_bytes = 0;
     std::uint32_t ssthresh_bytes = 0;
+    const char* congestion = "reno";    // as in TCP_CONGESTION
+    std::uint64_t pacing_rate = 0;      // bytes/s; 0: not paced
+    std::uint64_t max_pacing_rate = 0;  // SO_MAX_PACING_RATE; 0: no limit
+    std::uint64_t bbr_bandwidth = 0;    // bytes/s; 0: no model
+    std::uint32_t bbr_min_rtt_us = 0;
+    std::uint32_t dctcp_alpha = 0;  // of 1024, with dctcp_active
+    bool dctcp_active = false;
     std::uint32_t send_window = 0;
     std::uint32_t receive_window = 0;
     std::uint32_t flight_bytes = 0;  // SND.NXT - SND.UNA

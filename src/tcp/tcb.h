@@ -33,7 +33,8 @@ struct Timer {
     static constexpr std::uint8_t delayed_ack = 1 << 2;
     static constexpr std::uint8_t keepalive = 1 << 3;  // also the idle time-out
     static constexpr std::uint8_t fin_wait_2 = 1 << 4;
-    static constexpr std::uint8_t cork = 1 << 5;  // also MSG_MORE
+    static constexpr std::uint8_t cork = 1 << 5;    // also MSG_MORE
+    static constexpr std::uint8_t pacing = 1 << 6;  // while armed, data waits (send/pacer.h)
 };
 inline constexpr std::uint32_t kTimerMaxMs = 20u * 24 * 3600 * 1000;  // 20 days < 2^31 ms
 
@@ -170,7 +171,6 @@ struct alignas(kCacheLine) Tcb {
     // --- line 2: who and how; read for output ---
     wire::FlowKey key;
     Settings settings;
-    std::uint32_t progress_ms;  // when SND.UNA last advanced or data became outstanding
 
     // --- cold ---
     wire::SequenceNumber iss;
@@ -180,8 +180,14 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t recovery;         // index of the side record of loss recovery, or kNoIndex
     std::uint32_t reassembly;       // index of the out-of-order ranges, or kNoIndex
     std::uint32_t keepalive_at_ms;
-    std::uint32_t fin_wait_2_at_ms;
-    std::uint32_t cork_at_ms;
+    union {
+        std::uint32_t fin_wait_2_at_ms;  // when nothing is left to send
+        std::uint32_t departure_us;      // before: data may leave from then on (send/pacer.h)
+    };
+    union {
+        std::uint32_t cork_at_ms;
+        std::uint32_t pacing_at_ms;  // data that is paced is not corked
+    };
     std::uint32_t challenge_at_ms;    // no challenge ACK before
     wire::SequenceNumber send_up;     // SND.UP: one past the last urgent byte queued
     wire::SequenceNumber receive_up;  // RCV.UP: one past the last urgent byte announced
@@ -202,18 +208,19 @@ struct alignas(kCacheLine) Tcb {
     wire::SequenceNumber stray_ack;      // SEG.ACK that pending.stray_reset answers; see ecn
     wire::SequenceNumber reduced_until;  // the window was reduced for marks below (RFC 3168 §6.1.2)
     std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
-    std::uint32_t most_in_flight;        // bytes, in the round trip that ends when...
-    wire::SequenceNumber most_until;     // ...this is acknowledged (RFC 7661 §4.2)
-    std::uint32_t read_since_us;         // right-sizing of the receive buffer: since then...
-    std::uint32_t read_bytes;            // ...the application read this much,
-    std::uint32_t read_most;             // and at most this much in one round trip before
-    std::uint16_t syn_bytes;             // payload of our SYN
-    FastOpenState fast_open;
+    std::uint32_t progress_ms;        // with TCP_USER_TIMEOUT: when SND.UNA last advanced or data
+                                      // became outstanding
+    std::uint32_t most_in_flight;     // bytes, in the round trip that ends when...
+    wire::SequenceNumber most_until;  // ...this is acknowledged (RFC 7661 §4.2)
+    std::uint32_t read_since_us;      // right-sizing of the receive buffer: since then...
+    std::uint32_t read_bytes;         // ...the application read this much,
+    std::uint32_t read_most;          // and at most this much in one round trip before
+    std::uint16_t syn_bytes;          // payload of our SYN
+    std::uint16_t controller;         // index of the congestion record, or kNoController, kNoRecord
     // --- line 5: for tools
     std::uint32_t limit_since_ms;     // when `limit` began
     std::uint32_t busy_ms;            // before that: something was queued...
     std::uint32_t window_limited_ms;  // ...and the peer's window held it back
-    SendLimit limit;
     // Loss recovery.
     wire::SequenceNumber undo_from;  // SND.UNA when cwnd was reduced
     std::uint32_t prior_cwnd;        // cwnd and...
@@ -228,6 +235,8 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t window_steps;       // RFC 8985 §6.2: quarters of the minimum RTT
     std::uint8_t window_persists;    // recoveries until the window shrinks again
     RepairFlags repair;
+    FastOpenState fast_open;
+    SendLimit limit;
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");

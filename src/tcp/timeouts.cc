@@ -177,6 +177,7 @@ Reaction on_deadline(Environment& env, Tcb& tcb, Instant now) {
         disarm(tcb, Timer::cork);
         tcb.flags.push_now = true;
     }
+    if (is_due(tcb, Timer::pacing, now)) disarm(tcb, Timer::pacing);
     if (is_due(tcb, Timer::fin_wait_2, now)) {
         // As Linux: an orphan in FIN-WAIT-2 just goes; a late FIN gets a reset.
         end_connection(tcb, reaction, 0);

@@ -23,6 +23,7 @@ template <typename AnyTcb>
         case Timer::keepalive: return tcb.keepalive_at_ms;
         case Timer::fin_wait_2: return tcb.fin_wait_2_at_ms;
         case Timer::cork: return tcb.cork_at_ms;
+        case Timer::pacing: return tcb.pacing_at_ms;
         default: return tcb.retransmit_at_ms;  // retransmit, persist
     }
 }

@@ -13,6 +13,7 @@
 #include "tcp/receive/right_sizing.h"
 #include "tcp/recovery/delivery_rate.h"
 #include "tcp/recovery/side_record.h"
+#include "tcp/send/pacer.h"
 #include "tcp/settle.h"
 #include "tcp/timers.h"
 
@@ -151,6 +152,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool timeout_set = settings.user_timeout_ms != 0 && !tcb.flags.user_timeout;
     const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
     const std::uint32_t grown = tcb.settings.receive_buffer;
+    const bool other_algorithm = settings.congestion != tcb.settings.congestion;
     tcb.settings = settings;
     // What has grown by itself the application does not know of.
     if (settings.receive_fixed == 0 && grown > settings.receive_buffer) {
@@ -159,6 +161,8 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool buffer_changed = tcb.settings.receive_buffer != grown;
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
+    if (other_algorithm) congestion::on_algorithm_changed(env, tcb);
+    if (!is_paced(tcb)) disarm(tcb, Timer::pacing);
     if (timeout_set) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.
     if (tcb.flags.no_delay && !cork_set && bytes_unsent(tcb) > 0) {
@@ -180,6 +184,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
 
 void release(Environment& env, Tcb& tcb) {
     release_reassembly(env, tcb);
+    congestion::release_record(env, tcb);
     if (tcb.recovery != kNoIndex) {
         env.recoveries.give_back(tcb.recovery);
         tcb.recovery = kNoIndex;

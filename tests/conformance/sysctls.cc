@@ -71,6 +71,7 @@ constexpr Row kRows[] = {
     {"tcp_retries1", 1, MTCP_NUMBER(tcp.retries_1, std::uint8_t)},
     {"tcp_retries2", 1, MTCP_NUMBER(tcp.retries_2, std::uint8_t)},
     {"tcp_min_tso_segs", 1, MTCP_NUMBER(tcp.train_segments_min, std::uint8_t)},
+    {"tcp_slow_start_after_idle", 1, MTCP_SWITCH(tcp.restart_after_idle)},
     {"tcp_fin_timeout", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.fin_wait_2 = seconds(v[0]); }},
     {"tcp_keepalive_time", 1, MTCP_NUMBER(tcp.defaults.keepalive_idle_s, std::uint16_t)},
@@ -113,6 +114,15 @@ void read_sysctls(StackConfiguration& configuration) {
         if (values.size() >= row.values) row.set(configuration, values);
     }
     read_fast_open_keys(configuration);
+    // Scripts about CUBIC mean Linux's, whose slow start ends by the classic HyStart.
+    configuration.tcp.hystart = Configuration::HyStart::classic;
+    configuration.tcp.defaults.congestion = tcp::CongestionAlgorithm::cubic;
+    std::ifstream file("/proc/sys/net/ipv4/tcp_congestion_control");
+    std::string name;
+    // One that we do not have leaves CUBIC.
+    if (file >> name) {
+        static_cast<void>(tcp::algorithm_of(name, configuration.tcp.defaults.congestion));
+    }
 }
 
 }  // namespace mtcp::conformance

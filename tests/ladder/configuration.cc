@@ -23,7 +23,7 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 23> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 21> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
@@ -40,9 +40,7 @@ constexpr std::array<std::string_view, 23> kLinuxOnly{"tcp_abc",
                                                       "tcp_recovery",
                                                       "tcp_reordering",
                                                       "tcp_rto_min_us",
-                                                      "tcp_slow_start_after_idle",
                                                       "tcp_tw_reuse",
-                                                      "tcp_congestion_control",
                                                       "tcp_syn_linear_timeouts",
                                                       "tcp_pacing_ca_ratio",
                                                       "tcp_tso_win_divisor"};
@@ -88,6 +86,8 @@ const std::map<std::string_view, Setter>& setters() {
          [](auto& c, auto& v) { c.stack.tcp.retries_1 = static_cast<std::uint8_t>(v[0]); }},
         {"tcp_retries2",
          [](auto& c, auto& v) { c.stack.tcp.retries_2 = static_cast<std::uint8_t>(v[0]); }},
+        {"tcp_slow_start_after_idle",
+         [](auto& c, auto& v) { c.stack.tcp.restart_after_idle = use(v[0]); }},
         {"tcp_fin_timeout", [](auto& c, auto& v) { c.stack.tcp.fin_wait_2 = seconds(v[0]); }},
         {"tcp_keepalive_time",
          [](auto& c, auto& v) {
@@ -143,6 +143,13 @@ bool read_sysctls(const std::string& line, LadderConfiguration& configuration, s
             continue;
         }
         std::istringstream words(line.substr(begin, end - begin));
+        if (name == "tcp_congestion_control") {
+            std::string algorithm;
+            words >> algorithm;
+            if (tcp::algorithm_of(algorithm, configuration.stack.tcp.defaults.congestion)) continue;
+            error = "no congestion control " + algorithm;
+            return false;
+        }
         Values values;
         std::string word;
         while (words >> word) {

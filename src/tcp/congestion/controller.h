@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // *How much* may be in flight: the one door to congestion control. Settings::congestion says which
-// algorithm answers; the answer is in tcb.cwnd and tcb.ssthresh, bytes.
+// algorithm answers; the answer is in tcb.cwnd and tcb.ssthresh, bytes (and, for BBR, in the pacing
+// rate). Algorithms that remember more have a record from the pool; see record.h.
 //
 // Loss recovery says what happened and when:
 //
@@ -52,14 +53,20 @@ enum class Timeout : std::uint8_t { first, repeated };
 void on_timeout(Environment& env, Tcb& tcb, Timeout which, Instant now);
 // Nothing had been lost since `prior` was taken.
 void on_undo(Environment& env, Tcb& tcb, const Window& prior, Instant now);
-// For every ACK with ECE of a connection that agreed on ECN, before on_ack(). Yes: the window was
-// reduced, and the next new data carries CWR (RFC 3168 §6.1.2).
+// For every ACK with ECE of a connection that agreed on ECN. Yes: the window was reduced, and the
+// next new data carries CWR (RFC 3168 §6.1.2).
 enum class Reduced : std::uint8_t { no, yes };
 Reduced on_ecn_echo(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
 // Data is about to be sent, and nothing is in flight (RFC 5681 §4.1).
 void on_idle_restart(Environment& env, Tcb& tcb, Instant now);
+// TCP_CONGESTION was set on a live connection: the new algorithm starts from the window as it is.
+void on_algorithm_changed(Environment& env, Tcb& tcb);
+void release_record(Environment& env, Tcb& tcb);
 
 // Does the algorithm set cwnd in fast recovery as well? Then PRR and window inflation do not.
 [[nodiscard]] bool governs_recovery(const Tcb& tcb);
+// The model, when BBR has one; else nullptr.
+[[nodiscard]] const Bbr* bbr_of(const Environment& env, const Tcb& tcb);
+[[nodiscard]] const Dctcp* dctcp_of(const Environment& env, const Tcb& tcb);
 
 }  // namespace mtcp::tcp::congestion

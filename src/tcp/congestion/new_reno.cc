@@ -3,12 +3,6 @@
 #include "tcp/congestion/new_reno.h"
 
 namespace mtcp::tcp::congestion {
-namespace {
-
-// RFC 9406 §4.2, L: most segments that one ACK adds in slow start when nothing paces them.
-constexpr std::uint32_t kSlowStartLimit = 8;
-
-}  // namespace
 
 // What counts is the most that was in flight within the last round trip, not what is left of it
 // when its later ACKs come. In slow start half of the window is enough, as it doubles.

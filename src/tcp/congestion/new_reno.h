@@ -12,6 +12,9 @@ namespace mtcp::tcp::congestion {
 
 inline constexpr std::uint32_t kWindowMax = 0x3fff'ffff;  // RFC 7323 §2.3: 1 GiB
 
+// RFC 9406 §4.2, L: most segments that one ACK adds in slow start when nothing paces them.
+inline constexpr std::uint32_t kSlowStartLimit = 8;
+
 // A window that was not used has not been tested: it must not grow (RFC 7661 §4.3 says why).
 [[nodiscard]] bool was_used(Tcb& tcb, const AckContext& ack);
 

@@ -49,6 +49,8 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
     tcb.high_rxt = tcb.iss;
     tcb.counted_una = tcb.iss + 1;
     tcb.recovery = kNoIndex;
+    tcb.controller = congestion::kNoController;
+    tcb.departure_us = to_us(now);
     tcb.reassembly = kNoIndex;
     tcb.reordering = kDupThresh;
     tcb.window_steps = 1;

@@ -7,6 +7,7 @@
 #include "tcp/recovery/side_record.h"
 #include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/send/train.h"
+#include "tcp/timers.h"
 
 namespace mtcp::tcp {
 namespace {
@@ -64,7 +65,7 @@ SendPlan plan_repair(const Environment& env, const Tcb& tcb) {
     // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
     if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
     const std::uint32_t least = range.length() < tcb.mss ? range.length() : tcb.mss;
-    if (congestion_room(env, tcb) < least) return {};
+    if (congestion_room(env, tcb) < least || is_armed(tcb, Timer::pacing)) return {};
     return resending(tcb, range, Send::repair);
 }
 
@@ -115,6 +116,10 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
         plan.fin = window > 0;
         plan.what = plan.fin ? Send::data : Send::nothing;
         plan.hold = plan.fin ? Hold::none : Hold::window;
+        return plan;
+    }
+    if (is_armed(tcb, Timer::pacing)) {
+        plan.hold = Hold::pacing;
         return plan;
     }
     const std::uint32_t congestion = congestion_room(env, tcb);

@@ -28,6 +28,7 @@ enum class Hold : std::uint8_t {
     nagle,   // an ACK or more data will release it
     cork,    // TCP_CORK, MSG_MORE: the application, or the 200 ms bound, will
     window,  // of the peer or of congestion
+    pacing,  // Timer::pacing will release it
 };
 
 struct SendPlan {

@@ -3,6 +3,10 @@
 // much as leaves in a millisecond. On a path of microseconds longer ones do no harm.
 #include "tcp/send/train.h"
 
+#include <algorithm>
+
+#include "tcp/send/pacer.h"
+
 namespace mtcp::tcp {
 namespace {
 
@@ -21,6 +25,12 @@ std::uint64_t bytes_of_a_millisecond(const Tcb& tcb) {
 
 std::uint32_t longest_train(const Environment& env, const Tcb& tcb, std::uint32_t device_max) {
     std::uint64_t bytes = bytes_of_a_millisecond(tcb);
+    if (is_paced(tcb)) {  // no more than leaves at once
+        const std::uint64_t rate = pacing_rate(env, tcb);
+        if (rate != 0)
+            return std::min(pacing_quantum(rate, tcb.mss),
+                            std::max(device_max, std::uint32_t{tcb.mss}));
+    }
     const std::uint32_t halvings = tcb.rtt_min_us >> kShortPathShift;
     if (halvings < 17) bytes += kTrainBytesMax >> halvings;
     const std::uint32_t least = env.configuration.train_segments_min * std::uint32_t{tcb.mss};

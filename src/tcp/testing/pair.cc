@@ -161,7 +161,8 @@ void Pair::on_reaction(int side, const Reaction& reaction, const Segment* segmen
     if (reaction.error != 0) h.error = reaction.error;
     h.acked += reaction.acked_bytes;
     ASSERT_LE(h.acked, h.queued);
-    for (std::size_t i = 0; i < reaction.placement_count; ++i) {
+    const bool model = h.application.model_streams;
+    for (std::size_t i = 0; model && i < reaction.placement_count; ++i) {
         ASSERT_NE(segment, nullptr);
         const Placement& p = reaction.placements[i];
         ASSERT_LE(p.payload_offset + p.length, segment->payload.size());
@@ -173,7 +174,7 @@ void Pair::on_reaction(int side, const Reaction& reaction, const Segment* segmen
             ASSERT_EQ(segment->payload[p.payload_offset + k], pattern(1 - side, begin + k));
         }
     }
-    for (std::uint32_t k = 0; k < reaction.received_bytes; ++k) {
+    for (std::uint32_t k = 0; model && k < reaction.received_bytes; ++k) {
         ASSERT_TRUE(h.received + k < h.placed.size() && h.placed[h.received + k])
             << "byte " << h.received + k << " reported but never placed";
     }
@@ -261,8 +262,9 @@ void Pair::put_on_wire(int side, const OutgoingSegment& segment, std::uint64_t s
         wire::emit_segment(segment, h.key.local_port, h.key.remote_port, packet.bytes);
     ASSERT_EQ(header, wire::kTcpHeaderMin + wire::options_length(segment.options));
     packet.bytes.resize(header);
-    for (std::uint32_t k = 0; k < segment.data_length; ++k) {
-        packet.bytes.push_back(pattern(side, stream_offset + k));
+    packet.bytes.resize(header + segment.data_length);
+    for (std::uint32_t k = 0; k < segment.data_length && h.application.model_streams; ++k) {
+        packet.bytes[header + k] = pattern(side, stream_offset + k);
     }
     ASSERT_LE(packet.bytes.size() + 20, 1500u);
     ++h.segments_out;

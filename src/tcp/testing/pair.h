@@ -37,6 +37,7 @@ struct Behaviour {
     bool shuts_down = true;         // when all was queued
     bool closes = true;             // when all was queued and the peer has shut down
     std::uint32_t payload_max = 0;  // TSO budget
+    bool model_streams = true;      // on both hosts; off: bytes are counted, not looked at
 };
 
 struct Host {

@@ -143,6 +143,7 @@ TEST(Pair, HeavyLossCostsRoundTripsAndNotTimeouts) {
 
 TEST(Pair, TenLossesInOneWindowAreRepairedInOneRecoveryWithSack) {
     Pair pair(7);
+    pair.client().settings.congestion = CongestionAlgorithm::new_reno;
     pair.client().application.to_send = 500'000;
     int data_segments = 0;
     pair.filter = [&data_segments](const OnWire& seen) {

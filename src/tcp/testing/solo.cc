@@ -61,6 +61,7 @@ void prepare(Environment& env, Counters& counters, std::uint32_t pool_size) {
     if (pool_size > 0) {
         ASSERT_TRUE(env.recoveries.reserve(pool_size));
         ASSERT_TRUE(env.reassemblies.reserve(pool_size));
+        ASSERT_TRUE(env.controllers.reserve(pool_size));
     }
 }
 
@@ -69,6 +70,7 @@ Solo::Solo(std::uint32_t pool_size) {
     env.configuration.window_shift = 0;  // numbers on the wire mean what they say, unless asked
     env.configuration.timestamps = Configuration::Use::off;
     settings.receive_buffer = 65535;
+    settings.congestion = CongestionAlgorithm::new_reno;  // its figures are plain
     peer_options.mss = 1000;
     peer_options.sack_permitted = true;
     peer_options.window_shift = 0;

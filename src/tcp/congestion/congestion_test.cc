@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// The algorithms against figures worked out from their RFCs.
+#include <gtest/gtest.h>
+
+#include "tcp/congestion/controller.h"
+#include "tcp/congestion/cubic.h"
+#include "tcp/congestion/dctcp.h"
+#include "tcp/congestion/hystart.h"
+#include "tcp/testing/solo.h"
+
+namespace mtcp::tcp::congestion {
+namespace {
+
+constexpr std::uint32_t kMss = 1000;
+
+// A TCB that only congestion control looks at.
+struct Window {
+    Tcb tcb{};
+    AckContext ack;
+    Instant now{seconds(100).ns};
+    Window() {
+        tcb.mss = kMss;
+        tcb.cwnd = 100 * kMss;
+        tcb.ssthresh = kSsthreshInitial;
+        tcb.srtt_us = 100'000;
+        tcb.rto_us = 300'000;
+        tcb.controller = kNoController;
+        tcb.phase = Phase::open;
+    }
+    // `bytes` are acknowledged, of a window that was full, after a round trip of `rtt_us`.
+    void acknowledge(std::uint32_t bytes, std::uint32_t rtt_us) {
+        ack = {};
+        ack.acked = bytes;
+        ack.flight_before = tcb.cwnd;
+        ack.rtt_us = rtt_us;
+        tcb.snd.una = tcb.snd.una + bytes;
+        tcb.snd.nxt = tcb.snd.una + tcb.cwnd;
+    }
+};
+
+TEST(CubicCurve, FollowsFigureOne) {
+    // RFC 9438 §4.2: W_max = 100 segments, cwnd = 70: K = cbrt(30 / 0.4) = 4.217 s.
+    Window w;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    EXPECT_EQ(c.w_max, 100 * kMss);
+    EXPECT_EQ(w.tcb.ssthresh, 70 * kMss);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    w.acknowledge(kMss, 100'000);
+    cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+    EXPECT_EQ(c.k_ms, 4217u);
+    EXPECT_NEAR(cubic::w_cubic(c, 0, kMss), 70'000, 30);
+    EXPECT_EQ(cubic::w_cubic(c, 4217, kMss), 100'000u);
+    EXPECT_NEAR(cubic::w_cubic(c, 6217, kMss), 103'200, 2);    // + 0.4 * 2^3
+    EXPECT_NEAR(cubic::w_cubic(c, 14'217, kMss), 500'000, 2);  // + 0.4 * 10^3
+    EXPECT_EQ(cubic::w_cubic(c, UINT32_MAX, kMss), 0x3fff'ffffu);
+}
+
+TEST(CubicCurve, CubeRootIsExact) {
+    for (const std::uint64_t root : {0u, 1u, 2u, 999u, 1'000u, 2'642'245u}) {
+        EXPECT_EQ(cubic::cube_root(root * root * root), root);
+        if (root == 0) continue;
+        EXPECT_EQ(cubic::cube_root(root * root * root - 1), root - 1);
+    }
+    EXPECT_EQ(cubic::cube_root(UINT64_MAX), 2'642'245u);
+}
+
+TEST(Cubic, ReachesWmaxAfterK) {
+    Window w;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    // One ACK for each two segments, a window a round trip, for K. The plateau is long: cwnd is
+    // there a little early, and does not leave.
+    const Instant begin = w.now;
+    std::uint32_t at_half = 0;
+    while (w.now < begin + milliseconds(4'217)) {
+        for (std::uint32_t left = w.tcb.cwnd; left >= 2 * kMss; left -= 2 * kMss) {
+            w.acknowledge(2 * kMss, 100'000);
+            cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+        }
+        w.now = w.now + milliseconds(100);
+        if (at_half == 0 && w.now >= begin + milliseconds(2'108)) at_half = w.tcb.cwnd;
+    }
+    // W(K/2) = 100 - 0.4 (K/2)^3 = 96.25; W_est by then 70 + 0.53 * 21 = 81.
+    EXPECT_NEAR(at_half, 96'250, 2'000);
+    EXPECT_NEAR(w.tcb.cwnd, 100'000, 2'000);
+}
+
+TEST(Cubic, IsAtLeastAsFastAsReno) {
+    // A short round trip: in 10 ms windows the curve hardly moves. W_est gains 8/15 of a segment a
+    // window up to 20, where it was, then a whole one: 39 after 30 windows, looked at every third.
+    Window w;
+    w.tcb.cwnd = 20 * kMss;
+    w.tcb.srtt_us = 10'000;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    ASSERT_EQ(w.tcb.cwnd, 14 * kMss);
+    for (int round = 0; round < 30; ++round) {
+        for (std::uint32_t left = w.tcb.cwnd; left >= kMss; left -= kMss) {
+            w.acknowledge(kMss, 10'000);
+            cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+        }
+        w.now = w.now + milliseconds(10);
+    }
+    EXPECT_NEAR(w.tcb.cwnd, 37 * kMss, 3 * kMss);
+}
+
+TEST(Cubic, WhoLosesEarlyMakesRoom) {
+    Window w;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = 80 * kMss;
+    cubic::reduce(c, w.tcb);
+    EXPECT_NEAR(c.w_max, 68'000, 20);  // RFC 9438 §4.7: 80 * (1 + 0.7) / 2
+    EXPECT_EQ(w.tcb.ssthresh, 56 * kMss);
+    cubic::undo(c);
+    EXPECT_EQ(c.w_max, 100 * kMss);
+}
+
+TEST(Cubic, TimeWithoutUseDoesNotCount) {
+    Window w;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    w.acknowledge(kMss, 100'000);
+    cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+    w.now = w.now + seconds(60);
+    for (int i = 0; i < 70; ++i) {
+        w.acknowledge(kMss, 100'000);
+        cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+    }
+    EXPECT_LE(w.tcb.cwnd, 73 * kMss);  // a minute of the curve would have been 1.5 windows
+}
+
+// Rounds of ten ACKs each.
+void round_of(Window& w, HyStart& h, std::uint32_t rtt_us, Configuration::HyStart variant) {
+    const std::uint32_t step = w.tcb.cwnd / 10;
+    for (int i = 0; i < 10 && w.tcb.cwnd < w.tcb.ssthresh; ++i) {
+        w.acknowledge(step, rtt_us);
+        w.tcb.cwnd += hystart::on_ack(h, w.tcb, w.ack, variant, w.now);
+        w.now = w.now + milliseconds(3);
+    }
+    w.now = w.now + microseconds(rtt_us);
+}
+
+TEST(HyStartPlusPlus, GoesOnConservativelyWhenTheDelayGrows) {
+    constexpr auto kVariant = Configuration::HyStart::plus_plus;
+    Window w;
+    w.tcb.cwnd = 10 * kMss;
+    HyStart h;
+    hystart::begin(h, w.tcb, w.now);
+    round_of(w, h, 40'000, kVariant);
+    round_of(w, h, 40'000, kVariant);
+    EXPECT_GE(w.tcb.cwnd, 39 * kMss);  // doubled twice
+    EXPECT_EQ(h.conservative_rounds, 0);
+    // RFC 9406 §4.2: RttThresh = clamp(40 / 8, 4, 16) = 5 ms.
+    round_of(w, h, 44'900, kVariant);
+    EXPECT_EQ(h.conservative_rounds, 0);
+    round_of(w, h, 51'000, kVariant);  // 44.9 + 5.6
+    EXPECT_EQ(h.conservative_rounds, 1);
+    EXPECT_LT(w.tcb.cwnd, w.tcb.ssthresh);
+    const std::uint32_t before = w.tcb.cwnd;
+    round_of(w, h, 52'000, kVariant);
+    EXPECT_EQ(w.tcb.cwnd, before + 10 * 8 * kMss / 4);  // ten ACKs, L = 8, a quarter of each
+}
+
+TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {
+    constexpr auto kVariant = Configuration::HyStart::plus_plus;
+    Window w;
+    w.tcb.cwnd = 10 * kMss;
+    HyStart h;
+    hystart::begin(h, w.tcb, w.now);
+    round_of(w, h, 40'000, kVariant);
+    round_of(w, h, 40'000, kVariant);
+    for (int round = 0; round < 5; ++round) {
+        EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial) << round;
+        round_of(w, h, 50'000, kVariant);
+    }
+    round_of(w, h, 50'000, kVariant);
+    EXPECT_EQ(w.tcb.ssthresh, w.tcb.cwnd);
+}
+
+TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
+    constexpr auto kVariant = Configuration::HyStart::plus_plus;
+    Window w;
+    w.tcb.cwnd = 10 * kMss;
+    HyStart h;
+    hystart::begin(h, w.tcb, w.now);
+    round_of(w, h, 40'000, kVariant);
+    round_of(w, h, 40'000, kVariant);
+    round_of(w, h, 60'000, kVariant);
+    ASSERT_NE(h.conservative_rounds, 0);
+    round_of(w, h, 41'000, kVariant);
+    EXPECT_EQ(h.conservative_rounds, 0);
+    EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
+}
+
+TEST(HyStartClassic, LeavesAtTheNinthSampleOfALongerDelay) {
+    constexpr auto kVariant = Configuration::HyStart::classic;
+    Window w;
+    w.tcb.cwnd = 20 * kMss;
+    HyStart h;
+    hystart::begin(h, w.tcb, w.now);
+    round_of(w, h, 200'000, kVariant);
+    ASSERT_EQ(w.tcb.ssthresh, kSsthreshInitial);
+    round_of(w, h, 240'000, kVariant);  // more than 200 + 16 ms
+    EXPECT_EQ(w.tcb.ssthresh, 40 * kMss + 8 * 4 * kMss);
+}
+
+TEST(Dctcp, AlphaFollowsTheMarks) {
+    Window w;
+    Dctcp d;
+    dctcp::begin(d, w.tcb);
+    EXPECT_EQ(dctcp::after_mark(d, w.tcb), 50 * kMss);  // alpha = 1
+    const auto window = [&](AckContext::EcnEcho first, AckContext::EcnEcho second) {
+        for (const AckContext::EcnEcho echo : {first, second}) {
+            w.acknowledge(50 * kMss, 1'000);
+            w.ack.ecn_echo = echo;
+            dctcp::observe(d, w.tcb, w.ack);
+        }
+        w.acknowledge(1, 1'000);
+        dctcp::observe(d, w.tcb, w.ack);
+        d.acked = d.marked = 0;
+        d.window_end = w.tcb.snd.una + 2 * 50 * kMss;
+    };
+    using enum AckContext::EcnEcho;
+    d.window_end = w.tcb.snd.una + 2 * 50 * kMss;
+    window(no, no);
+    EXPECT_EQ(d.alpha, 960u);  // RFC 8257 §3.3: (1 - 1/16) * 1024
+    window(no, no);
+    EXPECT_EQ(d.alpha, 900u);
+    for (int i = 0; i < 200; ++i)
+        window(no, no);
+    EXPECT_EQ(d.alpha, 0u);
+    EXPECT_EQ(dctcp::after_mark(d, w.tcb), 100 * kMss);
+    for (int i = 0; i < 200; ++i)
+        window(no, yes);
+    EXPECT_NEAR(d.alpha, 512, 16);  // half of the bytes
+    EXPECT_NEAR(dctcp::after_mark(d, w.tcb), 75 * kMss, kMss);
+    for (int i = 0; i < 200; ++i)
+        window(yes, yes);
+    EXPECT_NEAR(d.alpha, 1024, 16);
+}
+
+// --- records ---
+
+struct Controlled : Window {
+    Environment env;
+    Counters counters;
+    explicit Controlled(CongestionAlgorithm algorithm, std::uint32_t records = 4) {
+        testing::prepare(env, counters, records);
+        tcb.settings.congestion = algorithm;
+        tcb.cwnd = 10 * kMss;
+    }
+    ~Controlled() { release_record(env, tcb); }
+    Controlled(const Controlled&) = delete;
+    Controlled& operator=(const Controlled&) = delete;
+    void full_ack(std::uint32_t bytes) {
+        acknowledge(bytes, 100'000);
+        on_ack(env, tcb, ack, now);
+    }
+};
+
+TEST(ControllerRecord, IsNotTakenByARequestAndItsReply) {
+    for (const CongestionAlgorithm a :
+         {CongestionAlgorithm::cubic, CongestionAlgorithm::dctcp, CongestionAlgorithm::bbr}) {
+        Controlled w(a);
+        w.acknowledge(64, 100'000);
+        w.ack.flight_before = 64;
+        w.tcb.snd.nxt = w.tcb.snd.una;
+        on_ack(w.env, w.tcb, w.ack, w.now);
+        EXPECT_EQ(w.env.controllers.used(), 0u) << name_of(a);
+        w.full_ack(2 * kMss);
+        EXPECT_EQ(w.env.controllers.used(), 1u) << name_of(a);
+    }
+}
+
+TEST(ControllerRecord, WithoutOneTheConnectionIsNewReno) {
+    for (const CongestionAlgorithm a :
+         {CongestionAlgorithm::cubic, CongestionAlgorithm::dctcp, CongestionAlgorithm::bbr}) {
+        Controlled w(a, 1);
+        ASSERT_NE(w.env.controllers.take(), kNoIndex);
+        w.full_ack(2 * kMss);
+        w.full_ack(2 * kMss);
+        EXPECT_EQ(w.counters.congestion_unrecorded, 1u) << name_of(a);
+        EXPECT_EQ(w.tcb.cwnd, 14 * kMss) << name_of(a);
+        EXPECT_FALSE(governs_recovery(w.tcb));
+        on_loss(w.env, w.tcb, 14 * kMss, w.now);
+        EXPECT_EQ(w.tcb.ssthresh, 7 * kMss) << name_of(a);
+        w.env.controllers.give_back(0);
+    }
+}
+
+TEST(Controller, UndoRestoresTheWindow) {
+    Controlled w(CongestionAlgorithm::cubic);
+    w.full_ack(2 * kMss);
+    const congestion::Window prior = window_of(w.tcb);
+    on_loss(w.env, w.tcb, w.tcb.cwnd, w.now);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    EXPECT_EQ(w.tcb.cwnd, 8 * kMss);  // 12 * 0.7
+    on_undo(w.env, w.tcb, prior, w.now);
+    EXPECT_EQ(w.tcb.cwnd, 12 * kMss);
+    EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
+}
+
+TEST(Controller, AMarkReducesOnceAWindow) {
+    Controlled w(CongestionAlgorithm::new_reno);
+    w.acknowledge(kMss, 0);
+    w.ack.ecn_echo = AckContext::EcnEcho::yes;
+    EXPECT_EQ(on_ecn_echo(w.env, w.tcb, w.ack, w.now), Reduced::yes);
+    EXPECT_EQ(w.tcb.cwnd, 5 * kMss);
+    EXPECT_EQ(on_ecn_echo(w.env, w.tcb, w.ack, w.now), Reduced::no);
+    EXPECT_EQ(w.tcb.cwnd, 5 * kMss);
+}
+
+TEST(Controller, AnIdleWindowFadesByHalves) {
+    Controlled w(CongestionAlgorithm::cubic);
+    w.tcb.cwnd = 64 * kMss;
+    w.tcb.ssthresh = 32 * kMss;
+    w.tcb.last_sent_ms = 100'000;
+    on_idle_restart(w.env, w.tcb, Instant{milliseconds(100'299).ns});
+    EXPECT_EQ(w.tcb.cwnd, 64 * kMss);  // less than an RTO
+    on_idle_restart(w.env, w.tcb, Instant{milliseconds(100'700).ns});
+    EXPECT_EQ(w.tcb.cwnd, 16 * kMss);  // two RTOs
+    EXPECT_EQ(w.tcb.ssthresh, 48 * kMss);
+    on_idle_restart(w.env, w.tcb, Instant{seconds(200).ns});
+    EXPECT_EQ(w.tcb.cwnd, 10 * kMss);  // not below the initial window
+}
+
+}  // namespace
+}  // namespace mtcp::tcp::congestion
