@@ -167,7 +167,7 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"core_mask = xyz\n", "mtcp.conf:1:", "hexadecimal"},
         {"tcp_timewait = soon\n", "mtcp.conf:1:", "duration"},
         {"delayed_ack = 500ms\n", "mtcp.conf:1:", "499"},
-        {"cc = cubic\n", "mtcp.conf:1:", "cc = reno"},
+        {"cc = vegas\n", "mtcp.conf:1:", "one of reno"},
         {"multiprocess = 1\n", "mtcp.conf:1:", "multiprocess = 0"},
         {"ports = 5\n", "mtcp.conf:1:", "10000-65535"},
         {"drive = manual\n", "mtcp.conf:1:", "assisted, paired, inline"},
