@@ -29,6 +29,8 @@ constexpr std::array<std::uint8_t, tcp::kStateCount> kLinuxState = [] {
     return table;
 }();
 
+constexpr std::uint32_t kEndlessSlowStart = 0x7fff'ffff;
+
 std::uint32_t in_segments(std::uint32_t bytes, std::uint32_t mss) {
     return mss == 0 ? 0 : (bytes + mss - 1) / mss;
 }
@@ -64,7 +66,9 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_rtt = s.srtt_us;
     info.tcpi_rttvar = s.rttvar_us;
     info.tcpi_min_rtt = s.rtt_min_us;
-    info.tcpi_snd_ssthresh = in_segments(s.ssthresh_bytes, mss);
+    // Slow start that nothing has ended yet: TCP_INFINITE_SSTHRESH.
+    const bool endless = s.ssthresh_bytes >= kEndlessSlowStart;
+    info.tcpi_snd_ssthresh = endless ? kEndlessSlowStart : in_segments(s.ssthresh_bytes, mss);
     info.tcpi_snd_cwnd =
         std::max(s.cwnd_bytes / std::max(mss, 1u), std::uint32_t{mss == 0 ? 0u : 1u});
     info.tcpi_reordering = s.reordering;

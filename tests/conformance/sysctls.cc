@@ -114,15 +114,11 @@ void read_sysctls(StackConfiguration& configuration) {
         if (values.size() >= row.values) row.set(configuration, values);
     }
     read_fast_open_keys(configuration);
-    // Scripts about CUBIC mean Linux's, whose slow start ends by the classic HyStart.
+    // Scripts ask for CUBIC and mean Linux's, whose slow start ends by the classic HyStart. The
+    // sysctl is not looked at: a namespace may be refused to set it, and then says what the machine
+    // uses.
     configuration.tcp.hystart = Configuration::HyStart::classic;
     configuration.tcp.defaults.congestion = tcp::CongestionAlgorithm::cubic;
-    std::ifstream file("/proc/sys/net/ipv4/tcp_congestion_control");
-    std::string name;
-    // One that we do not have leaves CUBIC.
-    if (file >> name) {
-        static_cast<void>(tcp::algorithm_of(name, configuration.tcp.defaults.congestion));
-    }
 }
 
 }  // namespace mtcp::conformance
