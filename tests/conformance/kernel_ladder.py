@@ -83,11 +83,18 @@ def parse_options(text):
             options += [("sack", int(pair.split(":")[0]), int(pair.split(":")[1])) for pair in parts[1:]]
         elif parts[0] in ("mss", "wscale"):
             options.append((parts[0], int(parts[1])))
+        elif parts[0] == "FO":
+            options.append(("FO", "".join(parts[1:])))  # a cookie in hexadecimal, or the wish for one
         elif parts[0] in ("sackOK", "nop", "eol"):
             options.append((parts[0],))
         else:
             raise Difference(f"option {word} is not understood")
     return options
+
+
+def text_begins(segment):
+    """Where in its stream: the SYN takes the first number, also when it brings text (RFC 7413)."""
+    return segment.seq - (0 if segment.flags & FLAGS["S"] else 1)
 
 
 CODEPOINTS = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}  # RFC 3168 §5
@@ -162,6 +169,8 @@ class Network:
             elif kind == 5:
                 options += [("sack", (begin - REMOTE_ISS) & MASK, (end - REMOTE_ISS) & MASK)
                             for begin, end in struct.iter_unpack("!II", body)]
+            elif kind == 34:
+                options.append(("FO", body.hex()))
             elif kind == 8:
                 options.append(("TS", *struct.unpack("!II", body)))
         payload = tcp[header:]
@@ -189,6 +198,9 @@ class Network:
                 options += struct.pack("!BBB", 3, 3, option[1])
             elif option[0] == "sackOK":
                 options += b"\4\2"
+            elif option[0] == "FO":
+                cookie = bytes.fromhex(option[1])
+                options += struct.pack("!BB", 34, 2 + len(cookie)) + cookie
             elif option[0] == "TS":
                 echo = flow.ts_sent.get(option[2], option[2] + flow.ts_offset if flow.ts_offset is not None else option[2])
                 options += struct.pack("!BBII", 8, 10, option[1] & MASK, echo & MASK)
@@ -201,7 +213,7 @@ class Network:
         ack = (segment.ack + self.base()) & MASK if segment.flags & FLAGS["."] else 0
         header = struct.pack("!HHIIBBHHH", flow.remote_port, flow.local_port, (segment.seq + REMOTE_ISS) & MASK, ack,
                              (20 + len(options)) // 4 << 4, segment.flags, segment.window & 0xFFFF, 0, segment.urgent)
-        tcp = header + options + pattern(segment.seq - 1, segment.length)
+        tcp = header + options + pattern(text_begins(segment), segment.length)
         pseudo = socket.inet_aton(REMOTE) + socket.inet_aton(LOCAL) + struct.pack("!BBH", 0, 6, len(tcp))
         tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
         wanted = dict(segment.ip)
@@ -242,7 +254,8 @@ def split_arguments(text):
 CONSTANTS = {name: getattr(module, name) for module in (socket, select, os, fcntl) for name in dir(module)
              if name.isupper() and isinstance(getattr(module, name), int)}
 CONSTANTS |= {"SOL_TCP": 6, "TCP_USER_TIMEOUT": 18, "SIOCINQ": 0x541B, "FIONREAD": 0x541B, "SIOCOUTQ": 0x5411,
-              "EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3, "TCP_CONGESTION": 13}
+              "EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3, "TCP_CONGESTION": 13,
+              "TCP_FASTOPEN": 23, "TCP_FASTOPEN_CONNECT": 30, "MSG_FASTOPEN": 0x20000000}
 
 
 def number(text):
@@ -327,6 +340,13 @@ class Calls:
 
     def do_send(self, fd, buffer, size, flags, expected):
         return self.do_write(fd, buffer, size, expected, number(flags))
+
+    def do_sendto(self, fd, _buffer, size, flags, *_, expected):
+        self.latest = self.of(fd)
+        data = pattern(self.written_at[int(fd)], number(size))
+        sent = self.of(fd).sendto(data, number(flags) | socket.MSG_NOSIGNAL, (REMOTE, SERVICE_PORT))
+        self.written_at[int(fd)] += sent
+        return sent
 
     def do_fcntl(self, fd, command, flags="0", expected=None):
         return fcntl.fcntl(self.of(fd), number(command), number(flags))
@@ -509,7 +529,7 @@ class Runner:
         wrong = wrong or any(field not in seen.ip for field in want.ip)
         if wrong or want.options is not None and not self.same_options(want.options, seen.options):
             raise Difference(f"{seen} came")
-        if seen.payload and seen.payload != pattern(seen.seq - 1, seen.length):
+        if seen.payload and seen.payload != pattern(text_begins(seen), seen.length):
             raise Difference("other bytes were sent than were written")
 
     def same_options(self, want, seen):
