@@ -228,8 +228,9 @@ class Run {
                 }
                 const auto bytes = in_.take(in_.below(17));
                 std::memcpy(value.data(), bytes.data(), bytes.size());
-                static_cast<void>(mtcp_setsockopt(context, id(), level, name, value.data(),
-                                                  in_.coin() ? 4 : in_.byte() % 65));
+                static_cast<void>(
+                    mtcp_setsockopt(context, id(), level, name, value.data(),
+                                    in_.coin() ? socklen_t{4} : socklen_t{in_.byte()} % 65u));
                 break;
             }
             default: {
