@@ -24,9 +24,8 @@ std::uint32_t reordering_window_us(const Tcb& tcb, const Recovery& r) {
 
 void rack_advance(Tcb& tcb, Recovery& r, const Delivery& delivery) {
     if (!delivery.has_evidence) return;
-    const std::uint32_t rtt_us = delivery.now_us - delivery.rack_sent_us;
     r.rack_advanced = true;
-    r.rack_rtt_us = rtt_us;
+    r.rack_rtt_us = delivery.rack_rtt_us;
     if (!r.rack_known ||
         sent_after(delivery.rack_sent_us, delivery.rack_end, r.rack_sent_us, r.rack_end)) {
         r.rack_sent_us = delivery.rack_sent_us;
@@ -71,6 +70,9 @@ RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Instant now) {
         const bool waits = (run.flags & (Run::lost | Run::resent)) == Run::lost;
         if (run.is(Run::sacked) || waits) continue;
         if (!sent_after(r.rack_sent_us, r.rack_end, run.sent_us, end_of(r.log, &run))) continue;
+        // All segments of a turn bear one time, and the numbers, which then decide between
+        // originals (RFC 8985 §6.2), do not tell whether new data left before a copy.
+        if (run.is(Run::behind_new_data) && run.sent_us == r.rack_sent_us) continue;
         const std::uint32_t age_us = to_us(now) - run.sent_us;
         const std::uint32_t limit_us = r.rack_rtt_us + window_us;
         if (age_us >= limit_us) {

@@ -152,6 +152,9 @@ void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
     } else if (rtt_us < d.rtt_min_us) {
         return;  // RFC 8985 §6.2 step 2: more likely the ACK of the copy before
     }
+    // Of the segment looked at last, not of the one sent last: where the ACK of a copy sent again
+    // also covers originals, their longer time counts.
+    d.rack_rtt_us = rtt_us;
     if (!d.has_evidence || sent_after(run.sent_us, end, d.rack_sent_us, d.rack_end)) {
         d.rack_sent_us = run.sent_us;
         d.rack_end = end;
@@ -195,6 +198,9 @@ void send_again(TransmissionLog& log, SequenceRange range, const Run& stamp) {
     const std::size_t begin = split(log, range.begin);
     const std::size_t end = split(log, range.end);
     Run* const run = runs(log);
+    const Run& last = run[log.count - 1u];
+    const bool new_data_left = last.sent_us == stamp.sent_us && !last.is(Run::ever_resent);
+    const std::uint8_t order = new_data_left ? Run::behind_new_data : 0;
     for (std::size_t i = begin; i < end; ++i) {
         const std::uint32_t length = run_end(log, i) - run[i].begin;
         if ((run[i].flags & kKind) == Run::lost) log.waiting_bytes -= length;
@@ -204,7 +210,7 @@ void send_again(TransmissionLog& log, SequenceRange range, const Run& stamp) {
         run[i] = stamp;
         run[i].begin = at;
         run[i].flags =
-            static_cast<std::uint8_t>(stamp.flags | kind | Run::resent | Run::ever_resent);
+            static_cast<std::uint8_t>(stamp.flags | kind | order | Run::resent | Run::ever_resent);
     }
     for (std::size_t i = end; i-- > begin;)
         static_cast<void>(join(log, i));

@@ -25,6 +25,8 @@ struct Run {
     static constexpr std::uint8_t resent = 1 << 2;       // ...unless it was sent again since
     static constexpr std::uint8_t ever_resent = 1 << 3;  // an ACK may be for either copy (Karn)
     static constexpr std::uint8_t app_limited = 1 << 4;  // sent when the application had no more
+    static constexpr std::uint8_t behind_new_data = 1
+                                                    << 5;  // sent again after new data of its turn
 
     wire::SequenceNumber begin;  // ends where the next run begins
     std::uint32_t sent_us;       // the latest time
@@ -88,6 +90,7 @@ struct Delivery {
     wire::SequenceNumber original_end;
     wire::SequenceNumber lowest_original;
     std::uint32_t rack_sent_us = 0;  // RFC 8985 §6.2 step 2
+    std::uint32_t rack_rtt_us = 0;
     wire::SequenceNumber rack_end;
 };
 // SND.UNA is now `una`.

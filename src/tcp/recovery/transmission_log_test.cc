@@ -122,6 +122,32 @@ TEST(TransmissionLog, DeliveryTellsTheNewestAndTheRoundTrip) {
     EXPECT_EQ(delivery.rack_end, kUna + 200);
 }
 
+TEST(TransmissionLog, TheRoundTripOfRackIsThatOfTheSegmentLookedAtLast) {  // RFC 8985 §6.2 step 2
+    Log log;
+    log.send(100, 10);
+    log.send(200, 20);
+    static_cast<void>(mark_front_lost(log, 100));
+    send_again(log, log.range(0, 100), at(50));
+    const Delivery delivery = log.ack(200, 120);
+    EXPECT_EQ(delivery.rack_sent_us, 50u) << "the copy left last";
+    EXPECT_EQ(delivery.rack_rtt_us, 100u) << "the original above it was looked at last";
+}
+
+TEST(TransmissionLog, ACopyRemembersThatNewDataOfItsTurnLeftBefore) {
+    Log before;
+    before.send(100, 10);
+    static_cast<void>(mark_front_lost(before, 100));
+    before.send(200, 50);
+    send_again(before, before.range(0, 100), at(50));
+    EXPECT_TRUE(before.runs[before.first].is(Run::behind_new_data));
+    Log after;
+    after.send(100, 10);
+    static_cast<void>(mark_front_lost(after, 100));
+    send_again(after, after.range(0, 100), at(50));
+    after.send(200, 50);
+    EXPECT_FALSE(after.runs[after.first].is(Run::behind_new_data));
+}
+
 TEST(TransmissionLog, AnAckTooSoonForARetransmissionIsNoEvidence) {  // RFC 8985 §6.2 step 2
     Log log;
     log.send(100, 10);
