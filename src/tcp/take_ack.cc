@@ -173,7 +173,7 @@ void take_ack_with_record(Arrival& a, Recovery& r, AckContext& ack, const Duplic
     }
     if (ack.acked > 0 || ack.newly_sacked > 0) {
         ack.rtt_us = sample_rtt(a, delivery, repairing && ack.acked > 0);
-        rack_advance(tcb, r, delivery);
+        rack_advance(r, delivery);
     }
     // After F-RTO and Eifel have looked at it: see recover_on_ack().
     const bool again = ack.duplicate == AckContext::Duplicate::yes && twice.segments == 0;
@@ -207,7 +207,7 @@ void take_old_ack(Arrival& a) {
     take_sack(tcb, *r, a.seg.options, delivery);
     ack.newly_sacked = delivery.newly_sacked;
     look_for_reordering(tcb, delivery, highest_before);
-    rack_advance(tcb, *r, delivery);
+    rack_advance(*r, delivery);
     recover_on_old_ack(a.env, tcb, *r, {.seg = a.seg, .ack = ack, .delivery = delivery}, a.now);
 }
 

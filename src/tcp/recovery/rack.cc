@@ -22,7 +22,7 @@ std::uint32_t reordering_window_us(const Tcb& tcb, const Recovery& r) {
 
 }  // namespace
 
-void rack_advance(Tcb& tcb, Recovery& r, const Delivery& delivery) {
+void rack_advance(Recovery& r, const Delivery& delivery) {
     if (!delivery.has_evidence) return;
     r.rack_advanced = true;
     r.rack_rtt_us = delivery.rack_rtt_us;
@@ -32,7 +32,6 @@ void rack_advance(Tcb& tcb, Recovery& r, const Delivery& delivery) {
         r.rack_end = delivery.rack_end;
         r.rack_known = true;
     }
-    static_cast<void>(tcb);
 }
 
 void note_reordering(Tcb& tcb, SequenceNumber from, SequenceNumber highest) {

@@ -12,7 +12,7 @@ inline constexpr std::uint8_t kDupThresh = 3;  // RFC 5681 §3.2
 inline constexpr std::uint8_t kWindowPersists = 16;
 
 // Steps 1 and 2: what an ACK delivered.
-void rack_advance(Tcb& tcb, Recovery& r, const Delivery& delivery);
+void rack_advance(Recovery& r, const Delivery& delivery);
 // Step 3: something arrived that was sent before what had arrived already. `from` is its first
 // byte.
 void note_reordering(Tcb& tcb, wire::SequenceNumber from, wire::SequenceNumber highest);
