@@ -6,6 +6,7 @@
 #include "tcp/congestion/cubic.h"
 #include "tcp/congestion/dctcp.h"
 #include "tcp/congestion/hystart.h"
+#include "tcp/congestion/new_reno.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp::congestion {
@@ -168,7 +169,7 @@ TEST(HyStartPlusPlus, GoesOnConservativelyWhenTheDelayGrows) {
     EXPECT_LT(w.tcb.cwnd, w.tcb.ssthresh);
     const std::uint32_t before = w.tcb.cwnd;
     round_of(w, h, 52'000, kVariant);
-    EXPECT_EQ(w.tcb.cwnd, before + 10 * 8 * kMss / 4);  // ten ACKs, L = 8, a quarter of each
+    EXPECT_EQ(w.tcb.cwnd, before + 10 * (before / 10 / 4));  // ten ACKs, a quarter of each
 }
 
 TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {
@@ -200,6 +201,41 @@ TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
     round_of(w, h, 41'000, kVariant);
     EXPECT_EQ(h.conservative_rounds, 0);
     EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
+}
+
+// A receiver that joins segments answers many at once.
+TEST(SlowStart, CountsAllThatAStretchAckAcknowledges) {
+    Window w;
+    w.tcb.cwnd = 20 * kMss;
+    w.acknowledge(16 * kMss, 40'000);
+    new_reno::grow(w.tcb, w.ack);
+    EXPECT_EQ(w.tcb.cwnd, 36 * kMss);
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    w.acknowledge(30 * kMss, 40'000);
+    cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::plus_plus, w.now);
+    EXPECT_EQ(w.tcb.cwnd, 66 * kMss);
+}
+
+TEST(SlowStart, EndsAtSsthreshWhateverOneAckCovers) {
+    Window w;
+    w.tcb.cwnd = 20 * kMss;
+    w.tcb.ssthresh = 24 * kMss;
+    w.acknowledge(20 * kMss, 40'000);
+    new_reno::grow(w.tcb, w.ack);
+    EXPECT_EQ(w.tcb.cwnd, 24 * kMss);
+    EXPECT_EQ(w.tcb.acked_in_avoidance, 16 * kMss);
+}
+
+// RFC 3465 §2.3.
+TEST(SlowStart, GrowsByOneSegmentAnAckAfterATimeout) {
+    Window w;
+    w.tcb.phase = Phase::loss;
+    w.tcb.cwnd = 4 * kMss;
+    w.tcb.ssthresh = 50 * kMss;
+    w.acknowledge(4 * kMss, 40'000);
+    new_reno::grow(w.tcb, w.ack);
+    EXPECT_EQ(w.tcb.cwnd, 5 * kMss);
 }
 
 TEST(HyStartClassic, LeavesAtTheNinthSampleOfALongerDelay) {

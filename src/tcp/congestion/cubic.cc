@@ -133,14 +133,8 @@ void grow(Cubic& c, Tcb& tcb, const AckContext& ack, Configuration::HyStart vari
     c.used_ms = now_ms;
     std::uint32_t acked = ack.acked - ack.reported;
     if (tcb.cwnd < tcb.ssthresh) {
-        std::uint32_t grown = hystart::on_ack(c.hystart, tcb, ack, variant, now);
-        if (tcb.phase == Phase::loss) grown = std::min<std::uint32_t>(grown, tcb.mss);
-        if (tcb.cwnd < tcb.ssthresh) {
-            const std::uint32_t room = tcb.ssthresh - tcb.cwnd;
-            tcb.cwnd += std::min(grown, room);
-            if (grown < room) return;
-            acked = grown - room;
-        }
+        acked = hystart::on_ack(c.hystart, tcb, ack, variant, now);
+        if (tcb.cwnd < tcb.ssthresh) acked -= new_reno::slow_start(tcb, acked);
         if (acked == 0) return;
     }
     avoid(c, tcb, acked, now_ms);

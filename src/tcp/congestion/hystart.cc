@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "tcp/clock.h"
-#include "tcp/congestion/new_reno.h"
 
 namespace mtcp::tcp::congestion::hystart {
 namespace {
@@ -63,7 +62,8 @@ std::uint32_t plus_plus(HyStart& h, Tcb& tcb, const AckContext& ack, Instant now
         if (h.samples < kSamples) ++h.samples;
     }
     look_at_delay(h);
-    const std::uint32_t grown = std::min(ack.acked - ack.reported, kSlowStartLimit * tcb.mss);
+    // L is infinite, paced or not: see new_reno::slow_start().
+    const std::uint32_t grown = ack.acked - ack.reported;
     return h.conservative_rounds != 0 ? grown / kGrowthDivisor : grown;
 }
 

@@ -28,19 +28,31 @@ std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight) {
     return flight / 2 > floor ? flight / 2 : floor;
 }
 
+// RFC 3465 §2.2: counting bytes makes ACK division useless. Its limit of a few segments an ACK would
+// make slow start linear behind a receiver that joins segments, whose one ACK answers tens of them;
+// so there is none, as in RFC 9002 §7.3.1 and Linux, but for what a time-out left (§2.3): those
+// bytes say little of what the path carries now.
+std::uint32_t slow_start(Tcb& tcb, std::uint32_t delivered) {
+    if (tcb.phase == Phase::loss && delivered > tcb.mss) {
+        tcb.cwnd += tcb.mss;
+        return delivered;
+    }
+    const std::uint32_t room = tcb.ssthresh - tcb.cwnd;
+    const std::uint32_t grown = delivered < room ? delivered : room;
+    tcb.cwnd += grown;
+    return grown;
+}
+
 void grow(Tcb& tcb, const AckContext& ack) {
     // RFC 3168 §6.1.2: what tells of congestion is no reason to grow.
     if (ack.ecn_echo == AckContext::EcnEcho::yes) return;
     if (tcb.cwnd >= kWindowMax || !was_used(tcb, ack)) return;
     // What duplicates told of has let new data out already (RFC 3042), or was counted out of the
     // pipe.
-    const std::uint32_t delivered = ack.acked - ack.reported;
+    std::uint32_t delivered = ack.acked - ack.reported;
     if (tcb.cwnd < tcb.ssthresh) {
-        // RFC 3465 §2.2, §2.3: counting bytes makes ACK division useless; one segment an ACK after
-        // a time-out.
-        const std::uint32_t limit = (tcb.phase == Phase::loss ? 1 : kSlowStartLimit) * tcb.mss;
-        tcb.cwnd += delivered < limit ? delivered : limit;
-        return;
+        delivered -= slow_start(tcb, delivered);
+        if (delivered == 0) return;
     }
     tcb.acked_in_avoidance += delivered;
     if (tcb.acked_in_avoidance >= tcb.cwnd) {  // RFC 3465 §2.1

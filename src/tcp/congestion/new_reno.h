@@ -12,9 +12,6 @@ namespace mtcp::tcp::congestion {
 
 inline constexpr std::uint32_t kWindowMax = 0x3fff'ffff;  // RFC 7323 §2.3: 1 GiB
 
-// RFC 9406 §4.2, L: most segments that one ACK adds in slow start when nothing paces them.
-inline constexpr std::uint32_t kSlowStartLimit = 8;
-
 // A window that was not used has not been tested: it must not grow (RFC 7661 §4.3 says why).
 [[nodiscard]] bool was_used(Tcb& tcb, const AckContext& ack);
 
@@ -22,6 +19,9 @@ namespace new_reno {
 
 // RFC 5681 §3.1, equation (4).
 [[nodiscard]] std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight);
+// Lets cwnd grow up to ssthresh; returns how many of the `delivered` bytes were used up.
+// Precondition: cwnd < ssthresh.
+[[nodiscard]] std::uint32_t slow_start(Tcb& tcb, std::uint32_t delivered);
 // New data was acknowledged outside of fast recovery.
 void grow(Tcb& tcb, const AckContext& ack);
 

