@@ -224,10 +224,17 @@ bool is_probing_bandwidth(const Bbr& b) {
            b.state == BbrState::probe_up;
 }
 
+// More than 2 % is lost. Of a window below 50 segments one is always more than that, and each
+// segment that chance takes while probing would make the bound smaller, whatever the path can
+// carry: one counts only if more was in flight than probing fills the path with, so that a queue
+// may have overflowed.
 bool is_too_high(const Step& s) {
     const RateSample& rate = s.ack.rate;
-    return rate.lost > 0 && rate.tx_in_flight > 0 &&
-           std::uint64_t{rate.lost} * kUnit > std::uint64_t{rate.tx_in_flight} * kLossThreshold;
+    if (rate.lost == 0 || rate.tx_in_flight == 0) return false;
+    if (rate.lost <= s.tcb.mss && rate.tx_in_flight <= bdp(s.b, s.tcb, max_bw(s.b), kUpPacing)) {
+        return false;
+    }
+    return std::uint64_t{rate.lost} * kUnit > std::uint64_t{rate.tx_in_flight} * kLossThreshold;
 }
 
 }  // namespace mtcp::tcp::congestion::bbr
