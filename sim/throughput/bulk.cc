@@ -49,6 +49,7 @@ HostConfig host_config(const BulkPlan& plan, Side side) {
     stack.recoveries_max = stack.reassemblies_max = 64;
     stack.chunks.count = {4096, 32'768, 2048};
     stack.tcp.defaults.send_buffer = stack.tcp.defaults.receive_buffer = kLargestBuffer;
+    if (plan.mark > 0) stack.tcp.ecn = tcp::Configuration::Ecn::request;
     return host;
 }
 
