@@ -28,10 +28,10 @@ std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight) {
     return flight / 2 > floor ? flight / 2 : floor;
 }
 
-// RFC 3465 §2.2: counting bytes makes ACK division useless. Its limit of a few segments an ACK would
-// make slow start linear behind a receiver that joins segments, whose one ACK answers tens of them;
-// so there is none, as in RFC 9002 §7.3.1 and Linux, but for what a time-out left (§2.3): those
-// bytes say little of what the path carries now.
+// RFC 3465 §2.2: counting bytes makes ACK division useless. Its limit of a few segments an ACK
+// would make slow start linear behind a receiver that joins segments, whose one ACK answers tens of
+// them; so there is none, as in RFC 9002 §7.3.1 and Linux, but for what a time-out left (§2.3):
+// those bytes say little of what the path carries now.
 std::uint32_t slow_start(Tcb& tcb, std::uint32_t delivered) {
     if (tcb.phase == Phase::loss && delivered > tcb.mss) {
         tcb.cwnd += tcb.mss;
