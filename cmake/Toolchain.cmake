@@ -31,6 +31,20 @@ target_compile_options(mtcp_library_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>
     -fno-strict-aliasing)
 
+# What the library was seen to do decides what is inlined and which way a branch falls through
+# (scripts/build_fast.sh). src/ alone: programs are compiled as ever, also those on the kernel's
+# sockets that a benchmark puts beside ours.
+if(MTCP_PROFILE STREQUAL "generate")
+    target_compile_options(mtcp_library_flags INTERFACE -fprofile-generate -fprofile-update=prefer-atomic)
+    add_link_options(-fprofile-generate)
+elseif(MTCP_PROFILE STREQUAL "use")
+    # What the training did not reach is compiled as without a profile, not as if it never ran.
+    target_compile_options(mtcp_library_flags INTERFACE -fprofile-use -fprofile-partial-training -fprofile-correction
+        -Wno-missing-profile -Wno-coverage-mismatch)
+elseif(MTCP_PROFILE)
+    message(FATAL_ERROR "MTCP_PROFILE is generate, use or nothing, not ${MTCP_PROFILE}")
+endif()
+
 # Debug and sanitizer builds check indices and iterators of the standard library too.
 add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 

@@ -41,8 +41,7 @@ bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbo
     if (link.layer == io::Layer::ethernet) {
         if (room < wire::kEthernetHeader) return false;
         const bool ours = std::memcmp(frame.data, link.mac.data(), link.mac.size()) == 0 &&
-                          wire::load_be16(frame.data + 12) == wire::kEtherTypeIpv4 &&
-                          !wire::is_group(link.mac);
+                          wire::load_be16(frame.data + 12) == wire::kEtherTypeIpv4;
         if (!ours) return false;
         ip += wire::kEthernetHeader;
         room -= wire::kEthernetHeader;

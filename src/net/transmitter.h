@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/cache_line.h"
 #include "base/counters.h"
 #include "base/time.h"
 #include "io/packet_io.h"
@@ -32,6 +33,13 @@ class Transmitter {
     [[nodiscard]] bool allocate(io::Frame& frame) {
         if (stashed_ == 0 && !refill()) return false;
         frame = stash_[--stashed_];
+        // The next but one to be written: the lines of a frame may lie in the cache of whoever
+        // received it last.
+        if (stashed_ > 1) {
+            const std::byte* const later = stash_[stashed_ - 2].data;
+            prefetch_for_write(later);
+            prefetch_for_write(later + kCacheLine);
+        }
         return true;
     }
     // An allocated frame that will not be sent; kept for the next allocate() when there is room.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/siphash.h"
 #include "stack/core.h"
 #include "stack/flow_owner.h"
+#include "wire/flow_siphash.h"
 
 namespace mtcp::stack {
 
@@ -197,9 +197,7 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
     const std::uint32_t first = configuration_.port_first;
     const std::uint32_t span = configuration_.port_last - first + 1u;
     key.local_port = 0;
-    const std::uint64_t start =
-        siphash(port_secret_, {reinterpret_cast<const std::byte*>(&key), sizeof key}) +
-        ports_picked_;
+    const std::uint64_t start = wire::flow_siphash(port_secret_, key) + ports_picked_;
     for (std::uint32_t step = 0; step < span; ++step) {
         key.local_port = static_cast<std::uint16_t>(first + (start + step) % span);
         // Where another core listens, answers that land elsewhere would be taken for its own.

@@ -103,9 +103,7 @@ struct OutputBudget {
 // Most often nothing waits: no reply, no repair, no byte, no FIN. Then poll_segment() need not be
 // asked.
 [[nodiscard]] inline bool nothing_waits(const Tcb& tcb) {
-    std::uint8_t replies;
-    static_assert(sizeof tcb.pending == sizeof replies);
-    std::memcpy(&replies, &tcb.pending, sizeof replies);
+    const auto replies = bits_of<std::uint8_t>(tcb.pending);
     const bool all_sent = tcb.snd.nxt == tcb.snd.end + (tcb.flags.fin_queued ? 1u : 0u);
     return replies == 0 && all_sent && tcb.phase < Phase::fast_recovery;
 }

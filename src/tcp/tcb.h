@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/cache_line.h"
 #include "base/index_pool.h"
@@ -64,6 +65,16 @@ struct ConnectionFlags {
     bool push_now : 1;        // an override timer expired: what is queued may leave, however small
     bool user_timeout : 1;    // copy of Settings: progress_ms is kept
 };
+
+// The flags of one of these structures as a number, so that a path that many segments take asks for
+// several of them at once.
+template <typename Word, typename Flags>
+[[nodiscard]] inline Word bits_of(const Flags& flags) {
+    static_assert(sizeof(Word) == sizeof(Flags));
+    Word word;
+    std::memcpy(&word, &flags, sizeof word);
+    return word;
+}
 
 // What keeps a connection from sending more.
 enum class SendLimit : std::uint8_t {

@@ -97,8 +97,9 @@ Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now
     }
     right_size(env, tcb, bytes, now);
     // After the peer's FIN no window matters any more.
-    if (!tcb.flags.fin_received && window_update_is_due(env, tcb)) tcb.pending.ack = true;
-    if (nothing_waits(tcb)) return reaction;  // reading changes nothing else
+    if (tcb.flags.fin_received || !window_update_is_due(env, tcb)) return reaction;
+    // Reading changes nothing else: whatever waits was scheduled by what made it wait.
+    tcb.pending.ack = true;
     settle(env, tcb, reaction, now);
     return reaction;
 }

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 1071: one's complement sums, eight bytes at a time. The sum does not care about byte order as
 // long as all words are taken alike, so words are added as they lie in memory and swapped at the
-// end.
+// end; nor does it care how wide the words are, as long as what carries out at the top comes in
+// again at the bottom (RFC 1071 §2 (C), deferred carries).
 #include "wire/checksum.h"
 
 #include <cstring>
 
 namespace mtcp::wire {
 namespace {
-
-// Folding keeps the value modulo 0xffff.
-std::uint32_t fold_to_32(std::uint64_t sum) {
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    return static_cast<std::uint32_t>(sum);
-}
 
 std::uint64_t load_word(const std::byte* at) {
     std::uint64_t word;
@@ -29,56 +23,60 @@ std::uint64_t load_tail(const std::byte* at, std::size_t count) {
     return word;
 }
 
-// Two accumulators of 32-bit halves cannot overflow below 2^32 words and keep the loop free of
-// carries.
-struct Accumulator {
-    std::uint64_t low = 0;
-    std::uint64_t high = 0;
+// a + b in one's complement: an addition and an addition of its carry.
+std::uint64_t add(std::uint64_t a, std::uint64_t b) {
+    const std::uint64_t sum = a + b;
+    return sum + (sum < a ? 1 : 0);
+}
 
-    void add(std::uint64_t word) {
-        low += word & 0xffff'ffff;
-        high += word >> 32;
-    }
-    [[nodiscard]] std::uint32_t total(std::uint32_t sum) const {
-        return fold_to_32(std::uint64_t{fold_to_32(low)} + fold_to_32(high) + sum);
-    }
-};
+// The halves added to each other; the upper one of this sum has then had the carry of the lower.
+std::uint32_t fold_to_32(std::uint64_t sum) {
+    return static_cast<std::uint32_t>((sum + (sum << 32 | sum >> 32)) >> 32);
+}
 
 }  // namespace
 
 std::uint32_t checksum_add(std::uint32_t sum, std::span<const std::byte> bytes) {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
-    Accumulator a;
-    Accumulator b;
-    for (; left >= 32; left -= 32, at += 32) {
-        a.add(load_word(at));
-        b.add(load_word(at + 8));
-        a.add(load_word(at + 16));
-        b.add(load_word(at + 24));
+    std::uint64_t a = sum;
+    if (left >= 32) {
+        // Four sums, so that no addition waits for the one before.
+        std::uint64_t b = 0;
+        std::uint64_t c = 0;
+        std::uint64_t d = 0;
+        do {
+            a = add(a, load_word(at));
+            b = add(b, load_word(at + 8));
+            c = add(c, load_word(at + 16));
+            d = add(d, load_word(at + 24));
+            at += 32;
+            left -= 32;
+        } while (left >= 32);
+        a = add(add(a, b), add(c, d));
     }
     for (; left >= 8; left -= 8, at += 8)
-        a.add(load_word(at));
-    if (left != 0) b.add(load_tail(at, left));
-    return a.total(b.total(sum));
+        a = add(a, load_word(at));
+    if (left != 0) a = add(a, load_tail(at, left));
+    return fold_to_32(a);
 }
 
 std::uint32_t checksum_add_copy(std::uint32_t sum, std::span<const std::byte> bytes,
                                 std::byte* to) {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
-    Accumulator a;
+    std::uint64_t a = sum;
     for (; left >= 8; left -= 8, at += 8, to += 8) {
         const std::uint64_t word = load_word(at);
         std::memcpy(to, &word, sizeof word);
-        a.add(word);
+        a = add(a, word);
     }
     if (left != 0) {
         const std::uint64_t word = load_tail(at, left);
         std::memcpy(to, &word, left);
-        a.add(word);
+        a = add(a, word);
     }
-    return a.total(sum);
+    return fold_to_32(a);
 }
 
 std::uint32_t checksum_add_at_odd(std::uint32_t sum, std::uint32_t piece) {

@@ -31,24 +31,22 @@ inline constexpr std::uint8_t kProtocolTcp = 6;
                                                      std::uint8_t protocol, std::uint32_t length) {
     // The mapped form of an IPv4 address is its four octets, zeros and one 0xffff, which is zero in
     // one's complement: no need to ask which family it is.
-    std::uint32_t word[8];
+    std::uint64_t word[4];
     std::memcpy(word, source.octet.data(), 16);
-    std::memcpy(word + 4, destination.octet.data(), 16);
-    std::uint64_t sum = 0;
-    for (const std::uint32_t w : word)
-        sum += w;
+    std::memcpy(word + 2, destination.octet.data(), 16);
     constexpr bool kLittle = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-    sum += kLittle ? swap_bytes(length) : length;
-    sum += kLittle ? std::uint32_t{protocol} << 24 : protocol;
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    return static_cast<std::uint32_t>(sum + (sum >> 32));
+    std::uint64_t sum = kLittle ? std::uint64_t{swap_bytes(length)} + (protocol << 24)
+                                : std::uint64_t{length} + protocol;
+    for (const std::uint64_t w : word) {
+        sum += w;
+        sum += sum < w ? 1 : 0;  // end-around carry
+    }
+    return static_cast<std::uint32_t>((sum + (sum << 32 | sum >> 32)) >> 32);
 }
 // The sum folded to 16 bits without complement, host order: what a device that completes the
 // checksum wants to find in the field.
 [[nodiscard]] inline std::uint16_t fold(std::uint32_t sum) {
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    const auto folded = static_cast<std::uint16_t>(sum);
+    const auto folded = static_cast<std::uint16_t>((sum + (sum << 16 | sum >> 16)) >> 16);
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? swap_bytes(folded) : folded;
 }
 // The value for the checksum field, host order (store it with store_be16).

@@ -57,6 +57,9 @@ struct IpAddress {
     }
     // :: or 0.0.0.0, "any".
     [[nodiscard]] constexpr bool is_unspecified() const {
+        if (!std::is_constant_evaluated()) {
+            return *this == IpAddress{} || *this == v4(0);
+        }
         for (std::size_t i = 0; i < 10; ++i) {
             if (octet[i] != 0) return false;
         }

@@ -58,7 +58,9 @@ void GuestLink::consume_lent() {
 void GuestLink::prefetch(std::uint32_t ahead) const {
     const std::uint32_t at = (next_ + ahead) & (receive_->size - 1);
     const Descriptor filled = copy_once(receive_->descriptors[at]);
-    if (const std::byte* data = locate(filled); data != nullptr) mtcp::prefetch(data);
+    if (const std::byte* data = locate(filled); data != nullptr) {
+        prefetch_lines(data, filled.length);
+    }
 }
 
 std::size_t GuestLink::receive(std::span<Frame> frames, LinkContext context) {
@@ -133,6 +135,15 @@ GuestLink::Put GuestLink::put(const Frame& frame, std::uint16_t& filled, std::ui
     return Put::yes;
 }
 
+// The buffer that a later frame will be copied into: the peer has it, and it takes time to come.
+void GuestLink::prefetch_buffer(std::uint16_t at, std::uint32_t length) const {
+    const Descriptor empty = copy_once(transmit_->descriptors[at & (transmit_->size - 1)]);
+    const std::byte* into = locate(empty);
+    if (into == nullptr) return;
+    prefetch_for_write(into);
+    if (length > kCacheLine) prefetch_for_write(into + kCacheLine);
+}
+
 std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
     const std::uint16_t head = load_acquire(transmit_->header->head);
     if (distance(filled_, head) > transmit_->size) {
@@ -145,6 +156,10 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         if (frames[count].length == 0 || frames[count].length > context.pool.buffer_size()) {
             context.count(Drop::io_oversize);
             continue;
+        }
+        if (count + kPrefetchAhead < frames.size()) {
+            const auto later = static_cast<std::uint16_t>(filled_ + kPrefetchAhead);
+            prefetch_buffer(later, frames[count + kPrefetchAhead].length);
         }
         const Put result = put(frames[count], filled_, head);
         if (result == Put::bad) break_off(context);

@@ -34,6 +34,7 @@ class GuestLink final : public Link {
     enum class Put : unsigned char { yes, full, bad };
 
     [[nodiscard]] std::byte* locate(const Descriptor& descriptor) const;
+    void prefetch_buffer(std::uint16_t at, std::uint32_t length) const;
     [[nodiscard]] Put put(const Frame& frame, std::uint16_t& filled, std::uint16_t head) const;
     void return_slots();
 

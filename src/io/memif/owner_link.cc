@@ -61,7 +61,8 @@ void OwnerLink::consume_lent() {
 }
 
 void OwnerLink::prefetch(std::uint32_t ahead) const {
-    mtcp::prefetch(buffer(posted_buffer_[slot(taken_ + ahead, *receive_)]));
+    const std::uint32_t at = slot(taken_ + ahead, *receive_);
+    prefetch_lines(buffer(posted_buffer_[at]), copy_once(receive_->descriptors[at]).length);
 }
 
 std::size_t OwnerLink::receive(std::span<Frame> frames, LinkContext context) {

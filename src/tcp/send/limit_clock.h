@@ -12,6 +12,8 @@ void look_at_limit(Tcb& tcb, Instant now);
 inline void note_limit(Tcb& tcb, Instant now) {
     const bool idle = tcb.snd.end <= tcb.snd.una;
     if (idle && tcb.limit == SendLimit::idle) return;
+    // All is sent and some of it not acknowledged: the time the path takes.
+    if (!idle && tcb.limit == SendLimit::busy && tcb.snd.nxt >= tcb.snd.end) return;
     look_at_limit(tcb, now);
 }
 // Milliseconds so far, those of the present limit included.
