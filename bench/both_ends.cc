@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -19,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/counters.h"
 #include "io/link/link.h"
 #include "island.h"
 #include "load/client.h"
@@ -66,6 +68,8 @@ struct Pair {
     std::uint64_t ticks_taken = 0;
     std::uint64_t cpu_ns = 0;  // of the thread that ran both ends
     std::uint64_t turns_base = 0, turns = 0, frames_base = 0, frames = 0;
+    std::uint64_t retransmitted_base = 0, retransmitted = 0;
+    std::array<std::uint64_t, mtcp::kDropCount> dropped_base{}, dropped{};
     load::Histogram latency;
     std::string problem;
     std::uint64_t resident_begin = 0;  // bytes, before the first connection
@@ -187,6 +191,15 @@ std::uint64_t end_after(double seconds) {
     return seconds > 0 ? monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9) : 0;
 }
 
+std::uint64_t retransmitted(const Pair& pair) {
+    return pair.client_island->counters().segments_retransmitted +
+           pair.server_island->counters().segments_retransmitted;
+}
+std::uint64_t dropped(const Pair& pair, std::size_t reason) {
+    return pair.client_island->counters().dropped[reason] +
+           pair.server_island->counters().dropped[reason];
+}
+
 void note_base(Pair& pair) {
     pair.client_base = pair.client->tally();
     pair.server_base = pair.server->tally();
@@ -195,6 +208,9 @@ void note_base(Pair& pair) {
     const mtcp::Counters& s = pair.server_island->counters();
     pair.turns_base = c.turns + s.turns;
     pair.frames_base = c.frames_out + s.frames_out;
+    pair.retransmitted_base = retransmitted(pair);
+    for (std::size_t reason = 0; reason < mtcp::kDropCount; ++reason)
+        pair.dropped_base[reason] = dropped(pair, reason);
 }
 
 void note_result(Pair& pair, std::uint64_t begin) {
@@ -205,6 +221,9 @@ void note_result(Pair& pair, std::uint64_t begin) {
     const mtcp::Counters& s = pair.server_island->counters();
     pair.turns = c.turns + s.turns - pair.turns_base;
     pair.frames = c.frames_out + s.frames_out - pair.frames_base;
+    pair.retransmitted = retransmitted(pair) - pair.retransmitted_base;
+    for (std::size_t reason = 0; reason < mtcp::kDropCount; ++reason)
+        pair.dropped[reason] = dropped(pair, reason) - pair.dropped_base[reason];
     pair.latency = pair.client->latency();
 }
 
@@ -340,6 +359,13 @@ void report(const Options& options, const std::vector<std::unique_ptr<Pair>>& pa
                 (static_cast<double>(first.ticks_taken) - client - server) / completed);
     }
     if (options.plan.latency) out.set_latency("", first.latency, rate);
+    // What disturbed the measurement, of both ends: without it, the rate is that of the fast path.
+    out.set("retransmitted", first.retransmitted);
+    for (std::size_t reason = 0; reason < mtcp::kDropCount; ++reason) {
+        if (first.dropped[reason] == 0) continue;
+        const char* const name = mtcp::drop_name(static_cast<mtcp::Drop>(reason));
+        out.set(std::string("dropped_") + name, first.dropped[reason]);
+    }
     out.set("time_wait", first.client_island->counters().time_wait);
     out.set("time_wait_recycled", first.client_island->counters().time_wait_recycled);
     out.set("resident_begin", first.resident_begin);

@@ -116,6 +116,11 @@ class Network {
     // Would route() find a way to it, our own addresses included? (For choosing a source or
     // ENETUNREACH.)
     [[nodiscard]] bool has_route(const wire::IpAddress& destination) const;
+    // May a connection send now? False: the device is behind, and what is sent all the same is
+    // likely to be dropped (io_transmit_full).
+    [[nodiscard]] bool has_room(std::size_t interface) const {
+        return transmitters_[interface].has_room();
+    }
     // An empty frame of the interface (not kLocal), from a small stash refilled in bursts. False:
     // there is none now, counted no_transmit_frame.
     [[nodiscard]] bool allocate(std::size_t interface, io::Frame& frame) {

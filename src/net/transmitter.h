@@ -18,8 +18,10 @@ class Transmitter {
   public:
     // Taken from the queue at once; a small number, as stashed frames are missing elsewhere.
     static constexpr std::size_t kStash = 32;
-    // Frames that may wait for a full ring.
+    // Frames that may wait for a full ring...
     static constexpr std::size_t kBatch = 256;
+    // ...of which the last are for answers that nobody would send again: ARP, ICMP, resets.
+    static constexpr std::size_t kReserve = 64;
 
     explicit Transmitter(Counters& counters) : counters_(&counters) {}
 
@@ -29,6 +31,8 @@ class Transmitter {
     }
     [[nodiscard]] const io::Capabilities& capabilities() const { return *capabilities_; }
 
+    // False: the ring is full and enough waits for it. Who can keep what it would send does so.
+    [[nodiscard]] bool has_room() const { return waiting_ < kBatch - kReserve; }
     // False: no frame now; counted no_transmit_frame.
     [[nodiscard]] bool allocate(io::Frame& frame) {
         if (stashed_ == 0 && !refill()) return false;

@@ -42,6 +42,39 @@ class CornerCase : public CoreTest {
     void abort(long id) { socket::close_stream(*app, descriptor(id), socket::CloseKind::abort); }
 };
 
+TEST_F(CornerCase, ACrowdThatSendsAtOnceWaitsForASlowDeviceInsteadOfLosingFrames) {
+    auto link = io::make_link({.frame_count = 2048, .ring_frames = 64});
+    ASSERT_TRUE(link);
+    CoreSetup setup = small_setup();
+    setup.queues = {&link.value().a->queue(0)};
+    setup.network.interfaces.push_back({.name = "wire",
+                                        .mac = link.value().a->mac(),
+                                        .mtu = 1500,
+                                        .addresses = {{wire::IpAddress::v4(0x0a010001), 24}}});
+    const wire::IpAddress peer = wire::IpAddress::v4(0x0a010002);
+    setup.network.neighbours.push_back({peer, link.value().b->mac(), 0});
+    setup.network.announcement = net::Announcement::silent;
+    start(std::move(setup));
+    constexpr std::size_t kCrowd = 500;
+    for (std::size_t i = 0; i < kCrowd; ++i) {
+        const long id = socket::make_stream(*app);
+        descriptor(id).non_blocking = 1;
+        ASSERT_EQ(socket::connect(*app, descriptor(id), {peer, 80}), -EINPROGRESS);
+    }
+    std::size_t arrived = 0;
+    for (int turn = 0; turn < 100; ++turn) {  // a device that takes 10 frames a turn
+        static_cast<void>(core->turn(world.now));
+        std::array<io::Frame, 10> frames;
+        const std::size_t count = link.value().b->queue(0).receive(frames, world.now);
+        link.value().b->queue(0).release({frames.data(), count});
+        arrived += count;
+    }
+    EXPECT_EQ(arrived, kCrowd);
+    EXPECT_EQ(core->counters().drops(Drop::io_transmit_full), 0u);
+    app.reset();
+    core.reset();  // before the link
+}
+
 TEST_F(CornerCase, AnEventThatFoundTheRingFullWakesTheApplicationWhenItIsPosted) {
     start(small_setup());
     const long listener = listen_on(80);

@@ -60,7 +60,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
             break;
         }
         io::Frame frame;
-        if (!network_->allocate(interface, frame)) {
+        if (!network_->has_room(interface) || !network_->allocate(interface, frame)) {
             transmit_blocked_ = true;
             blocked_interfaces_ |= interface_bit;  // the others go on
             finished = false;
