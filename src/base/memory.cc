@@ -47,6 +47,11 @@ Region Region::map(std::size_t bytes, Pages pages) {
     return region;
 }
 
+void Region::release(std::size_t offset, std::size_t bytes) {
+    // Refused (pages that are locked, explicit huge ones of another size): the memory stays ours.
+    static_cast<void>(::madvise(data_ + offset, bytes, MADV_DONTNEED));
+}
+
 Region::~Region() {
     if (data_ != nullptr) static_cast<void>(::munmap(data_, size_));
 }

@@ -23,6 +23,9 @@ class Region {
     }
     ~Region();
 
+    // Gives the pages in [offset, offset + bytes) back to the system; they read as zero again.
+    void release(std::size_t offset, std::size_t bytes);
+
     [[nodiscard]] std::byte* data() const { return data_; }
     [[nodiscard]] std::size_t size() const { return size_; }
     // True when the region sits on explicit huge pages (not merely advised).

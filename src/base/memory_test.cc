@@ -45,6 +45,16 @@ TEST(Region, MovesItsMemory) {
     c.data()[0] = std::byte{1};
 }
 
+TEST(Region, ReadsAsZeroWhereItsPagesWereReleased) {
+    Region region = Region::map(std::size_t{16} << 10, Pages::normal);
+    std::fill(region.data(), region.data() + region.size(), std::byte{7});
+    region.release(4096, 8192);
+    EXPECT_EQ(region.data()[4095], std::byte{7});
+    EXPECT_EQ(region.data()[4096], std::byte{0});
+    EXPECT_EQ(region.data()[12287], std::byte{0});
+    EXPECT_EQ(region.data()[12288], std::byte{7});
+}
+
 TEST(Region, AsksTheHookAndObeysIt) {
     set_allocation_hook(refuse);
     const Region region = Region::map(12'345, Pages::normal);

@@ -3,9 +3,14 @@
 // backward-shift deletion (no tombstones), 8 bytes an entry. The table stores the hash and a
 // reference; the key is compared in the record itself, so a lookup that misses touches no record.
 //
+// It doubles without a pause: the old table stays beside the new one, and every insertion moves a
+// few of its slots, in order, which makes two orderly streams in the new one. Until that is done a
+// lookup that finds nothing in the new table looks into the old one.
+//
 // The hash is keyed with a secret of the core: a stranger cannot aim tuples at one bucket.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -55,62 +60,76 @@ struct FlowRef {
 
 class FlowTable {
   public:
-    // Room for `records` at a load of at most one half. False when the memory is refused.
+    // Slots of the old table that an insertion moves while the table grows, or more, to the end of
+    // a run of used ones.
+    static constexpr std::uint32_t kMovedAtOnce = 8;
+
+    // Room for `records`. Takes address space; memory follows the records that there are. False
+    // when it is refused.
     [[nodiscard]] bool reserve(std::uint64_t records, Pages pages) {
-        std::uint64_t slots = 16;
-        while (slots < records * 2)
+        std::uint64_t slots = kSlotsMin;
+        while (most_of(slots) < records)
             slots *= 2;
-        region_ = Region::map(slots * sizeof(Entry), pages);
-        mask_ = static_cast<std::uint32_t>(slots - 1);
+        slots_max_ = static_cast<std::uint32_t>(slots);
+        // A table of n slots lies n entries from the beginning: each size has a place of its own.
+        region_ = Region::map(2 * slots * sizeof(Entry), pages);
+        young_ = table_of(kSlotsMin);
         return region_.data() != nullptr;
     }
 
-    void prefetch_bucket(std::uint32_t hash) const { prefetch(entries() + (hash & mask_)); }
+    void prefetch_bucket(std::uint32_t hash) const {
+        prefetch(young_.slots + (hash & young_.mask));
+        if (growing()) prefetch(old_.slots + (hash & old_.mask));
+    }
 
     // `same(FlowRef)` compares the key in the record.
     template <typename Same>
     [[nodiscard]] FlowRef find(std::uint32_t hash, Same&& same) const {
-        const Entry* table = entries();
-        for (std::uint32_t at = hash & mask_; table[at].ref.valid(); at = (at + 1) & mask_) {
-            if (table[at].hash == hash && same(table[at].ref)) return table[at].ref;
-        }
-        return {};
+        if (const FlowRef ref = find_in(young_, hash, same); ref.valid() || !growing()) return ref;
+        return find_in(old_, hash, same);
     }
     // The first record whose hash matches, for prefetching before the keys are compared.
     [[nodiscard]] FlowRef guess(std::uint32_t hash) const {
-        const Entry* table = entries();
-        for (std::uint32_t at = hash & mask_; table[at].ref.valid(); at = (at + 1) & mask_) {
-            if (table[at].hash == hash) return table[at].ref;
-        }
-        return {};
+        return find(hash, [](FlowRef) { return true; });
     }
 
+    // Never more than the records that reserve() was told of.
     void insert(std::uint32_t hash, FlowRef ref) {
-        Entry* table = entries();
-        std::uint32_t at = hash & mask_;
-        while (table[at].ref.valid())
-            at = (at + 1) & mask_;
-        table[at] = {hash, ref};
+        if (size_ == most_of(slots()) && slots() != slots_max_) begin_to_grow();
+        grow_on();
+        put(young_, hash, ref);
         ++size_;
     }
     void replace(std::uint32_t hash, FlowRef from, FlowRef to) {
-        entries()[locate(hash, from)].ref = to;
+        locate(hash, from).slot->ref = to;
     }
     void erase(std::uint32_t hash, FlowRef ref) {
-        Entry* table = entries();
-        std::uint32_t hole = locate(hash, ref);
+        const Place place = locate(hash, ref);
+        Entry* const table = place.table.slots;
+        const std::uint32_t mask = place.table.mask;
+        auto hole = static_cast<std::uint32_t>(place.slot - table);
         --size_;
-        for (std::uint32_t at = (hole + 1) & mask_; table[at].ref.valid(); at = (at + 1) & mask_) {
+        for (std::uint32_t at = (hole + 1) & mask; table[at].ref.valid(); at = (at + 1) & mask) {
             // An entry may move back into the hole unless its home lies behind the hole.
-            const std::uint32_t home = table[at].hash & mask_;
-            if (((at - home) & mask_) >= ((at - hole) & mask_)) {
+            const std::uint32_t home = table[at].hash & mask;
+            if (((at - home) & mask) >= ((at - hole) & mask)) {
                 table[hole] = table[at];
                 hole = at;
             }
         }
         table[hole] = {};
     }
+    // A step of the growth that is under way, if any: once a turn, so that it ends though nothing
+    // is inserted any more.
+    void grow_on() {
+        if (growing()) move_some();
+    }
+
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    [[nodiscard]] std::uint32_t slots() const { return young_.mask + 1; }
+    [[nodiscard]] bool growing() const { return old_.slots != nullptr; }
+    // The most slots that one step of growth has looked at so far.
+    [[nodiscard]] std::uint32_t longest_step() const { return longest_step_; }
 
   private:
     struct Entry {
@@ -118,20 +137,98 @@ class FlowTable {
         FlowRef ref;
     };
     static_assert(sizeof(Entry) == 8);
+    struct Table {
+        Entry* slots = nullptr;
+        std::uint32_t mask = 0;
+    };
+    struct Place {
+        Table table;
+        Entry* slot;
+    };
+    static constexpr std::uint32_t kSlotsMin = 512;  // a page
+    static constexpr std::uint32_t kSlotsOfAPiece = (2u << 20) / sizeof(Entry);
 
-    [[nodiscard]] Entry* entries() const { return reinterpret_cast<Entry*>(region_.data()); }
-    [[nodiscard]] std::uint32_t locate(std::uint32_t hash, FlowRef ref) const {
-        const Entry* table = entries();
-        std::uint32_t at = hash & mask_;
-        while (!(table[at].ref == ref)) {
-            MTCP_ASSERT(table[at].ref.valid());
-            at = (at + 1) & mask_;
+    // At five eighths a lookup that finds nothing looks at four slots, most in one cache line.
+    [[nodiscard]] static std::uint64_t most_of(std::uint64_t slots) { return slots / 8 * 5; }
+    [[nodiscard]] Table table_of(std::uint32_t slots) const {
+        return {reinterpret_cast<Entry*>(region_.data()) + slots, slots - 1};
+    }
+
+    template <typename Same>
+    [[nodiscard]] static FlowRef find_in(const Table& table, std::uint32_t hash, Same& same) {
+        for (std::uint32_t at = hash & table.mask; table.slots[at].ref.valid();
+             at = (at + 1) & table.mask) {
+            if (table.slots[at].hash == hash && same(table.slots[at].ref))
+                return table.slots[at].ref;
         }
-        return at;
+        return {};
+    }
+    static void put(const Table& table, std::uint32_t hash, FlowRef ref) {
+        std::uint32_t at = hash & table.mask;
+        while (table.slots[at].ref.valid())
+            at = (at + 1) & table.mask;
+        table.slots[at] = {hash, ref};
+    }
+    [[nodiscard]] Place locate(std::uint32_t hash, FlowRef ref) const {
+        for (const Table& table : {young_, old_}) {
+            MTCP_ASSERT(table.slots != nullptr);
+            for (std::uint32_t at = hash & table.mask; table.slots[at].ref.valid();
+                 at = (at + 1) & table.mask) {
+                if (table.slots[at].ref == ref) return {table, table.slots + at};
+            }
+        }
+        MTCP_ASSERT(false);
+        return {};
+    }
+
+    void begin_to_grow() {
+        while (growing())  // a growth has ended long before the next begins
+            move_some();
+        old_ = young_;
+        young_ = table_of(2 * slots());
+        next_ = 0;
+        while (old_.slots[next_].ref.valid())
+            ++next_;
+        left_ = old_.mask + 1;
+    }
+    // Stops at free slots only, so that no run of used ones is ever in part here and in part there:
+    // what probing would find in the old table it still finds.
+    void move_some() {
+        std::uint32_t step = 0;
+        for (; left_ != 0; ++step, --left_, next_ = (next_ + 1) & old_.mask) {
+            Entry& entry = old_.slots[next_];
+            if (entry.ref.valid()) {
+                put(young_, entry.hash, entry.ref);
+                entry = {};
+            } else if (step >= kMovedAtOnce) {
+                break;
+            }
+            // The first piece is not empty before the end: growth began in the midst of it.
+            if (next_ % kSlotsOfAPiece == 0 && next_ > kSlotsOfAPiece) {
+                release(next_ - kSlotsOfAPiece, kSlotsOfAPiece);
+            }
+        }
+        longest_step_ = std::max(longest_step_, step);
+        if (left_ != 0) return;
+        // Smaller tables share a huge page with one another.
+        if (old_.mask + 1 >= kSlotsOfAPiece) {
+            release(0, kSlotsOfAPiece);
+            release(old_.mask + 1 - kSlotsOfAPiece, kSlotsOfAPiece);
+        }
+        old_ = {};
+    }
+    void release(std::uint32_t first, std::uint32_t count) {
+        const std::byte* const from = reinterpret_cast<const std::byte*>(old_.slots + first);
+        region_.release(static_cast<std::size_t>(from - region_.data()), count * sizeof(Entry));
     }
 
     Region region_;
-    std::uint32_t mask_ = 0;
+    Table young_;
+    Table old_;               // while growing
+    std::uint32_t next_ = 0;  // of the old table's slots: to be moved next; it is free
+    std::uint32_t left_ = 0;  // slots of the old table not looked at yet
+    std::uint32_t slots_max_ = 0;
+    std::uint32_t longest_step_ = 0;
     std::uint64_t size_ = 0;
 };
 

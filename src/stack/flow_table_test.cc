@@ -46,6 +46,67 @@ TEST(FlowTable, BehavesAsAMapUnderRandomInsertAndErase) {
     }
 }
 
+TEST(FlowTable, BehavesAsAMapWhileItGrows) {
+    constexpr std::uint32_t kRecords = 40'000;
+    FlowTable table;
+    ASSERT_TRUE(table.reserve(kRecords, Pages::normal));
+    const std::uint32_t slots_at_first = table.slots();
+    Random random(11);
+    std::map<std::uint32_t, std::uint32_t> model;  // record -> hash
+    const auto hash_of = [](std::uint32_t n) { return flow_hash({5, 6}, key_of(n)); };
+    int looks_while_growing = 0;
+    for (std::uint32_t step = 0; step < 120'000; ++step) {
+        const std::uint32_t n = random.below(kRecords);
+        const FlowRef ref = FlowRef::make(RecordKind::connection, n);
+        const auto found = model.find(n);
+        if (found == model.end()) {
+            table.insert(hash_of(n), ref);
+            model[n] = hash_of(n);
+        } else if (random.below(4) == 0) {
+            table.erase(found->second, ref);
+            model.erase(found);
+        } else {
+            table.replace(found->second, ref, FlowRef::make(RecordKind::half_open, n));
+            table.replace(found->second, FlowRef::make(RecordKind::half_open, n), ref);
+        }
+        ASSERT_EQ(table.size(), model.size());
+        const std::uint32_t asked = random.below(kRecords);
+        const FlowRef answer =
+            table.find(hash_of(asked), [asked](FlowRef r) { return r.index() == asked; });
+        ASSERT_EQ(answer.valid(), model.count(asked) == 1) << "record " << asked << ", " << step;
+        looks_while_growing += table.growing() ? 1 : 0;
+    }
+    EXPECT_GT(looks_while_growing, 1000);
+    EXPECT_GE(table.slots(), slots_at_first * 64);
+}
+
+// No insertion may pay for the growth of a large table: one that does it at once looks at millions
+// of slots while packets wait.
+TEST(FlowTable, GrowsByAFewSlotsAnInsertion) {
+    constexpr std::uint32_t kRecords = 3'000'000;
+    FlowTable table;
+    ASSERT_TRUE(table.reserve(kRecords, Pages::normal));
+    for (std::uint32_t n = 0; n < kRecords; ++n)
+        table.insert(flow_hash({7, 8}, key_of(n)), FlowRef::make(RecordKind::connection, n));
+    EXPECT_GE(table.slots(), kRecords);
+    EXPECT_LE(table.longest_step(), FlowTable::kMovedAtOnce + 200);  // the longest run of all
+    for (std::uint32_t n = 0; n < kRecords; n += 97) {
+        const FlowRef ref =
+            table.find(flow_hash({7, 8}, key_of(n)), [n](FlowRef r) { return r.index() == n; });
+        ASSERT_TRUE(ref.valid()) << n;
+    }
+}
+
+TEST(FlowTable, EndsItsGrowthThoughNothingIsInserted) {
+    FlowTable table;
+    ASSERT_TRUE(table.reserve(10'000, Pages::normal));
+    for (std::uint32_t n = 0; !table.growing(); ++n)
+        table.insert(n * 0x9e3779b1u, FlowRef::make(RecordKind::connection, n));
+    for (int turn = 0; turn < 100 && table.growing(); ++turn)
+        table.grow_on();
+    EXPECT_FALSE(table.growing());
+}
+
 TEST(FlowTable, TellsKindsOfRecordApart) {
     FlowTable table;
     ASSERT_TRUE(table.reserve(16, Pages::normal));
