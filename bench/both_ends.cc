@@ -30,7 +30,6 @@
 #include "load/server.h"
 #include "report.h"
 #include "socket/descriptor_table.h"
-#include "socket/ready_list.h"
 #include "stack/records.h"
 #include "ticks.h"
 
@@ -374,9 +373,8 @@ void report(const Options& options, const std::vector<std::unique_ptr<Pair>>& pa
     out.set("time_wait_record_bytes", std::uint64_t{sizeof(mtcp::stack::TimeWaitRecord)});
     out.set("connection_record_bytes", std::uint64_t{sizeof(mtcp::stack::Connection)});
     out.set("stream_record_bytes", std::uint64_t{sizeof(mtcp::socket::Stream)});
-    out.set("interest_record_bytes", std::uint64_t{sizeof(mtcp::socket::Interest)});
-    out.set("descriptor_record_bytes", std::uint64_t{sizeof(mtcp::socket::Descriptor) +
-                                                     sizeof(mtcp::socket::DescriptorDetails)});
+    // With its interest; options take sizeof(DescriptorDetails) more once they are changed.
+    out.set("descriptor_record_bytes", std::uint64_t{sizeof(mtcp::socket::Descriptor)});
     out.print();
 }
 

@@ -243,7 +243,7 @@ def scale_rows(s):
     def run(count):
         if count >= 5_000_000:
             available = int(re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) * 1024
-            if available < count * 2 * 900:
+            if available < count * 2 * 700:
                 raise Trouble(f"{available >> 30} GB of memory are not enough for {count} connections, both ends")
         result = run_alone(s.machine, "bench_both_ends", "--cpu", s.machine.server_cpu, "--messages", 0,
                            "--concurrency", count, "--in-flight", 64, "--time-wait-max", 1000, *amounts)

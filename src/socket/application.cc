@@ -38,7 +38,8 @@ std::uint32_t epoll_bits(std::uint32_t events) {
 
 }  // namespace
 
-Application::Application(const CoreView& view) : view_(view), cache_(*view.chunks, *view.channel) {}
+Application::Application(const CoreView& view)
+    : view_(view), cache_(*view.chunks, *view.channel), ready_(table_) {}
 
 Result<std::unique_ptr<Application>, Problem> Application::create(const CoreView& view,
                                                                   const Limits& limits) {
@@ -51,16 +52,18 @@ Result<std::unique_ptr<Application>, Problem> Application::create(const CoreView
 }
 
 Result<Done, Problem> Application::reserve(const Limits& limits) {
-    // A socket is in one epoll, rarely in two; address space is all that unused room costs.
-    const std::uint32_t interests = limits.descriptors * 2 + 1024;
-    descriptor_of_ = Region::map(std::size_t{view_.connection_capacity} * 4, Pages::normal);
-    const bool enough = table_.reserve(limits.descriptors) && ready_.reserve(interests) &&
+    // A socket is in one epoll, rarely in more; address space is all that unused room costs.
+    const std::uint32_t more_interests = limits.descriptors + 1024;
+    descriptor_of_ = Region::map(std::size_t{view_.connection_capacity} * 4, view_.pages);
+    const bool enough = table_.reserve(limits.descriptors, view_.pages) &&
+                        ready_.reserve(more_interests) &&
                         ports_.reserve(limits.port_first, limits.port_last, limits.seed) &&
                         (descriptor_of_.data() != nullptr || view_.connection_capacity == 0);
     if (!enough) {
         return failure(Problem{"cannot reserve memory for a context's sockets",
                                std::strerror(ENOMEM), "lower max_concurrency", ENOMEM});
     }
+    table_.set_defaults(view_.defaults);
     starved_.reserve(256);
     return Done{};
 }
@@ -82,8 +85,8 @@ Application::~Application() {
 
 void Application::release(Descriptor& d) {
     const std::uint32_t id = table_.id_of(d);
-    while (d.interests != kNoIndex)
-        ready_.remove(d, d.interests);
+    for (std::uint32_t i = ready_.first_in(d); i != kNoIndex; i = ready_.first_in(d))
+        ready_.remove(i);
     ports_.erase(table_, d);
     const Descriptor* const reporter =
         d.reported_epoll == kNoIndex ? nullptr : table_.find(static_cast<int>(d.reported_epoll));
@@ -182,6 +185,7 @@ void Application::drain_events() {
     std::array<std::uint32_t, kEventBatch> batch;
     for (;;) {
         const std::size_t count = view_.channel->events.pop_burst(batch);
+        prefetch_for_events({batch.data(), count});
         for (std::size_t i = 0; i < count; ++i) {
             if ((batch[i] & kListenerEvent) != 0) {
                 on_listener_event(batch[i] & ~kListenerEvent);
@@ -192,6 +196,21 @@ void Application::drain_events() {
         if (count < batch.size()) break;
     }
     if (!starved_.empty()) feed_starved();
+}
+
+// What the events of a burst touch, asked for stage by stage: which descriptor, then it, with who
+// watches it.
+void Application::prefetch_for_events(std::span<const std::uint32_t> events) {
+    const auto* const owners = reinterpret_cast<const std::uint32_t*>(descriptor_of_.data());
+    for (const std::uint32_t event : events) {
+        if ((event & kListenerEvent) != 0) continue;
+        prefetch(owners + event);
+        prefetch_for_write(view_.streams + event);
+    }
+    for (const std::uint32_t event : events) {
+        if ((event & kListenerEvent) != 0 || owners[event] == 0) continue;
+        prefetch_for_write(&table_.at(owners[event] - 1));
+    }
 }
 
 void Application::on_stream_event(std::uint32_t index) {
@@ -217,7 +236,7 @@ void Application::on_listener_event(std::uint32_t id) {
 // ---------------------------------------------------------------------------------------
 
 void Application::raise(const Descriptor& d, std::uint32_t bits) {
-    for (std::uint32_t i = d.interests; i != kNoIndex; i = ready_.at(i).next_of_descriptor) {
+    for (std::uint32_t i = ready_.first_in(d); i != kNoIndex; i = ready_.next(i)) {
         if ((ready_.at(i).events & bits) != 0) ready_.enqueue(i);
     }
     if (epoll_fd_ >= 0 && ready_.ready_total() != 0) signal_event_descriptor();

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/index_pool.h"
@@ -43,7 +44,6 @@ class Application {
     Application& operator=(const Application&) = delete;
 
     [[nodiscard]] const CoreView& view() const { return view_; }
-    [[nodiscard]] tcp::Settings& defaults() { return view_.defaults; }
     [[nodiscard]] ChunkStore& chunks() { return *view_.chunks; }
     [[nodiscard]] ChunkCache& cache() { return cache_; }
     [[nodiscard]] PortTable& ports() { return ports_; }
@@ -51,7 +51,10 @@ class Application {
 
     // --- descriptors ---
     [[nodiscard]] DescriptorTable& table() { return table_; }
-    [[nodiscard]] DescriptorDetails& details(const Descriptor& d) { return table_.details(d); }
+    [[nodiscard]] const DescriptorDetails& details(const Descriptor& d) const {
+        return table_.details(d);
+    }
+    [[nodiscard]] DescriptorDetails& own_details(Descriptor& d) { return table_.own_details(d); }
     [[nodiscard]] Stream& stream(const Descriptor& d) { return view_.streams[d.connection]; }
     [[nodiscard]] wire::FlowKey key(const Descriptor& d) {
         return view_.key(view_.core, d.connection);
@@ -137,6 +140,7 @@ class Application {
   private:
     explicit Application(const CoreView& view);
     [[nodiscard]] Result<Done, Problem> reserve(const Limits& limits);
+    void prefetch_for_events(std::span<const std::uint32_t> events);
     void on_stream_event(std::uint32_t index);
     void on_listener_event(std::uint32_t id);
     void feed_starved();

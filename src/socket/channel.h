@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/memory.h"
 #include "base/spsc_ring.h"
 #include "base/time.h"
 #include "socket/chunk.h"
@@ -168,6 +169,7 @@ struct CoreView {
     ChunkStore* chunks = nullptr;  // at() only
     Stream* streams = nullptr;     // [connection_capacity]
     std::uint32_t connection_capacity = 0;
+    Pages pages = Pages::normal;  // for tables that grow with the connections
     Driver* driver = nullptr;
     tcp::Settings defaults;  // of new sockets
     void* core = nullptr;    // first argument of the functions below

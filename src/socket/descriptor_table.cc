@@ -8,14 +8,75 @@
 
 namespace mtcp::socket {
 
-bool DescriptorTable::reserve(std::uint32_t capacity) {
-    hot_ = Region::map(std::size_t{capacity} * sizeof(Descriptor), Pages::normal);
-    cold_ = Region::map(std::size_t{capacity} * sizeof(DescriptorDetails), Pages::normal);
-    free_ = Region::map(std::size_t{capacity} * sizeof(std::uint32_t), Pages::normal);
-    if (hot_.data() == nullptr || cold_.data() == nullptr || free_.data() == nullptr) return false;
+bool DescriptorTable::reserve(std::uint32_t capacity, Pages pages) {
+    hot_ = Region::map(std::size_t{capacity} * sizeof(Descriptor), pages);
+    free_ = Region::map(std::size_t{capacity} * sizeof(std::uint32_t), pages);
+    // Each id has one of its own at most, and hands down another; and there is the fresh one.
+    const std::uint32_t records = 2 * capacity + 1;
+    if (hot_.data() == nullptr || free_.data() == nullptr || !details_.reserve(records))
+        return false;
     static_assert(static_cast<int>(DescriptorKind::unused) == 0, "zeroed memory is unused ids");
     capacity_ = free_count_ = capacity;
+    fresh_ = new_details({});
     return true;
+}
+
+std::uint32_t DescriptorTable::new_details(const DescriptorDetails& value) {
+    const std::uint32_t index = details_.take();
+    MTCP_ASSERT(index != kNoIndex);
+    DescriptorDetails& record = *new (&details_[index]) DescriptorDetails(value);
+    record.handed_down = kNoIndex;
+    record.references = 1;
+    return index;
+}
+
+void DescriptorTable::let_go(std::uint32_t options) {
+    DescriptorDetails& record = details_[options];
+    if (--record.references != 0) return;
+    if (record.handed_down != kNoIndex) let_go(record.handed_down);
+    details_.give_back(options);
+}
+
+void DescriptorTable::share(Descriptor& d, std::uint32_t options) {
+    ++details_[options].references;
+    if (d.options != kNoIndex) let_go(d.options);
+    d.options = options;
+}
+
+DescriptorDetails& DescriptorTable::own_details(Descriptor& d) {
+    if (details_[d.options].references != 1) {
+        const std::uint32_t own = new_details(details_[d.options]);
+        let_go(d.options);
+        d.options = own;
+    }
+    DescriptorDetails& record = details_[d.options];
+    // What was handed down is as the options were.
+    if (record.handed_down != kNoIndex) let_go(record.handed_down);
+    record.handed_down = kNoIndex;
+    return record;
+}
+
+void DescriptorTable::inherit(Descriptor& listener, Descriptor& d) {
+    if (details_[listener.options].handed_down == kNoIndex) {
+        DescriptorDetails& from = own_details(listener);
+        DescriptorDetails to;
+        to.settings = from.settings;
+        to.receive_timeout_ns = from.receive_timeout_ns;
+        to.send_timeout_ns = from.send_timeout_ns;
+        to.linger_s = from.linger_s;
+        to.reuse_address = from.reuse_address;
+        to.reuse_port = from.reuse_port;
+        to.not_sent_low_water = from.not_sent_low_water;
+        from.handed_down = new_details(to);
+    }
+    share(d, details_[listener.options].handed_down);
+}
+
+void DescriptorTable::set_defaults(const tcp::Settings& settings) {
+    DescriptorDetails value;
+    value.settings = settings;
+    let_go(fresh_);
+    fresh_ = new_details(value);
 }
 
 // Ids never used come first: the first round is 0, 1, 2 ...; then the one freed longest ago.
@@ -32,7 +93,7 @@ std::uint32_t DescriptorTable::take(DescriptorKind kind) {
     --free_count_;
     ++used_;
     Descriptor& d = *new (&hot()[id]) Descriptor{};
-    new (&cold()[id]) DescriptorDetails{};
+    share(d, fresh_);
     d.kind = kind;
     return id;
 }
@@ -40,6 +101,7 @@ std::uint32_t DescriptorTable::take(DescriptorKind kind) {
 void DescriptorTable::retire(std::uint32_t id) {
     MTCP_DEBUG_ASSERT(hot()[id].kind != DescriptorKind::unused);
     hot()[id].kind = DescriptorKind::unused;
+    let_go(hot()[id].options);
     --used_;
 }
 

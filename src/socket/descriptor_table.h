@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the small integers of an application: a hot record of one cache line per id, a
-// cold one with the options, and the order in which ids are given out (dense, first freed first).
+// What stands behind the small integers of an application: a hot record of one cache line per id,
+// its options, which sockets share while they are the same, and the order in which ids are given
+// out (dense, first freed first).
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include "base/index_pool.h"
 #include "base/memory.h"
 #include "socket/channel.h"
+#include "socket/interest.h"
 
 namespace mtcp::socket {
 
@@ -25,28 +27,34 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t in_port_table : 1 = 0;  // details.local.port is taken in this context
     std::uint8_t shut_read : 1 = 0;
     std::uint8_t shut_write : 1 = 0;
-    std::uint8_t error_taken : 1 = 0;     // the connection's error was reported
-    std::uint8_t more_posted : 1 = 0;     // the last write request said that more follows
-    std::uint8_t starved : 1 = 0;         // a write found room but no chunk
-    std::uint8_t urgent : 1 = 0;          // announced, and not yet read past
-    std::uint8_t inherit : 1 = 0;         // listener: its options changed since mtcp_listen
-    std::uint8_t deferred : 1 = 0;        // stream: connect() waits for data to go with the SYN
-    std::uint32_t interests = kNoIndex;   // list of the epolls that watch this id
-    std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
-    ChunkRef unread = kNoChunk;           // stream: bytes fetched from the receive box
-    std::uint32_t unposted = 0;          // stream: bytes consumed since the last `consumed` request
-    std::uint32_t next_free = kNoIndex;  // quarantine of an epoll
-    std::uint32_t reported_wait = 0;     // number of the wait whose array names this id, and
-    std::uint32_t reported_epoll = kNoIndex;  // the epoll that was waited on
+    std::uint8_t error_taken : 1 = 0;  // the connection's error was reported
+    std::uint8_t more_posted : 1 = 0;  // the last write request said that more follows
+    std::uint8_t starved : 1 = 0;      // a write found room but no chunk
+    std::uint8_t urgent : 1 = 0;       // announced, and not yet read past
+    std::uint8_t inherit : 1 = 0;      // listener: its options changed since mtcp_listen
+    std::uint8_t deferred : 1 = 0;     // stream: connect() waits for data to go with the SYN
+    std::uint32_t options = kNoIndex;  // record of options, see DescriptorTable::details()
     union {
-        Listener* listener = nullptr;
+        std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
+        std::uint32_t next_free;              // unused id: quarantine of an epoll
+    };
+    std::uint32_t reported_wait = 0;  // number of the wait whose array names this id, and
+    struct Held {                     // stream
+        ChunkRef unread;              // bytes fetched from the receive box
+        std::uint32_t unposted;       // bytes consumed since the last `consumed` request
+    };
+    union {
+        Held held = {kNoChunk, 0};
+        Listener* listener;
         Epoll* epoll;
         Pipe* pipe;
     };
+    std::uint32_t reported_epoll = kNoIndex;  // the epoll that was waited on
+    Interest watch;  // the first of those who watch this id; more follow in its list
 };
 static_assert(sizeof(Descriptor) == kCacheLine);
 
-// What is looked at rarely.
+// What is looked at rarely, and is the same for most sockets.
 struct DescriptorDetails {
     tcp::Settings settings;
     wire::Endpoint local;                 // as bound
@@ -63,13 +71,16 @@ struct DescriptorDetails {
     tcp::FastOpenKeys fast_open_keys;          // TCP_FASTOPEN_KEY
     wire::Endpoint deferred_remote;            // of Descriptor::deferred
     std::uint32_t port_next = 0;               // PortTable: the next id bound to the port, + 1
+    std::uint32_t handed_down = kNoIndex;      // listener: record of what it accepts, once made
+    std::uint32_t references = 0;              // descriptors that share this, or hand it down
 };
 
 class DescriptorTable {
   public:
-    [[nodiscard]] bool reserve(std::uint32_t capacity);
+    [[nodiscard]] bool reserve(std::uint32_t capacity, Pages pages = Pages::normal);
 
-    // The id that has been free for longest, or kNoIndex. Its record is fresh.
+    // The id that has been free for longest, or kNoIndex. Its record is fresh, its options are
+    // those of a new socket.
     [[nodiscard]] std::uint32_t take(DescriptorKind kind);
     [[nodiscard]] bool exhausted() const { return free_count_ == 0; }
     // Marks the id as unused; it is not given out again before recycle().
@@ -87,23 +98,35 @@ class DescriptorTable {
         return d.kind == DescriptorKind::unused ? nullptr : &d;
     }
     [[nodiscard]] Descriptor& at(std::uint32_t id) { return hot()[id]; }
-    [[nodiscard]] std::uint32_t id_of(const Descriptor& d) {
-        return static_cast<std::uint32_t>(&d - hot());
+    [[nodiscard]] std::uint32_t id_of(const Descriptor& d) const {
+        return static_cast<std::uint32_t>(&d - reinterpret_cast<const Descriptor*>(hot_.data()));
     }
-    [[nodiscard]] DescriptorDetails& details(const Descriptor& d) { return cold()[id_of(d)]; }
+    // The options, which other sockets may share.
+    [[nodiscard]] const DescriptorDetails& details(const Descriptor& d) const {
+        return details_[d.options];
+    }
+    // The options, to be changed: of this one alone from now on.
+    [[nodiscard]] DescriptorDetails& own_details(Descriptor& d);
+    // `d` has the options that a listener hands down.
+    void inherit(Descriptor& listener, Descriptor& d);
+    // Settings of sockets made from now on.
+    void set_defaults(const tcp::Settings& settings);
+    // Records of options in use.
+    [[nodiscard]] std::uint32_t details_used() const { return details_.used(); }
 
   private:
     [[nodiscard]] Descriptor* hot() { return reinterpret_cast<Descriptor*>(hot_.data()); }
-    [[nodiscard]] DescriptorDetails* cold() {
-        return reinterpret_cast<DescriptorDetails*>(cold_.data());
-    }
+    [[nodiscard]] std::uint32_t new_details(const DescriptorDetails& value);
+    void share(Descriptor& d, std::uint32_t options);
+    void let_go(std::uint32_t options);
     [[nodiscard]] std::uint32_t* free_ids() {
         return reinterpret_cast<std::uint32_t*>(free_.data());
     }
 
     Region hot_;
-    Region cold_;
-    Region free_;  // a ring of ids that were used before
+    IndexPool<DescriptorDetails> details_;
+    std::uint32_t fresh_ = kNoIndex;  // the options of a new socket
+    Region free_;                     // a ring of ids that were used before
     std::uint32_t capacity_ = 0;
     std::uint32_t used_ = 0;
     std::uint32_t untouched_ = 0;  // ids from here on were never given out

@@ -33,11 +33,11 @@ std::size_t hand_out(Application& app, Descriptor& d, std::span<EpollEvent> out)
         const std::uint32_t index = lists.dequeue(epoll);
         Interest& interest = lists.at(index);
         if ((interest.events & ~kModes) == 0) continue;  // a one-shot that has fired
-        Descriptor& watched = app.table().at(interest.descriptor);
+        Descriptor& watched = app.table().at(lists.watched_by(index));
         const std::uint32_t ready = readiness_for(app, watched, interest.events);
         const std::uint32_t bits = visible_bits(ready, interest.events & ~kModes);
         if (bits == 0) continue;
-        out[count++] = {.events = bits, .data = interest.data};
+        out[count++] = {.events = bits, .data = interest.data()};
         watched.reported_epoll = app.table().id_of(d);
         watched.reported_wait = epoll.wait_number;
         if ((interest.events & EpollBits::one_shot) != 0) {
@@ -67,15 +67,15 @@ long control_epoll(Application& app, Descriptor& d, EpollOperation operation, De
                    const EpollEvent& event) {
     if (d.kind != DescriptorKind::epoll || watched.kind == DescriptorKind::epoll) return -EINVAL;
     ReadyLists& lists = app.ready();
-    std::uint32_t index = lists.find(*d.epoll, watched);
+    std::uint32_t index = lists.find(app.table().id_of(d), watched);
     switch (operation) {
         case EpollOperation::remove:
             if (index == kNoIndex) return -ENOENT;
-            lists.remove(watched, index);
+            lists.remove(index);
             return 0;
         case EpollOperation::add:
             if (index != kNoIndex) return -EEXIST;
-            index = lists.add(*d.epoll, watched, app.table().id_of(watched));
+            index = lists.add(app.table().id_of(d), watched);
             if (index == kNoIndex) return -ENOSPC;
             break;
         case EpollOperation::modify:
@@ -85,7 +85,7 @@ long control_epoll(Application& app, Descriptor& d, EpollOperation operation, De
     }
     Interest& interest = lists.at(index);
     interest.events = event.events | EpollBits::always;
-    interest.data = event.data;
+    interest.set_data(event.data);
     if ((readiness_for(app, watched, interest.events) & interest.events) != 0) {
         lists.enqueue(index);
         app.after_wait(1);
@@ -117,9 +117,8 @@ long wait_epoll(Application& app, Descriptor& d, std::span<EpollEvent> out, int 
 void close_epoll(Application& app, Descriptor& d) {
     Epoll* const epoll = d.epoll;
     ReadyLists& lists = app.ready();
-    for (std::uint32_t i = lists.first_of(*epoll); i != kNoIndex; i = lists.first_of(*epoll)) {
-        lists.remove(app.table().at(lists.at(i).descriptor), i);
-    }
+    for (std::uint32_t i = lists.first_of(*epoll); i != kNoIndex; i = lists.first_of(*epoll))
+        lists.remove(i);
     recycle_quarantine(app, *epoll);
     app.release(d);
     delete epoll;

@@ -99,6 +99,37 @@ TEST_F(EpollTest, AddAndModifyReportWhatIsThereAlready) {
     EXPECT_EQ(wait(), event(id, kIn | kOut));
 }
 
+TEST_F(EpollTest, SeveralEpollsWatchOneSocketAndLetGoInAnyOrder) {
+    const long id = make_connected();
+    const long other = make_connected();
+    const long epolls[] = {epoll, make_epoll(*app), make_epoll(*app)};
+    for (const long on : epolls) {
+        ASSERT_EQ(add(id, kIn | kEdge, on), 0);
+        ASSERT_EQ(add(other, kIn | kEdge, on), 0);
+        EXPECT_EQ(add(id, kIn | kEdge, on), -EEXIST);
+    }
+    // The first to come lies in the descriptor, the others elsewhere: all are equal.
+    stack.deliver(index(id), "a");
+    for (const long on : epolls)
+        EXPECT_EQ(wait(0, 16, on), event(id, kIn));
+    ASSERT_EQ(control(EpollOperation::remove, id, 0, epolls[0]), 0);
+    EXPECT_EQ(control(EpollOperation::remove, id, 0, epolls[0]), -ENOENT);
+    stack.deliver(index(id), "b");
+    EXPECT_EQ(wait(0, 16, epolls[0]), "");
+    EXPECT_EQ(wait(0, 16, epolls[1]), event(id, kIn));
+    ASSERT_EQ(control(EpollOperation::remove, id, 0, epolls[1]), 0);
+    ASSERT_EQ(add(id, kIn | kEdge, epolls[0]), 0);
+    EXPECT_EQ(wait(0, 16, epolls[0]), event(id, kIn));
+    close_epoll(*app, d(epolls[2]));
+    stack.deliver(index(id), "c");
+    stack.deliver(index(other), "d");
+    EXPECT_EQ(wait(0, 16, epolls[0]), event(id, kIn) + " " + event(other, kIn));
+    EXPECT_EQ(wait(0, 16, epolls[1]), event(other, kIn));
+    close_stream(*app, d(id), CloseKind::orderly);
+    stack.deliver(index(other), "e");
+    EXPECT_EQ(wait(0, 16, epolls[0]), event(other, kIn));
+}
+
 TEST_F(EpollTest, AConnectThatSucceedsIsWritableAndNothingElse) {
     const long id = make_socket();
     ASSERT_EQ(add(id, kOut), 0);  // before connect, as some programs do

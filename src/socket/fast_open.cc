@@ -35,7 +35,7 @@ bool has_fast_open(Application& app, Descriptor& d) {
 bool defer_connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (ask(app, d, remote).use != tcp::FastOpenRoom::Use::data) return false;
     d.deferred = 1;
-    app.details(d).deferred_remote = remote;
+    app.own_details(d).deferred_remote = remote;
     app.raise(d, EpollBits::writable);
     return true;
 }

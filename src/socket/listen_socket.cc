@@ -16,14 +16,14 @@ long bind(Application& app, Descriptor& d, const wire::Endpoint& where) {
         return -EADDRNOTAVAIL;
     }
     if (where.port != 0 && app.ports().conflicts(app.table(), d, where)) return -EADDRINUSE;
-    app.details(d).local = where;
+    app.own_details(d).local = where;
     d.bound = 1;
     if (where.port != 0) app.ports().insert(app.table(), d);
     return 0;
 }
 
 long choose_port(Application& app, Descriptor& d) {
-    DescriptorDetails& details = app.details(d);
+    DescriptorDetails& details = app.own_details(d);
     if (d.bound == 0) details.local = {wire::IpAddress::v4(0), 0};
     const std::uint16_t port = app.ports().choose(app.table(), d, details.local.address);
     if (port == 0) return -EADDRINUSE;
@@ -37,10 +37,9 @@ long listen(Application& app, Descriptor& d, int backlog) {
     if (d.kind == DescriptorKind::listener) return 0;
     if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.deferred != 0)
         return -EINVAL;
-    DescriptorDetails& details = app.details(d);
-    if (d.bound == 0 || details.local.port == 0) {
+    if (d.bound == 0 || app.details(d).local.port == 0) {
         if (const long wrong = choose_port(app, d); wrong != 0) return wrong;
-    } else if (app.ports().conflicts(app.table(), d, details.local)) {
+    } else if (app.ports().conflicts(app.table(), d, app.details(d).local)) {
         return -EADDRINUSE;  // both may be bound, but another one listens by now
     }
     const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
@@ -48,6 +47,7 @@ long listen(Application& app, Descriptor& d, int backlog) {
         backlog < 1 ? 1 : std::min(static_cast<std::uint32_t>(backlog), most);
     const std::uint32_t id = app.take_listener_id(d);
     if (id == kNoIndex) return -ENOBUFS;
+    const DescriptorDetails& details = app.details(d);
     auto* const listener = new (std::nothrow) Listener(details.local, entries, details.settings);
     if (listener == nullptr) {
         app.give_back_listener_id(id);
@@ -67,28 +67,21 @@ long listen(Application& app, Descriptor& d, int backlog) {
 
 namespace {
 
-void inherit(Application& app, const Descriptor& listener, Descriptor& d) {
-    const DescriptorDetails& from = app.details(listener);
-    DescriptorDetails& to = app.details(d);
-    to.settings = from.settings;
-    to.receive_timeout_ns = from.receive_timeout_ns;
-    to.send_timeout_ns = from.send_timeout_ns;
-    to.linger_s = from.linger_s;
-    to.reuse_address = from.reuse_address;
-    to.reuse_port = from.reuse_port;
-    to.not_sent_low_water = from.not_sent_low_water;
-    if (to.not_sent_low_water != 0) {
-        app.stream(d).low_water.store(to.not_sent_low_water, std::memory_order_relaxed);
+void inherit(Application& app, Descriptor& listener, Descriptor& d) {
+    app.table().inherit(listener, d);
+    const DescriptorDetails& details = app.details(d);
+    if (details.not_sent_low_water != 0) {
+        app.stream(d).low_water.store(details.not_sent_low_water, std::memory_order_relaxed);
     }
     if (listener.inherit == 0) return;
     // The stack gave it the options of mtcp_listen(); these are newer.
-    app.stream(d).send_limit.store(to.settings.send_buffer, std::memory_order_relaxed);
-    app.post_settings(d.connection, to.settings);
+    app.stream(d).send_limit.store(details.settings.send_buffer, std::memory_order_relaxed);
+    app.post_settings(d.connection, details.settings);
     app.kick();
 }
 
 // Gives the connection an id, which must be there.
-std::uint32_t adopt(Application& app, const Descriptor& listener, std::uint32_t index) {
+std::uint32_t adopt(Application& app, Descriptor& listener, std::uint32_t index) {
     const std::uint32_t id = app.table().take(DescriptorKind::stream);
     Descriptor& child = app.table().at(id);
     child.connection = index;

@@ -34,7 +34,7 @@ TEST_F(ListenSocket, ReuseAddressAllowsBindingUntilOneListens) {
     const long b = make_socket();
     const long c = make_socket();
     for (const long id : {a, b, c})
-        app->details(d(id)).reuse_address = 1;
+        app->own_details(d(id)).reuse_address = 1;
     ASSERT_EQ(bind(*app, d(a), any(80)), 0);
     ASSERT_EQ(bind(*app, d(b), any(80)), 0);
     EXPECT_EQ(listen(*app, d(a), 8), 0);
@@ -45,7 +45,7 @@ TEST_F(ListenSocket, ReuseAddressAllowsBindingUntilOneListens) {
 TEST_F(ListenSocket, ReusePortAllowsSeveralListeners) {
     for (int i = 0; i < 3; ++i) {
         const long id = make_socket();
-        app->details(d(id)).reuse_port = 1;
+        app->own_details(d(id)).reuse_port = 1;
         ASSERT_EQ(bind(*app, d(id), any(80)), 0);
         EXPECT_EQ(listen(*app, d(id), 8), 0);
     }
@@ -108,7 +108,7 @@ TEST_F(ListenSocket, BlockingAcceptWaits) {
     stack.during_waits.push_back([this] { stack.arrive(); });
     wire::Endpoint who;
     EXPECT_GE(accept(*app, d(listener), who), 0);
-    app->details(d(listener)).receive_timeout_ns = 1'000'000;
+    app->own_details(d(listener)).receive_timeout_ns = 1'000'000;
     EXPECT_EQ(accept(*app, d(listener), who), -EAGAIN);
 }
 
@@ -125,8 +125,8 @@ TEST_F(ListenSocket, AcceptWithoutAnIdLeavesTheConnection) {
 
 TEST_F(ListenSocket, OptionsSetAfterListenReachAcceptedConnections) {
     const long listener = make_listener();
-    app->details(d(listener)).settings.no_delay = 1;
-    app->details(d(listener)).linger_s = 4;
+    app->own_details(d(listener)).settings.no_delay = 1;
+    app->own_details(d(listener)).linger_s = 4;
     d(listener).inherit = 1;
     const std::uint32_t i = stack.arrive();
     wire::Endpoint who;

@@ -46,7 +46,7 @@ std::uint16_t PortTable::choose(DescriptorTable& table, const Descriptor& d,
 }
 
 void PortTable::insert(DescriptorTable& table, Descriptor& d) {
-    DescriptorDetails& details = table.details(d);
+    DescriptorDetails& details = table.own_details(d);
     std::uint32_t& first = head(details.local.port);
     details.port_next = first;
     first = table.id_of(d) + 1;
@@ -56,10 +56,10 @@ void PortTable::insert(DescriptorTable& table, Descriptor& d) {
 void PortTable::erase(DescriptorTable& table, Descriptor& d) {
     if (d.in_port_table == 0) return;
     const std::uint32_t entry = table.id_of(d) + 1;
-    DescriptorDetails& details = table.details(d);
+    const DescriptorDetails& details = table.details(d);
     std::uint32_t* link = &head(details.local.port);
     while (*link != entry)
-        link = &table.details(table.at(*link - 1)).port_next;
+        link = &table.own_details(table.at(*link - 1)).port_next;
     *link = details.port_next;
     d.in_port_table = 0;
 }

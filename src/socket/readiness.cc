@@ -21,7 +21,7 @@ std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
     if (read_over) bits |= EpollBits::readable | EpollBits::read_hup;
     if (read_over && (over || d.shut_write != 0)) bits |= EpollBits::hup;
     if (failed) bits |= EpollBits::err;
-    if (d.unread != kNoChunk || s.receive_box.load(std::memory_order_acquire) != kNoChunk) {
+    if (d.held.unread != kNoChunk || s.receive_box.load(std::memory_order_acquire) != kNoChunk) {
         bits |= EpollBits::readable;
     }
     if (d.urgent != 0) bits |= EpollBits::pri;

@@ -4,62 +4,65 @@
 
 namespace mtcp::socket {
 
-std::uint32_t ReadyLists::find(const Epoll& epoll, const Descriptor& d) {
-    for (std::uint32_t i = d.interests; i != kNoIndex; i = pool_[i].next_of_descriptor) {
-        if (pool_[i].epoll == &epoll) return i;
+std::uint32_t ReadyLists::find(std::uint32_t epoll, const Descriptor& d) {
+    for (std::uint32_t i = first_in(d); i != kNoIndex; i = next(i)) {
+        if (at(i).epoll == epoll) return i;
     }
     return kNoIndex;
 }
 
-std::uint32_t ReadyLists::add(Epoll& epoll, Descriptor& d, std::uint32_t id) {
-    const std::uint32_t index = pool_.take();
-    if (index == kNoIndex) return kNoIndex;
-    pool_[index] = Interest{.data = 0,
-                            .epoll = &epoll,
-                            .events = 0,
-                            .descriptor = id,
-                            .next_of_descriptor = d.interests,
-                            .epoll_previous = kNoIndex,
-                            .epoll_next = epoll.first_,
-                            .ready_previous = kNoIndex,
-                            .ready_next = kNoIndex,
-                            .on_ready_list = 0};
-    d.interests = index;
-    if (epoll.first_ != kNoIndex) pool_[epoll.first_].epoll_previous = index;
-    epoll.first_ = index;
+std::uint32_t ReadyLists::add(std::uint32_t epoll, Descriptor& d) {
+    const std::uint32_t id = table_.id_of(d);
+    std::uint32_t index = id;
+    if (d.watch.in_use()) {
+        const std::uint32_t another = more_.take();
+        if (another == kNoIndex) return kNoIndex;
+        index = table_.capacity() + another;
+        more_[another] = {.interest = {}, .descriptor = id};
+        more_[another].interest.next_of_descriptor = d.watch.next_of_descriptor;
+        d.watch.next_of_descriptor = index;
+    }
+    Interest& interest = at(index);
+    interest.epoll = epoll;
+    Epoll& watcher = epoll_of(interest);
+    interest.epoll_previous = kNoIndex;
+    interest.epoll_next = watcher.first_;
+    if (watcher.first_ != kNoIndex) at(watcher.first_).epoll_previous = index;
+    watcher.first_ = index;
     return index;
 }
 
-void ReadyLists::remove(Descriptor& d, std::uint32_t index) {
-    Interest& interest = pool_[index];
-    if (interest.on_ready_list != 0) unlink_ready(index);
-    std::uint32_t* link = &d.interests;
-    while (*link != index)
-        link = &pool_[*link].next_of_descriptor;
-    *link = interest.next_of_descriptor;
+void ReadyLists::remove(std::uint32_t index) {
+    Interest& interest = at(index);
+    if (interest.is_ready()) unlink_ready(index);
     if (interest.epoll_previous != kNoIndex) {
-        pool_[interest.epoll_previous].epoll_next = interest.epoll_next;
+        at(interest.epoll_previous).epoll_next = interest.epoll_next;
     } else {
-        interest.epoll->first_ = interest.epoll_next;
+        epoll_of(interest).first_ = interest.epoll_next;
     }
     if (interest.epoll_next != kNoIndex) {
-        pool_[interest.epoll_next].epoll_previous = interest.epoll_previous;
+        at(interest.epoll_next).epoll_previous = interest.epoll_previous;
     }
-    pool_.give_back(index);
+    interest.epoll = kNoIndex;
+    if (index >= table_.capacity()) unlink_of_descriptor(index);
+}
+
+// The interest in the descriptor itself stays where it is, in use or not.
+void ReadyLists::unlink_of_descriptor(std::uint32_t index) {
+    std::uint32_t* link = &table_.at(watched_by(index)).watch.next_of_descriptor;
+    while (*link != index)
+        link = &at(*link).next_of_descriptor;
+    *link = at(index).next_of_descriptor;
+    more_.give_back(index - table_.capacity());
 }
 
 void ReadyLists::enqueue(std::uint32_t index) {
-    Interest& interest = pool_[index];
-    if (interest.on_ready_list != 0) return;
-    Epoll& epoll = *interest.epoll;
-    interest.on_ready_list = 1;
+    Interest& interest = at(index);
+    if (interest.is_ready()) return;
+    Epoll& epoll = epoll_of(interest);
     interest.ready_next = kNoIndex;
     interest.ready_previous = epoll.ready_last_;
-    if (epoll.ready_last_ != kNoIndex) {
-        pool_[epoll.ready_last_].ready_next = index;
-    } else {
-        epoll.ready_first_ = index;
-    }
+    (epoll.ready_last_ != kNoIndex ? at(epoll.ready_last_).ready_next : epoll.ready_first_) = index;
     epoll.ready_last_ = index;
     ++epoll.ready_count_;
     ++ready_total_;
@@ -72,19 +75,13 @@ std::uint32_t ReadyLists::dequeue(Epoll& epoll) {
 }
 
 void ReadyLists::unlink_ready(std::uint32_t index) {
-    Interest& interest = pool_[index];
-    Epoll& epoll = *interest.epoll;
-    if (interest.ready_previous != kNoIndex) {
-        pool_[interest.ready_previous].ready_next = interest.ready_next;
-    } else {
-        epoll.ready_first_ = interest.ready_next;
-    }
-    if (interest.ready_next != kNoIndex) {
-        pool_[interest.ready_next].ready_previous = interest.ready_previous;
-    } else {
-        epoll.ready_last_ = interest.ready_previous;
-    }
-    interest.on_ready_list = 0;
+    Interest& interest = at(index);
+    Epoll& epoll = epoll_of(interest);
+    (interest.ready_previous != kNoIndex ? at(interest.ready_previous).ready_next
+                                         : epoll.ready_first_) = interest.ready_next;
+    (interest.ready_next != kNoIndex ? at(interest.ready_next).ready_previous : epoll.ready_last_) =
+        interest.ready_previous;
+    interest.ready_next = Interest::kNotReady;
     --epoll.ready_count_;
     --ready_total_;
 }

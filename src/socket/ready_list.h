@@ -20,17 +20,6 @@ struct EpollBits {
     static constexpr std::uint32_t always = err | hup;  // reported though not asked for
 };
 
-struct Interest {
-    std::uint64_t data;  // the program's
-    Epoll* epoll;
-    std::uint32_t events;      // wanted; 0 wanted bits after a one-shot event
-    std::uint32_t descriptor;  // id that is watched
-    std::uint32_t next_of_descriptor;
-    std::uint32_t epoll_previous, epoll_next;  // all interests of the epoll
-    std::uint32_t ready_previous, ready_next;  // those on its ready list
-    std::uint32_t on_ready_list;
-};
-
 // An epoll descriptor.
 class Epoll {
   public:
@@ -48,16 +37,33 @@ class Epoll {
     std::uint32_t ready_count_ = 0;
 };
 
+// Interests are named by an index: the one in a descriptor by the descriptor's id, the others, of
+// descriptors that several epolls watch, by numbers above all ids.
 class ReadyLists {
   public:
-    [[nodiscard]] bool reserve(std::uint32_t interests) { return pool_.reserve(interests); }
+    explicit ReadyLists(DescriptorTable& table) : table_(table) {}
+    // `more`: interests beside the one in each descriptor.
+    [[nodiscard]] bool reserve(std::uint32_t more) { return more_.reserve(more); }
 
-    [[nodiscard]] Interest& at(std::uint32_t index) { return pool_[index]; }
-    // Index of the interest of `epoll` in `d`, or kNoIndex.
-    [[nodiscard]] std::uint32_t find(const Epoll& epoll, const Descriptor& d);
+    [[nodiscard]] Interest& at(std::uint32_t index) {
+        const std::uint32_t ids = table_.capacity();
+        return index < ids ? table_.at(index).watch : more_[index - ids].interest;
+    }
+    // Id of the descriptor that is watched.
+    [[nodiscard]] std::uint32_t watched_by(std::uint32_t index) const {
+        const std::uint32_t ids = table_.capacity();
+        return index < ids ? index : more_[index - ids].descriptor;
+    }
+    // The interests in `d`, one after the other; kNoIndex: none.
+    [[nodiscard]] std::uint32_t first_in(const Descriptor& d) const {
+        return d.watch.in_use() ? table_.id_of(d) : d.watch.next_of_descriptor;
+    }
+    [[nodiscard]] std::uint32_t next(std::uint32_t index) { return at(index).next_of_descriptor; }
+    // Index of the interest of the epoll of this id in `d`, or kNoIndex.
+    [[nodiscard]] std::uint32_t find(std::uint32_t epoll, const Descriptor& d);
     // kNoIndex: no memory left.
-    [[nodiscard]] std::uint32_t add(Epoll& epoll, Descriptor& d, std::uint32_t id);
-    void remove(Descriptor& d, std::uint32_t index);
+    [[nodiscard]] std::uint32_t add(std::uint32_t epoll, Descriptor& d);
+    void remove(std::uint32_t index);
     // The first interest of the epoll, or kNoIndex.
     [[nodiscard]] std::uint32_t first_of(const Epoll& epoll) const { return epoll.first_; }
 
@@ -68,9 +74,18 @@ class ReadyLists {
     [[nodiscard]] std::uint32_t ready_total() const { return ready_total_; }
 
   private:
+    struct Another {
+        Interest interest;
+        std::uint32_t descriptor;
+    };
+    [[nodiscard]] Epoll& epoll_of(const Interest& interest) {
+        return *table_.at(interest.epoll).epoll;
+    }
     void unlink_ready(std::uint32_t index);
+    void unlink_of_descriptor(std::uint32_t index);
 
-    IndexPool<Interest> pool_;
+    DescriptorTable& table_;
+    IndexPool<Another> more_;
     std::uint32_t ready_total_ = 0;
 };
 

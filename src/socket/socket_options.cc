@@ -388,7 +388,8 @@ bool has_options(const Descriptor& d) {
 long get_option(Application& app, Descriptor& d, int level, int name, std::span<std::byte> out,
                 socklen_t& length) {
     if (!has_options(d)) return -ENOTSOCK;
-    const Access access{app, d, app.details(d)};
+    DescriptorDetails seen = app.details(d);
+    const Access access{app, d, seen};
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         if (out.size() < sizeof(int)) return -EINVAL;
         return answer(option->get(access), out, length);
@@ -416,7 +417,7 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
 long set_option(Application& app, Descriptor& d, int level, int name,
                 std::span<const std::byte> value) {
     if (!has_options(d)) return -ENOTSOCK;
-    const Access access{app, d, app.details(d)};
+    const Access access{app, d, app.own_details(d)};
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         int given = 0;
         if (option->set == nullptr) return -ENOPROTOOPT;

@@ -16,7 +16,7 @@ bool fetch(Application& app, Descriptor& d, Stream& s) {
     // A plain look first: the exchange takes the cache line from the stack.
     if (s.receive_box.load(std::memory_order_relaxed) == kNoChunk) return false;
     const ChunkRef fresh = s.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
-    d.unread = join(app.chunks(), d.unread, fresh);
+    d.held.unread = join(app.chunks(), d.held.unread, fresh);
     return fresh != kNoChunk;
 }
 
@@ -37,9 +37,9 @@ void account_consumed(Application& app, Descriptor& d, Stream& s, std::uint32_t 
         const std::uint32_t mark = s.urgent_mark.load(std::memory_order_relaxed);
         if (static_cast<std::int32_t>(consumed - mark) > 0) d.urgent = 0;
     }
-    d.unposted += bytes;
-    if (d.unposted < s.consume_step.load(std::memory_order_relaxed)) return;
-    d.unposted = 0;
+    d.held.unposted += bytes;
+    if (d.held.unposted < s.consume_step.load(std::memory_order_relaxed)) return;
+    d.held.unposted = 0;
     if (s.consume_posted.exchange(1, std::memory_order_seq_cst) != 0) return;
     app.post({.kind = RequestKind::consumed, .index = d.connection});
     app.kick();
@@ -50,16 +50,16 @@ template <typename Use>
 std::uint32_t take_bytes(Application& app, Descriptor& d, Stream& s, std::size_t most, Use&& use) {
     const std::size_t wanted = up_to_mark(d, s, most);
     std::size_t left = wanted;
-    while (left != 0 && (d.unread != kNoChunk || fetch(app, d, s))) {
-        Chunk& chunk = app.chunks().at(d.unread);
+    while (left != 0 && (d.held.unread != kNoChunk || fetch(app, d, s))) {
+        Chunk& chunk = app.chunks().at(d.held.unread);
         const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(left, chunk.size()));
         use(chunk.data() + chunk.begin, n);
         left -= n;
         chunk.begin += n;
         chunk.chain_bytes -= n;
         if (chunk.begin != chunk.end) break;
-        const ChunkRef emptied = d.unread;
-        d.unread = detach_first(app.chunks(), emptied);
+        const ChunkRef emptied = d.held.unread;
+        d.held.unread = detach_first(app.chunks(), emptied);
         app.give_chunk(emptied);
     }
     const auto taken = static_cast<std::uint32_t>(wanted - left);
@@ -72,7 +72,8 @@ std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor 
     static_cast<void>(fetch(app, d, s));
     std::size_t left = up_to_mark(d, s, to.left());
     const std::size_t wanted = left;
-    for (ChunkRef ref = d.unread; left != 0 && ref != kNoChunk; ref = app.chunks().at(ref).next) {
+    for (ChunkRef ref = d.held.unread; left != 0 && ref != kNoChunk;
+         ref = app.chunks().at(ref).next) {
         const Chunk& chunk = app.chunks().at(ref);
         const std::size_t n = std::min<std::size_t>(left, chunk.size());
         to.put(chunk.data() + chunk.begin, n);
@@ -287,7 +288,7 @@ long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std
         static_cast<void>(fetch(app, d, s));
         std::size_t left = up_to_mark(d, s, SIZE_MAX);
         std::size_t shown = 0;
-        for (ChunkRef ref = d.unread; ref != kNoChunk && used < out.size() && left != 0;
+        for (ChunkRef ref = d.held.unread; ref != kNoChunk && used < out.size() && left != 0;
              ref = app.chunks().at(ref).next) {
             Chunk& chunk = app.chunks().at(ref);
             const std::size_t n = std::min<std::size_t>(left, chunk.size());
@@ -305,7 +306,8 @@ long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std
 long received_in_place(Application& app, Descriptor& d, std::size_t bytes) {
     if (d.kind != DescriptorKind::stream) return -EBADF;
     if (d.connection == kNoIndex) return -ENOTCONN;
-    const std::size_t held = d.unread == kNoChunk ? 0 : app.chunks().at(d.unread).chain_bytes;
+    const std::size_t held =
+        d.held.unread == kNoChunk ? 0 : app.chunks().at(d.held.unread).chain_bytes;
     if (bytes > held) return -EINVAL;
     static_cast<void>(
         take_bytes(app, d, app.stream(d), bytes, [](const std::byte*, std::size_t) {}));
@@ -349,7 +351,7 @@ std::uint32_t readable_bytes(Application& app, Descriptor& d) {
     if (d.kind == DescriptorKind::pipe_read) return d.pipe->size;
     if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return 0;
     static_cast<void>(fetch(app, d, app.stream(d)));
-    return d.unread == kNoChunk ? 0 : app.chunks().at(d.unread).chain_bytes;
+    return d.held.unread == kNoChunk ? 0 : app.chunks().at(d.held.unread).chain_bytes;
 }
 
 std::uint32_t unacknowledged_bytes(Application& app, const Descriptor& d) {

@@ -24,9 +24,9 @@ Instant deadline_after(Application& app, std::int64_t timeout_ns) {
 
 // Frees what is held of the connection's bytes and gives it to the stack, for ever.
 void let_go(Application& app, Descriptor& d, CloseKind kind) {
-    while (d.unread != kNoChunk) {
-        const ChunkRef ref = d.unread;
-        d.unread = detach_first(app.chunks(), ref);
+    while (d.held.unread != kNoChunk) {
+        const ChunkRef ref = d.held.unread;
+        d.held.unread = detach_first(app.chunks(), ref);
         app.give_chunk(ref);
     }
     app.attach(d.connection, nullptr);
@@ -41,7 +41,7 @@ void let_go(Application& app, Descriptor& d, CloseKind kind) {
 void forget_attempt(Application& app, Descriptor& d) {
     let_go(app, d, CloseKind::orderly);
     d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.urgent = 0;
-    d.unposted = 0;
+    d.held.unposted = 0;
 }
 
 wire::IpAddress next_source(Application& app) {
@@ -109,9 +109,7 @@ void linger(Application& app, Descriptor& d, std::int32_t linger_s) {
 
 long make_stream(Application& app) {
     const std::uint32_t id = app.table().take(DescriptorKind::stream);
-    if (id == kNoIndex) return -EMFILE;
-    app.details(app.table().at(id)).settings = app.defaults();
-    return static_cast<long>(id);
+    return id == kNoIndex ? -EMFILE : static_cast<long>(id);
 }
 
 long check_unopened(Application& app, Descriptor& d) {

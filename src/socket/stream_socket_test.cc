@@ -67,7 +67,7 @@ TEST_F(StreamSocket, ConnectWithoutRouteFailsAtOnce) {  // Checks RFC 9293 MUST-
 
 TEST_F(StreamSocket, ConnectTimesOutAsInProgressAndInterruptionGoesOn) {
     const long id = make_socket(false);
-    app->details(d(id)).send_timeout_ns = 1'000'000;
+    app->own_details(d(id)).send_timeout_ns = 1'000'000;
     EXPECT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
     EXPECT_EQ(connect(*app, d(id), kServer), -EALREADY);
     const long other = make_socket(false);
@@ -151,11 +151,11 @@ TEST_F(StreamSocket, BlockingReadWaitsAndTimesOut) {
     stack.during_waits.push_back([] {});
     stack.during_waits.push_back([this, id] { stack.deliver(index(id), "x"); });
     EXPECT_EQ(read(id, text), 1);
-    app->details(d(id)).receive_timeout_ns = 5'000'000;
+    app->own_details(d(id)).receive_timeout_ns = 5'000'000;
     const Instant before = stack.clock;
     EXPECT_EQ(read(id, text), -EAGAIN);
     EXPECT_GE((stack.clock - before).ns, 5'000'000);
-    app->details(d(id)).receive_timeout_ns = 0;
+    app->own_details(d(id)).receive_timeout_ns = 0;
     stack.during_waits.push_back([this] { stack.interrupt = true; });
     EXPECT_EQ(read(id, text), -EINTR);
     EXPECT_EQ(read(id, text, 10, MSG_DONTWAIT), -EAGAIN);
@@ -287,7 +287,7 @@ TEST_F(StreamSocket, BlockingWriteWaitsForRoom) {
 TEST_F(StreamSocket, BlockingWriteEndsEarlyOnTimeOutAndOnFailure) {
     const long id = make_connected();
     d(id).non_blocking = 0;
-    app->details(d(id)).send_timeout_ns = 1'000'000;
+    app->own_details(d(id)).send_timeout_ns = 1'000'000;
     const std::string text(8000, 'b');
     EXPECT_EQ(write(id, text), 3000);  // partial
     EXPECT_EQ(write(id, text), -EAGAIN);
@@ -394,7 +394,7 @@ TEST_F(StreamSocket, AbortAndLingerZeroReset) {
     close(id, CloseKind::abort);
     const long other = make_connected();
     const std::uint32_t j = index(other);
-    app->details(d(other)).linger_s = 0;
+    app->own_details(d(other)).linger_s = 0;
     close(other);
     stack.run_stack();
     EXPECT_TRUE(stack.connections[i].aborted);
@@ -405,7 +405,7 @@ TEST_F(StreamSocket, LingeringCloseWaitsForThePeer) {
     const long id = make_connected();
     const std::uint32_t i = index(id);
     d(id).non_blocking = 0;
-    app->details(d(id)).linger_s = 5;
+    app->own_details(d(id)).linger_s = 5;
     stack.during_waits.push_back([] {});
     stack.during_waits.push_back([this, i] {
         EXPECT_FALSE(stack.connections[i].closed);

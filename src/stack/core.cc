@@ -63,12 +63,12 @@ Result<Done, Problem> Core::reserve() {
         std::uint64_t{connections} + configuration_.half_open_max + configuration_.time_wait_max;
     if (!chunks_.reserve(configuration_.chunks, pages)) return failure(refused("chunks"));
     if (!connections_.reserve(connections, pages)) return failure(refused("connections"));
-    if (!half_open_.reserve(configuration_.half_open_max))
+    if (!half_open_.reserve(configuration_.half_open_max, pages))
         return failure(refused("half-open records"));
-    if (!time_wait_.reserve(configuration_.time_wait_max))
+    if (!time_wait_.reserve(configuration_.time_wait_max, pages))
         return failure(refused("TIME-WAIT records"));
     if (!flows_.reserve(flows, pages)) return failure(refused("the flow table"));
-    if (!wheel_.reserve(connections, Pages::normal)) return failure(refused("timers"));
+    if (!wheel_.reserve(connections, pages)) return failure(refused("timers"));
     if (!tcp_.recoveries.reserve(configuration_.recoveries_max) ||
         !tcp_.reassemblies.reserve(configuration_.reassemblies_max) ||
         !tcp_.controllers.reserve(
@@ -129,6 +129,7 @@ socket::CoreView Core::view(socket::Driver& driver) {
             .chunks = &chunks_,
             .streams = streams_,
             .connection_capacity = connections_.capacity(),
+            .pages = configuration_.huge_pages ? Pages::huge_if_available : Pages::normal,
             .driver = &driver,
             .defaults = configuration_.tcp.defaults,
             .core = this,

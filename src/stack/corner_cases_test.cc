@@ -31,7 +31,7 @@ class CornerCase : public CoreTest {
     long connect_with_data_that_finds_no_chunk(long& listener) {
         listener = socket::make_stream(*app);
         EXPECT_EQ(socket::bind(*app, descriptor(listener), {{}, 80}), 0);
-        app->details(descriptor(listener)).defer_accept_s = 5;
+        app->own_details(descriptor(listener)).defer_accept_s = 5;
         EXPECT_EQ(socket::listen(*app, descriptor(listener), 8), 0);
         const long client = connect_to(80);
         EXPECT_EQ(send_all(client, "hello"), 5);
@@ -134,7 +134,7 @@ TEST_F(CornerCase, AReaderWithASmallBufferIsNotLeftToZeroWindowProbes) {
     start(small_setup());
     const long listener = socket::make_stream(*app);
     ASSERT_EQ(socket::bind(*app, descriptor(listener), {{}, 80}), 0);
-    app->details(descriptor(listener)).settings.receive_buffer = 8192;
+    app->own_details(descriptor(listener)).settings.receive_buffer = 8192;
     ASSERT_EQ(socket::listen(*app, descriptor(listener), 8), 0);
     const long client = connect_to(80);
     const long server = accept_from(listener);
@@ -274,7 +274,7 @@ TEST(TwoCores, FlowsOfACoreThatDoesNotRunAreAnsweredByOneThatDoes) {
     for (std::uint16_t port = 30'000; port < 30'016; ++port) {
         const long id = socket::make_stream(*app);
         ASSERT_EQ(socket::bind(*app, find(*app, id), {{}, port}), 0);
-        app->details(find(*app, id)).send_timeout_ns = 200'000'000;
+        app->own_details(find(*app, id)).send_timeout_ns = 200'000'000;
         EXPECT_EQ(socket::connect(*app, find(*app, id), {kOwn, 81}), -ECONNREFUSED) << port;
     }
     app.reset();
@@ -375,7 +375,7 @@ TEST_P(ContextDescriptor, IsReadableWheneverThereIsSomethingToDo) {
         std::this_thread::yield();
     for (int i = 0; i < kConnections; ++i) {
         const long id = socket::make_stream(*app);
-        app->details(find(*app, id)).receive_timeout_ns = 5'000'000'000;
+        app->own_details(find(*app, id)).receive_timeout_ns = 5'000'000'000;
         EXPECT_EQ(socket::connect(*app, find(*app, id), {kOwn, 80}), 0);
         char text[5] = "ping";
         const iovec buffer{text, 4};

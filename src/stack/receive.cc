@@ -60,8 +60,7 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
     for (std::size_t i = 0; i < staged; ++i) {
         const FlowRef guess = flows_.guess(arrivals_[i].hash);
         if (guess.valid() && guess.kind() == RecordKind::connection) {
-            prefetch_for_write(&connections_[guess.index()].tcb);
-            prefetch_for_write(&streams_[guess.index()]);
+            prefetch_flow(guess.index());
         }
     }
     for (std::size_t i = 0; i < staged; ++i)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the application asked for since the last turn, and the grants it lives on.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "stack/core.h"
@@ -15,15 +16,26 @@ using socket::Request;
 using socket::RequestKind;
 using socket::StreamStatus;
 
+namespace {
+
+constexpr std::size_t kRequestBurst = 32;
+
+}  // namespace
+
 bool Core::take_requests(Instant now) {
     bool worked = false;
-    Request request{};
+    std::array<Request, kRequestBurst> burst;
     // At most one ring's worth a turn: an application that never stops writing must not stop the
     // core.
-    for (std::size_t taken = 0; taken < socket::kRequestRing && channel_.requests.pop(request);
-         ++taken) {
-        take(request, now);
-        worked = true;
+    for (std::size_t taken = 0; taken < socket::kRequestRing; taken += burst.size()) {
+        const std::size_t count = channel_.requests.pop_burst(burst);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (burst[i].index < connections_.touched()) prefetch_flow(burst[i].index);
+        }
+        for (std::size_t i = 0; i < count; ++i)
+            take(burst[i], now);
+        worked |= count != 0;
+        if (count < burst.size()) break;
     }
     ChunkRef chunk;
     for (std::size_t taken = 0; taken < socket::kReturnRing && channel_.returned_chunks.pop(chunk);

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/assert.h"
+#include "base/cache_line.h"
 #include "base/index_pool.h"
 #include "base/memory.h"
 #include "base/time.h"
@@ -35,19 +36,24 @@ class TimerWheel {
         const std::uint64_t tick = std::max(tick_of(deadline) + 1, current_ + 1);
         Node& node = nodes()[entry];
         if (node.armed != 0) {
-            if (node.tick <= tick) return;
+            if (node.tick <= tick) return;  // also when it is about to fire
             unlink(entry);
         }
         node.tick = tick;
         link(entry);
     }
     void disarm(std::uint32_t entry) {
-        if (nodes()[entry].armed != 0) unlink(entry);
+        Node& node = nodes()[entry];
+        if (node.armed != 0 && node.armed != kIsAtHand) unlink(entry);
+        node.armed = 0;
     }
 
-    // Calls fire(entry) for every entry due by `now`; the entry is disarmed before.
-    template <typename Fire>
-    void advance(Instant now, Fire&& fire) {
+    void prefetch_entry(std::uint32_t entry) const { prefetch_for_write(nodes() + entry); }
+
+    // Calls fire(entry) for every entry due by `now`; the entry is disarmed before. A few at a
+    // time are announced by soon(entry), so that what they need is there when they fire.
+    template <typename Soon, typename Fire>
+    void advance(Instant now, Soon&& soon, Fire&& fire) {
         const std::uint64_t target = tick_of(now);
         while (current_ < target) {
             const std::uint64_t next = next_tick();
@@ -56,7 +62,7 @@ class TimerWheel {
                 return;
             }
             current_ = next;
-            enter(fire);
+            enter(soon, fire);
         }
     }
     // No entry fires before this; kNever when none is armed.
@@ -71,12 +77,14 @@ class TimerWheel {
     static constexpr std::size_t kLevels = 6;
     static constexpr std::size_t kExpired = kLevels;  // one more list: due, not yet fired
     static constexpr std::uint64_t kSlotMask = (1u << kSlotBits) - 1;
+    static constexpr std::size_t kAtHand = 16;       // entries announced before they fire
+    static constexpr std::uint8_t kIsAtHand = 0x80;  // on no list, about to fire
 
     struct Node {
         std::uint32_t next;
         std::uint32_t previous;  // of the list, or kNoIndex for the head
         std::uint64_t tick;
-        std::uint8_t armed;  // level + 1; 0: not armed
+        std::uint8_t armed;  // level + 1; 0: not armed; or kIsAtHand
         std::uint8_t slot;
     };
 
@@ -133,8 +141,8 @@ class TimerWheel {
         }
         return earliest;
     }
-    template <typename Fire>
-    void enter(Fire&& fire) {
+    template <typename Soon, typename Fire>
+    void enter(Soon&& soon, Fire&& fire) {
         for (std::size_t level = kLevels; level-- > 0;) {
             if ((current_ & ((std::uint64_t{1} << (kSlotBits * level)) - 1)) != 0) continue;
             const auto slot = static_cast<std::size_t>(current_ >> (kSlotBits * level) & kSlotMask);
@@ -156,10 +164,21 @@ class TimerWheel {
             }
         }
         // Fired one at a time: `fire` may arm or disarm any entry, also one still in this list.
+        std::array<std::uint32_t, kAtHand> at_hand;
         while (heads_[kExpired][0] != kNoIndex) {
-            const std::uint32_t entry = heads_[kExpired][0];
-            unlink(entry);
-            fire(entry);
+            std::size_t count = 0;
+            for (; count < kAtHand && heads_[kExpired][0] != kNoIndex; ++count) {
+                const std::uint32_t entry = at_hand[count] = heads_[kExpired][0];
+                unlink(entry);
+                nodes()[entry].armed = kIsAtHand;
+                soon(entry);
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                Node& node = nodes()[at_hand[i]];
+                if (node.armed != kIsAtHand) continue;  // disarmed meanwhile
+                node.armed = 0;
+                fire(at_hand[i]);
+            }
         }
     }
 

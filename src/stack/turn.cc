@@ -21,6 +21,7 @@ TurnResult Core::turn(Instant now) {
     // RFC 9293 MUST-59: acknowledgments left after the whole burst had been taken.
     publish();
     refill_grants();
+    flows_.grow_on();
 
     ++counters_->turns;
     if (!worked) ++counters_->turns_idle;
@@ -41,7 +42,8 @@ TurnResult Core::turn(Instant now) {
 }
 
 void Core::timers(Instant now) {
-    wheel_.advance(now, [this, now](std::uint32_t index) {
+    const auto soon = [this](std::uint32_t index) { prefetch_flow(index); };
+    wheel_.advance(now, soon, [this, now](std::uint32_t index) {
         Connection& connection = connections_[index];
         if (!connection.alive) return;
         const Instant deadline = tcp::deadline(connection.tcb);
