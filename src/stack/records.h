@@ -61,6 +61,7 @@ struct TimeWaitRecord {
     std::uint32_t next;
     std::uint32_t previous;
 };
+static_assert(sizeof(TimeWaitRecord) <= 64);
 
 // SYN-ACK transmissions are kept in one list each, so that every list has one constant interval.
 inline constexpr std::size_t kSynAckTriesMax = 10;

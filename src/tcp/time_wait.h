@@ -15,14 +15,13 @@ struct TimeWait {
     wire::SequenceNumber snd_nxt;
     wire::SequenceNumber rcv_nxt;
     std::uint32_t ts_recent;
-    std::uint32_t ts_offset;   // added to our clock to make TSval
     std::uint32_t expires_ms;  // milliseconds since 0
     std::uint16_t window;      // as last advertised, scaled for the header
-    std::uint8_t timestamps;   // 0, 1
-    std::uint8_t window_shift;
-    std::uint8_t acks_sent;  // duplicates answered; limits reply loops
+    std::uint16_t timestamps : 1;
+    std::uint16_t window_shift : 4;
+    std::uint16_t acks_sent : 6;  // duplicates answered; limits reply loops
 };
-static_assert(sizeof(TimeWait) <= 64);
+static_assert(sizeof(TimeWait) <= 56, "64 with the links of stack::TimeWaitRecord");
 
 // Made from a TCB that reported Events::time_wait.
 [[nodiscard]] TimeWait make_time_wait(const Environment&, const Tcb&, Instant now);

@@ -13,13 +13,14 @@ using wire::Flags;
 using wire::Segment;
 
 // Two ends in TIME-WAIT could otherwise acknowledge each other's ACKs for a minute.
-constexpr std::uint8_t kAcksMax = 32;
+constexpr std::uint16_t kAcksMax = 32;
 
 bool timestamp_is_newer(const TimeWait& record, const Segment& seg) {
     return static_cast<std::int32_t>(seg.options.ts_value - record.ts_recent) > 0;
 }
 
-wire::OutgoingSegment ack_from(const TimeWait& record, Instant now) {
+// The timestamps' offset is a function of the tuple: found again, it need not be kept.
+wire::OutgoingSegment ack_from(const Environment& env, const TimeWait& record, Instant now) {
     wire::OutgoingSegment reply;
     reply.seq = record.snd_nxt;
     reply.ack = record.rcv_nxt;
@@ -27,7 +28,8 @@ wire::OutgoingSegment ack_from(const TimeWait& record, Instant now) {
     reply.window = record.window;
     if (record.timestamps != 0) {
         reply.options.timestamps = true;
-        reply.options.ts_value = to_ms(now) + record.ts_offset;
+        reply.options.ts_value =
+            to_ms(now) + initial_numbers(env.isn_key, record.key, now).ts_offset;
         reply.options.ts_echo = record.ts_recent;
     }
     return reply;
@@ -50,10 +52,9 @@ TimeWait make_time_wait(const Environment& env, const Tcb& tcb, Instant now) {
     record.snd_nxt = tcb.snd.nxt;
     record.rcv_nxt = tcb.rcv.nxt;
     record.ts_recent = tcb.ts_recent;
-    record.ts_offset = tcb.ts_offset;
     record.expires_ms = to_ms_rounded_up(now + env.configuration.time_wait);
     record.window = static_cast<std::uint16_t>(tcb.rcv.wnd >> tcb.receive_window_shift);
-    record.window_shift = tcb.receive_window_shift;
+    record.window_shift = tcb.receive_window_shift & 15;
     record.timestamps = tcb.flags.timestamps ? 1 : 0;
     return record;
 }
@@ -79,7 +80,7 @@ TimeWaitDecision on_time_wait_segment(const Environment& env, TimeWait& record, 
     // does.
     if (seg.length() == 0 && seg.seq == record.rcv_nxt) return decision;
     if (record.acks_sent >= kAcksMax) return decision;
-    ++record.acks_sent;
+    record.acks_sent = (record.acks_sent + 1u) & 63u;
     // RFC 9293 §3.10.7.4, eighth: the peer's FIN again restarts the 2 MSL.
     const bool fin_again = seg.flags.has(Flags::fin) && seg.seq + seg.length() == record.rcv_nxt;
     if (fin_again) {
@@ -90,7 +91,7 @@ TimeWaitDecision on_time_wait_segment(const Environment& env, TimeWait& record, 
     }
     decision.verdict = TimeWaitVerdict::ack;
     decision.restart = fin_again;
-    decision.reply = ack_from(record, now);
+    decision.reply = ack_from(env, record, now);
     return decision;
 }
 

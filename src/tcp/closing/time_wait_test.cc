@@ -48,6 +48,16 @@ class TimeWaitRecord : public ::testing::Test {
     TimeWait record;
 };
 
+TEST_F(TimeWaitRecord, ItsTimestampsGoOnWhereTheConnectionsEnded) {
+    make(Configuration::Use::on);
+    const TimeWaitDecision decision = give(segment(Flags::fin | Flags::ack, 1));
+    ASSERT_EQ(decision.verdict, TimeWaitVerdict::ack);
+    EXPECT_TRUE(decision.reply.options.timestamps);
+    EXPECT_EQ(decision.reply.options.ts_value,
+              static_cast<std::uint32_t>(solo.now.ns / 1'000'000) + solo.tcb.ts_offset);
+    EXPECT_EQ(decision.reply.options.ts_echo, solo.tcb.ts_recent);
+}
+
 TEST_F(TimeWaitRecord, LastsAMinute) {
     EXPECT_EQ(record.expires_ms, static_cast<std::uint32_t>(solo.now.ns / 1'000'000) + 60'000);
 }
