@@ -17,7 +17,7 @@ constexpr double kMark = 0.2;
 
 // A figure is the mean of what happens between losses, so it wants some tens of them.
 Duration long_enough(std::uint32_t loss_ppm) {
-    return loss_ppm > 0 && loss_ppm < 1'000 ? seconds(400) : seconds(100);
+    return loss_ppm > 0 && loss_ppm < 1'000 ? seconds(200) : seconds(60);
 }
 
 std::string number(const char* format, double value) {
@@ -86,7 +86,7 @@ Table sharing_table(const std::vector<std::string>& algorithms) {
                                           .start = milliseconds(100 * (i % 2 * 2 + i / 2))});
                 }
                 plan.round_trip = milliseconds(rtt);
-                plan.measured = seconds(100);
+                plan.measured = seconds(60);
                 if (algorithms[a] == "dctcp" || algorithms[b] == "dctcp") plan.mark = kMark;
                 table.rows.push_back(
                     {{algorithms[a], algorithms[b], std::to_string(rtt), "1"}, plan});

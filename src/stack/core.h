@@ -6,6 +6,7 @@
 // Reading order: turn.cc, receive.cc, passive.cc, reactions.cc, requests.cc, transmit.cc.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -64,9 +65,14 @@ struct TurnResult {
     Instant next_deadline = kNever;  // when to come back though nothing arrives; past: at once
 };
 
-// Out-of-order chunks one connection may hold (a segment that needs more is dropped
-// unacknowledged).
-inline constexpr std::uint16_t kStagedChunksMax = 1024;
+// Out-of-order chunks that a connection may hold: a peer of full segments can use the window it was
+// offered, one of tiny segments cannot make them many more than that (a segment that needs more is
+// dropped unacknowledged). The most bounds what one segment in between costs to find its place.
+inline constexpr std::uint32_t kStagedChunksLeast = 1024;
+inline constexpr std::uint32_t kStagedChunksMost = 4096;
+[[nodiscard]] inline std::uint32_t staged_chunks_max(const tcp::Tcb& tcb) {
+    return std::clamp(tcp::receive_window(tcb) / 1024, kStagedChunksLeast, kStagedChunksMost);
+}
 // The wheel looks at a connection this soon after its first timer was armed, whatever the timer is:
 // most timers of a short connection are armed later and expire later, and then cost a store.
 inline constexpr Duration kFirstLook = milliseconds(40);

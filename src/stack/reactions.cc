@@ -120,8 +120,10 @@ bool Core::may_use_the_reserve(const Connection& connection, const wire::Segment
 
 bool Core::can_store(const Connection& connection, const wire::Segment& segment) const {
     // What fills the hole is always taken, also when its beginning is old.
-    if (connection.staged_chunks >= kStagedChunksMax && segment.seq > connection.tcb.rcv.nxt)
+    if (connection.staged_chunks >= staged_chunks_max(connection.tcb) &&
+        segment.seq > connection.tcb.rcv.nxt) {
         return false;
+    }
     if (only_reserve_left_ && !may_use_the_reserve(connection, segment)) return false;
     const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
     const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;

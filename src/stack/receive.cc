@@ -191,8 +191,9 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
     if (connection.attached) sync_consumed(index, now);
     if (!segment.payload.empty() && !can_store(connection, segment)) {
         // Dropped before TCP saw it: nothing of it was acknowledged, the peer sends it again.
-        counters_->drop(connection.staged_chunks >= kStagedChunksMax ? Drop::tcp_out_of_order_full
-                                                                     : Drop::tcp_no_chunk);
+        counters_->drop(connection.staged_chunks >= staged_chunks_max(connection.tcb)
+                            ? Drop::tcp_out_of_order_full
+                            : Drop::tcp_no_chunk);
         return;
     }
     if (tcp::must_answer_first(connection.tcb)) {

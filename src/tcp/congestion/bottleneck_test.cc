@@ -23,6 +23,7 @@ struct Path {
     std::uint32_t queue = 50'000;  // bytes: one BDP
     std::uint32_t loss_ppm = 0;
     std::uint64_t seed = 7;
+    std::uint32_t send_buffer = 400'000;
 };
 
 // One queue in front of one link, shared by the flows.
@@ -53,7 +54,7 @@ class Flow {
         client.settings.congestion = algorithm;
         client.env.configuration.hystart = hystart;
         client.application.to_send = 1u << 30;
-        client.application.send_buffer = 400'000;
+        client.application.send_buffer = link.path.send_buffer;
         client.application.write_max = 30'000;
         pair_->server().listener.settings.receive_buffer = 4u << 20;
         pair_->server().application.shuts_down = false;
@@ -122,6 +123,21 @@ TEST(Bottleneck, BbrLosesLittleToAShallowQueue) {
     flow.run_for(seconds(20));
     const std::uint32_t lost = flow.tcb().total_retransmissions - before;
     EXPECT_LT(lost, (flow.sent() - sent) / 50);  // 2 %
+}
+
+// Paced segments all leave at times of their own: more than the log of transmissions can tell
+// apart.
+TEST(Bottleneck, OverALongPathOnlyWhatIsLostGoesAgain) {
+    Bottleneck link{.path = {.rate = 12'500'000,
+                             .round_trip = milliseconds(100),
+                             .queue = 5'000'000,
+                             .loss_ppm = 10'000,
+                             .send_buffer = 5'000'000}};
+    Flow flow(link, CongestionAlgorithm::bbr, 1);
+    flow.run_for(seconds(6));
+    const double resent = flow.tcb().total_retransmissions;
+    EXPECT_LT(resent / static_cast<double>(flow.sent()), 0.015);
+    EXPECT_GE(flow.bbr()->min_rtt_us, 100'000u);
 }
 
 TEST(Bottleneck, BbrKeepsTheQueueShort) {

@@ -87,6 +87,7 @@ Run stamp_now(const Tcb& tcb, Recovery& r, Instant now) {
     run.first_sent_us = r.first_sent_us;
     run.tx_in_flight = in_flight;
     run.lost_then = r.lost_total;
+    run.spread_us = 0;
     run.flags = r.app_limited ? Run::app_limited : std::uint8_t{0};
     return run;
 }

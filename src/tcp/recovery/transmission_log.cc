@@ -2,6 +2,7 @@
 // Runs are kept in one array from `first` on; the array is closed up when its end is reached.
 #include "tcp/recovery/transmission_log.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace mtcp::tcp {
@@ -23,13 +24,24 @@ bool same_time(const Run& a, const Run& b) {
     return a.sent_us == b.sent_us && a.delivered == b.delivered && a.flags == b.flags;
 }
 
+// From the earliest time of either to the latest.
+std::uint16_t spread_of(const Run& a, const Run& b) {
+    if (a.spread_us == Run::kBlurred || b.spread_us == Run::kBlurred) return Run::kBlurred;
+    const auto ahead_us = static_cast<std::int32_t>(b.sent_us - a.sent_us);
+    const std::uint32_t latest_us = ahead_us > 0 ? b.sent_us : a.sent_us;
+    const std::uint32_t us = std::max(latest_us - a.first_us(), latest_us - b.first_us());
+    return us < Run::kBlurred ? static_cast<std::uint16_t>(us) : Run::kBlurred;
+}
+
 // Run i takes over run i + 1: the later time counts.
 void absorb(Run& run, const Run& next) {
     const SequenceNumber begin = run.begin;
     const auto flags = static_cast<std::uint8_t>(run.flags | next.flags);
+    const std::uint16_t spread_us = spread_of(run, next);
     if (static_cast<std::int32_t>(next.sent_us - run.sent_us) >= 0) run = next;
     run.begin = begin;
     run.flags = flags;
+    run.spread_us = spread_us;
 }
 
 void remove(TransmissionLog& log, std::size_t from, std::size_t how_many) {
@@ -38,16 +50,38 @@ void remove(TransmissionLog& log, std::size_t from, std::size_t how_many) {
     log.count = static_cast<std::uint16_t>(log.count - how_many);
 }
 
-// Every pair of neighbours of one kind becomes one run.
-void thin_out(TransmissionLog& log) {
+// Neighbours of one kind become one run, as long as it spans `most_us` at most.
+void thin_out(TransmissionLog& log, std::uint16_t most_us) {
     Run* const run = runs(log);
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < log.count;) {
-        Run merged = run[i++];
-        if (i < log.count && same_kind(merged, run[i])) absorb(merged, run[i++]);
-        run[kept++] = merged;
+    for (std::size_t i = 0; i < log.count; ++i) {
+        const bool joins = kept > 0 && same_kind(run[kept - 1], run[i]) &&
+                           spread_of(run[kept - 1], run[i]) <= most_us;
+        if (joins) {
+            absorb(run[kept - 1], run[i]);
+        } else {
+            run[kept++] = run[i];
+        }
     }
     log.count = static_cast<std::uint16_t>(kept);
+}
+
+// What left close together becomes one: first within a share of all the time that the log covers,
+// so that a round trip is known to that, then as far apart as it takes to make room.
+void thin_out(TransmissionLog& log, std::size_t room) {
+    constexpr std::uint32_t kShares = 64;
+    const Run* const run = runs(log);
+    std::uint32_t covers_us = 0;
+    for (std::size_t i = 0; i < log.count; ++i) {
+        const auto ahead_us = static_cast<std::int32_t>(run[i].sent_us - run[0].sent_us);
+        covers_us = std::max(covers_us, static_cast<std::uint32_t>(std::max(ahead_us, 0)));
+    }
+    std::uint32_t most_us = std::max(covers_us / kShares, 1u);
+    for (std::size_t pass = 0; pass < 3; ++pass, most_us *= 4) {
+        thin_out(log, static_cast<std::uint16_t>(std::min<std::uint32_t>(most_us, Run::kBlurred)));
+        if (log.count + room <= kRunsMax - kRunsForSending) return;
+    }
+    thin_out(log, Run::kBlurred);
 }
 
 void count(TransmissionLog& log, const Run& run, std::uint32_t length) {
@@ -91,7 +125,7 @@ void forget_one(TransmissionLog& log) {
 // Room for `more` further runs at the end of the array.
 void make_room(TransmissionLog& log, std::size_t more) {
     if (log.first + log.count + more <= kRunsMax) return;
-    if (log.count + more > kRunsMax - kRunsForSending) thin_out(log);
+    if (log.count + more > kRunsMax - kRunsForSending) thin_out(log, more);
     while (log.count + more > kRunsMax)
         forget_one(log);
     std::memmove(log.runs.data(), runs(log), log.count * sizeof(Run));
@@ -135,15 +169,17 @@ bool join(TransmissionLog& log, std::size_t i) {
 }
 
 void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
-    const std::uint32_t rtt_us = d.now_us - run.sent_us;
     if (!d.has_newest || sent_after(run.sent_us, end, d.newest.sent_us, d.newest_end)) {
         d.newest = run;
         d.newest_end = end;
         d.has_newest = true;
     }
+    // It may have been the first of the run: the longer time, and the earlier departure.
+    const bool known = run.spread_us != Run::kBlurred;
+    const std::uint32_t rtt_us = d.now_us - run.first_us();
     if (!run.is(Run::ever_resent)) {
         if (!d.has_original || run.begin < d.lowest_original) d.lowest_original = run.begin;
-        if (!d.has_original || end > d.original_end) {
+        if (known && (d.rtt_us == 0 || end > d.original_end)) {
             d.original_end = end;
             d.rtt_us = rtt_us > 0 ? rtt_us : 1;
         }
@@ -152,11 +188,12 @@ void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
     } else if (rtt_us < d.rtt_min_us) {
         return;  // RFC 8985 §6.2 step 2: more likely the ACK of the copy before
     }
+    if (!known) return;
     // Of the segment looked at last, not of the one sent last: where the ACK of a copy sent again
     // also covers originals, their longer time counts.
     d.rack_rtt_us = rtt_us;
-    if (!d.has_evidence || sent_after(run.sent_us, end, d.rack_sent_us, d.rack_end)) {
-        d.rack_sent_us = run.sent_us;
+    if (!d.has_evidence || sent_after(run.first_us(), end, d.rack_sent_us, d.rack_end)) {
+        d.rack_sent_us = run.first_us();
         d.rack_end = end;
         d.has_evidence = true;
     }
@@ -262,7 +299,7 @@ void note_sacked(TransmissionLog& log, SequenceRange block, Delivery& delivery) 
     const std::size_t whole = find(log, block.begin);
     const Run* const known = begin_of(log) + whole;
     if (known->is(Run::sacked) && end_of(log, known) >= block.end) return;
-    if (log.count + std::size_t{2} > kRunsMax - kRunsForSending) thin_out(log);
+    if (log.count + std::size_t{2} > kRunsMax - kRunsForSending) thin_out(log, std::size_t{2});
     if (log.count + std::size_t{2} > kRunsMax - kRunsForSending) return;
     make_room(log, 2);
     const std::size_t begin = split(log, block.begin);

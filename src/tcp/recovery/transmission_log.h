@@ -4,7 +4,9 @@
 // lie side by side and cover SND.UNA to SND.NXT; neighbours of one kind and one time are one run.
 //
 // Bounded: looking up is a binary search, changing moves at most kRunsMax runs. When it is full,
-// neighbours become one run with the later time, so that loss is seen later but never wrongly.
+// neighbours become one run with the later time, so that loss is seen later but never wrongly, and
+// it remembers how much earlier the first left, so that a round trip is taken for longer but never
+// for shorter.
 #pragma once
 
 #include <array>
@@ -36,8 +38,11 @@ struct Run {
     std::uint32_t first_sent_us;
     std::uint32_t tx_in_flight;
     std::uint32_t lost_then;
+    std::uint16_t spread_us;  // the earliest time is so much earlier; kBlurred: unknown
     std::uint8_t flags;
 
+    static constexpr std::uint16_t kBlurred = UINT16_MAX;
+    [[nodiscard]] std::uint32_t first_us() const { return sent_us - spread_us; }
     [[nodiscard]] bool is(std::uint8_t any_of) const { return (flags & any_of) != 0; }
 };
 static_assert(sizeof(Run) == 32);

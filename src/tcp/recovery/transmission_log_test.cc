@@ -173,6 +173,25 @@ TEST(TransmissionLog, ManyTimesBecomeFewRunsAndTheLaterTimeCounts) {
     }
 }
 
+// Or what was sent again would be taken for lost as soon as the end of such a run is acknowledged
+// (RFC 8985 §6.2), and the shortest round trip for one that no path has.
+TEST(TransmissionLog, ARoundTripOutOfARunOfManyTimesIsNeverTooShort) {
+    constexpr std::uint32_t kSegments = 2'000;
+    constexpr std::uint32_t kApart_us = 50;
+    constexpr std::uint32_t kNow = kSegments * kApart_us;
+    Log log;
+    for (std::uint32_t i = 0; i < kSegments; ++i)
+        log.send(10 * (i + 1), i * kApart_us);
+    for (std::uint32_t i = 0; i < kSegments; ++i) {
+        const std::uint32_t took = kNow - i * kApart_us;
+        const Delivery delivery = log.ack(10 * (i + 1), kNow);
+        EXPECT_GE(delivery.rtt_us, took) << i;
+        EXPECT_LE(delivery.rtt_us, took + kNow / 32) << i;
+        EXPECT_EQ(delivery.rack_rtt_us, delivery.rtt_us) << i;
+        EXPECT_LE(delivery.rack_sent_us, i * kApart_us) << i;
+    }
+}
+
 TEST(TransmissionLog, SackOfEverySecondByteLeavesRoomToSend) {  // SACK abuse
     Log log;
     log.send(10'000, 1);
