@@ -123,13 +123,20 @@ constexpr IntegerOption kOptions[] = {
     {SOL_SOCKET, SO_SNDBUF, 0, kAny, MTCP_SETTING_GET(send_buffer), set_send_buffer, true},
     {IPPROTO_TCP, TCP_NODELAY, kAnyNegative, kAny, MTCP_SWITCH(no_delay)},
     {IPPROTO_TCP, TCP_CORK, kAnyNegative, kAny, MTCP_SWITCH(cork)},
-    {IPPROTO_TCP, TCP_QUICKACK, kAnyNegative, kAny, MTCP_SWITCH(quick_ack)},
+    // tcp(7). Never set: quick at first; 0: never; else always.
+    {IPPROTO_TCP, TCP_QUICKACK, kAnyNegative, kAny,
+     [](const Access& a) -> int { return a.details.settings.quick_start; },
+     [](const Access& a, int value) {
+         a.details.settings.quick_ack = a.details.settings.quick_start = value != 0 ? 1 : 0;
+     },
+     true},
     {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t),
      true},
     // RFC 9293 MUST-27.
     {IPPROTO_TCP, TCP_KEEPIDLE, 1, 32'767, MTCP_SETTING(keepalive_idle_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
-    {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING(keepalive_count, std::uint8_t)},
+    {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING_GET(keepalive_count),
+     [](const Access& a, int value) { a.details.settings.keepalive_count = value & 127; }, true},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, kAny, MTCP_SETTING(user_timeout_ms, std::uint32_t)},
     {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING_GET(syn_retries),
      [](const Access& a, int value) { a.details.settings.syn_retries = value & 127; }, true},

@@ -266,7 +266,8 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
     if (d.deferred != 0) {
         return open_with_data(app, d, app.details(d).deferred_remote, from, flags);
     }
-    if ((flags & MSG_FASTOPEN) != 0) {  // without a name there is nobody to connect to
+    // On a connection the flag means nothing; without one and a name there is nobody to connect to.
+    if ((flags & MSG_FASTOPEN) != 0 && !is_connected(app, d)) {
         if (!has_fast_open(app, d)) return -EOPNOTSUPP;
         const long wrong = check_unopened(app, d);
         return wrong != 0 ? wrong : -EINVAL;
@@ -343,7 +344,7 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
 long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote, ByteCursor from,
              int flags) {
     const bool opens = d.kind == DescriptorKind::stream && (flags & MSG_FASTOPEN) != 0;
-    if (!opens || d.deferred != 0) return send(app, d, from, flags);
+    if (!opens || d.deferred != 0 || is_connected(app, d)) return send(app, d, from, flags);
     return open_with_data(app, d, remote, from, flags);
 }
 

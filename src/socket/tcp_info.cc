@@ -29,6 +29,7 @@ constexpr std::array<std::uint8_t, tcp::kStateCount> kLinuxState = [] {
     return table;
 }();
 
+constexpr std::uint8_t kCongestionReduced = 2;  // TCP_CA_CWR
 constexpr std::uint32_t kEndlessSlowStart = 0x7fff'ffff;
 
 std::uint32_t in_segments(std::uint32_t bytes, std::uint32_t mss) {
@@ -41,7 +42,9 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     tcp_info info{};
     const std::uint32_t mss = s.send_mss;
     info.tcpi_state = kLinuxState[static_cast<std::size_t>(s.state)];
-    info.tcpi_ca_state = static_cast<std::uint8_t>(s.phase);
+    const bool repairs = s.phase >= tcp::Phase::fast_recovery;
+    info.tcpi_ca_state =
+        s.ecn_reduced && !repairs ? kCongestionReduced : static_cast<std::uint8_t>(s.phase);
     info.tcpi_retransmits = s.retransmissions;
     info.tcpi_probes = s.probes;
     info.tcpi_backoff = s.backoff;

@@ -58,6 +58,12 @@ TEST_F(EarlyDataTest, SecondConnectionBringsItsDataWithTheSyn) {
     EXPECT_EQ(receive_some(server), "second");
     EXPECT_EQ(send_all(server, "answer"), 6);
     EXPECT_EQ(receive_some(client), "answer");
+    std::string more = "more";
+    const iovec buffer{more.data(), more.size()};
+    EXPECT_EQ(socket::send_to(*app, descriptor(client), {kOwn, 80},
+                              socket::ByteCursor({&buffer, 1}), MSG_FASTOPEN),
+              4);  // the flag means nothing now
+    EXPECT_EQ(receive_some(server), "more");
     EXPECT_EQ(descriptor(listener).listener->fast_open_pending, 0u);
     close(client);
     close(server);

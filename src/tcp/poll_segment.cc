@@ -106,6 +106,7 @@ void write_urgent(const Tcb& tcb, OutgoingSegment& out) {
 void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
                    OutgoingSegment& out) {
     const bool sack_due = tcb.pending.ack && has_sack_to_report(env, tcb);
+    tcb.converses |= is_armed(tcb, Timer::delayed_ack);
     write_header(env, tcb, now, out);
     tcb.pending.ack = tcb.pending.ack || sack_due;  // blocks have no room beside data
     out.seq = plan.seq;

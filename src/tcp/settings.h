@@ -48,7 +48,8 @@ struct Settings {
     std::uint16_t maximum_segment = 0;      // TCP_MAXSEG; 0: from the MTU
     std::uint16_t keepalive_idle_s = 7200;  // TCP_KEEPIDLE (RFC 9293 MUST-28)
     std::uint16_t keepalive_interval_s = 75;  // TCP_KEEPINTVL
-    std::uint8_t keepalive_count = 9;         // TCP_KEEPCNT
+    std::uint8_t keepalive_count : 7 = 9;     // TCP_KEEPCNT
+    std::uint8_t quick_start : 1 = 1;  // the first ACKs hardly wait; TCP_QUICKACK 0 makes them
     std::uint8_t type_of_service = 0;         // IP_TOS (RFC 9293 MUST-48)
     std::uint8_t time_to_live = 64;           // IP_TTL (RFC 9293 MUST-49)
     std::uint8_t keepalive : 1 = 0;           // SO_KEEPALIVE (RFC 9293 MUST-25: off)

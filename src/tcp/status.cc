@@ -82,6 +82,7 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.window_scaling = tcb.flags.window_scaling;
     status.ecn = tcb.ecn.agreed;
     status.ecn_seen = tcb.ecn.seen;
+    status.ecn_reduced = tcb.snd.una < tcb.reduced_until;
     status.syn_data = tcb.fast_open.took_data;
     status.syn_bytes = tcb.syn_bytes;
     status.soft_error = tcb.soft_error;

@@ -34,7 +34,8 @@ struct Status {
     bool window_scaling = false;
     bool ecn = false;
     bool ecn_seen = false;
-    bool syn_data = false;  // the SYN's data was taken (RFC 7413)
+    bool ecn_reduced = false;  // cwnd came down for marks, no more than a round trip ago
+    bool syn_data = false;     // the SYN's data was taken (RFC 7413)
     std::uint16_t syn_bytes = 0;
     int soft_error = 0;         // last ICMP error (RFC 9293 MUST-47), errno
     std::uint32_t rto_us = 0;   // with backoff

@@ -4,6 +4,7 @@
 #include "tcp/take_ack.h"
 
 #include "tcp/ack_context.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/path/ecn.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rack.h"
@@ -232,6 +233,10 @@ void take_ack(Arrival& a) {
                          !seg.flags.has(Flags::syn | Flags::fin) && window == tcb.snd.wnd;
     if (repeats) ack.duplicate = AckContext::Duplicate::yes;
     update_send_window(tcb, seg, window);
+    // RFC 5681 §4.1: the window that opens again after a long silence meets no ACK clock.
+    if (is_armed(tcb, Timer::persist) && window > 0) [[unlikely]] {
+        congestion::on_idle_restart(a.env, tcb, a.now);
+    }
     Duplicates twice;
     const bool sack = seg.options.sack_count > 0 && tcb.flags.selective_ack;
     if (sack) twice = take_dsack(tcb, seg);

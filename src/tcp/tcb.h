@@ -156,7 +156,8 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;
     Pending pending;
-    std::uint8_t quick_acks;  // full segments still to be acknowledged at once
+    std::uint8_t quick_acks : 7;  // segments still to be acknowledged at once, or nearly
+    std::uint8_t converses : 1;   // an ACK that waited found data to ride on
     std::uint32_t last_received_ms;
 
     // --- line 1: an ACK, an outgoing segment ---

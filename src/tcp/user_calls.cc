@@ -170,6 +170,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
         tcb.flags.push_now = !tcb.flags.more_follows;
         tcb.pending.loosen = tcb.flags.more_follows;
     }
+    if (tcb.settings.quick_start == 0) tcb.quick_acks = 0;
     if (tcb.settings.quick_ack && is_armed(tcb, Timer::delayed_ack)) tcb.pending.ack = true;
     constexpr std::uint16_t kOpening =
         static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));

@@ -76,7 +76,8 @@ constexpr Row kRows[] = {
      [](StackConfiguration& c, const Values& v) { c.tcp.fin_wait_2 = seconds(v[0]); }},
     {"tcp_keepalive_time", 1, MTCP_NUMBER(tcp.defaults.keepalive_idle_s, std::uint16_t)},
     {"tcp_keepalive_intvl", 1, MTCP_NUMBER(tcp.defaults.keepalive_interval_s, std::uint16_t)},
-    {"tcp_keepalive_probes", 1, MTCP_NUMBER(tcp.defaults.keepalive_count, std::uint8_t)},
+    {"tcp_keepalive_probes", 1,
+     [](StackConfiguration& c, const Values& v) { c.tcp.defaults.keepalive_count = v[0] & 127; }},
     {"tcp_rmem", 3,
      [](StackConfiguration& c, const Values& v) {
          c.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(v[1]);

@@ -113,7 +113,7 @@ TEST_F(Secrets, IpIdentificationsCountNothing) {
     EXPECT_LT(successors, 20);
 }
 
-// RFC 6056: ports to different destinations start at different, secret places.
+// Checks RFC 6056 §3.3.4: ports to different destinations start at different, secret places.
 TEST_F(Secrets, PortsAreNotGuessedFromOneDestinationToTheNext) {
     victim();
     std::vector<std::uint16_t> ports;

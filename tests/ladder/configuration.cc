@@ -99,7 +99,7 @@ const std::map<std::string_view, Setter>& setters() {
          }},
         {"tcp_keepalive_probes",
          [](auto& c, auto& v) {
-             c.stack.tcp.defaults.keepalive_count = static_cast<std::uint8_t>(v[0]);
+             c.stack.tcp.defaults.keepalive_count = v[0] & 127;
          }},
         {"tcp_rmem",
          [](auto& c, auto& v) {

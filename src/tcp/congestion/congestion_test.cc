@@ -67,7 +67,7 @@ TEST(CubicCurve, CubeRootIsExact) {
     EXPECT_EQ(cubic::cube_root(UINT64_MAX), 2'642'245u);
 }
 
-TEST(Cubic, ReachesWmaxAfterK) {
+TEST(Cubic, ReachesWmaxAfterK) {  // RFC 9438 §4.2, §4.6
     Window w;
     Cubic c;
     cubic::begin(c, w.tcb, w.now);
@@ -90,7 +90,7 @@ TEST(Cubic, ReachesWmaxAfterK) {
     EXPECT_NEAR(w.tcb.cwnd, 100'000, 2'000);
 }
 
-TEST(Cubic, IsAtLeastAsFastAsReno) {
+TEST(Cubic, IsAtLeastAsFastAsReno) {  // RFC 9438 §4.3
     // A short round trip: in 10 ms windows the curve hardly moves. W_est gains 8/15 of a segment a
     // window up to 20, where it was, then a whole one: 39 after 30 windows, looked at every third.
     Window w;
@@ -124,7 +124,7 @@ TEST(Cubic, WhoLosesEarlyMakesRoom) {
     EXPECT_EQ(c.w_max, 100 * kMss);
 }
 
-TEST(Cubic, TimeWithoutUseDoesNotCount) {
+TEST(Cubic, TimeWithoutUseDoesNotCount) {  // RFC 9438 §5.8
     Window w;
     Cubic c;
     cubic::begin(c, w.tcb, w.now);
@@ -172,7 +172,7 @@ TEST(HyStartPlusPlus, GoesOnConservativelyWhenTheDelayGrows) {
     EXPECT_EQ(w.tcb.cwnd, before + 10 * (before / 10 / 4));  // ten ACKs, a quarter of each
 }
 
-TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {
+TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {  // RFC 9406 §4.2, §4.3
     constexpr auto kVariant = Configuration::HyStart::plus_plus;
     Window w;
     w.tcb.cwnd = 10 * kMss;
@@ -250,7 +250,7 @@ TEST(HyStartClassic, LeavesAtTheNinthSampleOfALongerDelay) {
     EXPECT_EQ(w.tcb.ssthresh, 40 * kMss + 8 * 4 * kMss);
 }
 
-TEST(Dctcp, AlphaFollowsTheMarks) {
+TEST(Dctcp, AlphaFollowsTheMarks) {  // RFC 8257 §3.3
     Window w;
     Dctcp d;
     dctcp::begin(d, w.tcb);

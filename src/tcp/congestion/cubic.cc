@@ -12,7 +12,7 @@
 namespace mtcp::tcp::congestion::cubic {
 namespace {
 
-// beta_cubic = 0.7, of 1024.
+// RFC 9438 §4.6: beta_cubic = 0.7, of 1024.
 constexpr std::uint32_t kBeta = 717;
 // C = 0.4 segments/s^3 = 1 / 2.5e9 segments/ms^3, split so that nothing overflows.
 constexpr std::uint64_t kInverseC = 2'500;
@@ -23,7 +23,7 @@ constexpr std::uint32_t kUpdateMs = 31;
 // Without a W_max to return to: 5 % a round trip, as Linux.
 constexpr std::uint32_t kBlindSegments = 20;
 
-// §4.2: C * t^3, bytes.
+// RFC 9438 §4.2: C * t^3, bytes.
 std::uint64_t climb(std::uint32_t t_ms, std::uint32_t mss) {
     const std::uint64_t t = std::min(t_ms, kTimeMaxMs);
     return t * t * t / kInverseC * mss / kInverseCRest;
@@ -44,8 +44,8 @@ void begin_epoch(Cubic& c, const Tcb& tcb, std::uint32_t now_ms) {
     }
 }
 
-// §4.3: what Reno would have by now, with alpha = 3 (1 - beta) / (1 + beta) = 8 / 15 of a segment a
-// window, and a whole one once it has regained what it had.
+// RFC 9438 §4.3: what Reno would have by now, with alpha = 3 (1 - beta) / (1 + beta) = 8 / 15 of a
+// segment a window, and a whole one once it has regained what it had.
 void follow_reno(Cubic& c, const Tcb& tcb) {
     for (;;) {
         const bool regained = c.cwnd_prior != 0 && c.w_est >= c.cwnd_prior;
@@ -79,7 +79,7 @@ void update(Cubic& c, Tcb& tcb, std::uint32_t acked, std::uint32_t now_ms) {
     if (c.w_max == 0) c.grow_every = std::min(c.grow_every, kBlindSegments * tcb.mss);
     follow_reno(c, tcb);
     if (c.w_est > tcb.cwnd) c.grow_every = std::min(c.grow_every, pace_towards(c.w_est, tcb));
-    // §4.4, §4.5: the target is at most 1.5 cwnd.
+    // RFC 9438 §4.4, §4.5: the target is at most 1.5 cwnd.
     c.grow_every = std::max(c.grow_every, 2u * tcb.mss);
 }
 
@@ -127,7 +127,7 @@ void begin(Cubic& c, const Tcb& tcb, Instant now) {
 
 void grow(Cubic& c, Tcb& tcb, const AckContext& ack, Configuration::HyStart variant, Instant now) {
     const std::uint32_t now_ms = to_ms(now);
-    // §5.8: time in which the application, not the window, was the limit does not count.
+    // RFC 9438 §5.8: time in which the application, not the window, was the limit does not count.
     const std::uint32_t unused_ms = now_ms - c.used_ms;
     if (c.in_epoch && unused_ms > tcb.rto_us / 1000) c.epoch_start_ms += unused_ms;
     c.used_ms = now_ms;
@@ -143,7 +143,7 @@ void grow(Cubic& c, Tcb& tcb, const AckContext& ack, Configuration::HyStart vari
 void reduce(Cubic& c, Tcb& tcb) {
     c.w_max_before = c.w_max;
     c.cwnd_prior = tcb.cwnd;
-    // §4.7, fast convergence: who lost before it had regained its window makes room for others.
+    // RFC 9438 §4.7, fast convergence: who lost before it had regained its window makes room.
     c.w_max = tcb.cwnd < c.w_max
                   ? static_cast<std::uint32_t>(std::uint64_t{tcb.cwnd} * (1024 + kBeta) / 2048)
                   : tcb.cwnd;

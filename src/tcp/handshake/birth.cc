@@ -10,6 +10,7 @@
 #include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rack.h"
+#include "tcp/recovery/side_record.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -93,7 +94,10 @@ void take_over_early_data(Environment& env, Tcb& tcb, Instant now) {
     }
     // What rode on our SYN was not taken: the server, or somebody on the way, ignored it. What a
     // server sent behind its SYN-ACK is simply in flight.
-    if (!tcb.fast_open.early) resend_all(env, tcb);
+    if (!tcb.fast_open.early) {
+        static_cast<void>(take_record(env, tcb, now));  // to see should the copy be lost
+        resend_all(env, tcb);
+    }
     arm_retransmission(tcb, env.configuration.rto_max, now);
 }
 
@@ -105,7 +109,7 @@ void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
     if (tcb.retransmissions > 0 && tcb.srtt_us == 0) tcb.rto_us = kRtoAfterLostSynUs;
     tcb.retransmissions = 0;
     tcb.backoff = 0;
-    tcb.quick_acks = kQuickAcks;
+    tcb.quick_acks = tcb.settings.quick_start ? kQuickAcks : std::uint8_t{0};
     tcb.recover = tcb.snd.una;
     tcb.recover.raw -= 1;  // RFC 6582: the first duplicates count
     tcb.high_rxt = tcb.snd.una;

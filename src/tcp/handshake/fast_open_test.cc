@@ -98,6 +98,24 @@ TEST(FastOpenClient, DataThatWasNotTakenIsSentAgainAtOnce) {
     EXPECT_EQ(bytes_queued(solo.tcb), 0u);
 }
 
+TEST(FastOpenClient, DataSentAgainAndLostIsSeenByWhatArrivesBehindIt) {
+    Solo solo;
+    learn_cookie(solo);
+    solo.open();
+    solo.send(700);
+    EXPECT_EQ(solo.out(), "S 0:700(700)");
+    solo.now = solo.now + milliseconds(10);
+    solo.segment(syn_ack(solo, 101));
+    EXPECT_EQ(solo.out(), "P. 101:701(600) ack 1");
+    solo.send(4000);
+    static_cast<void>(solo.out());
+    solo.now = solo.now + milliseconds(10);
+    solo.segment({.ack = 101, .sack = {{701, 4701}}});
+    EXPECT_EQ(solo.out(), ". 101:701(600) ack 1");
+    solo.segment({.ack = 4701});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
 TEST(FastOpenClient, RetransmittedSynHasNeitherOptionNorData) {  // Checks RFC 7413 §4.2.1.
     Solo solo;
     learn_cookie(solo);

@@ -78,6 +78,20 @@ TEST(Handshake, OptionsThePeerDoesNotOfferAreNotUsed) {
     EXPECT_EQ(wire::options_length(solo.sent.at(0).options), 0u);
 }
 
+// Checks RFC 6691 §2, §3.1: options come off what is sent, not off what is offered.
+TEST(Handshake, TimestampsMakeSegmentsSmallerNotTheOffer) {
+    Solo solo;
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+    solo.peer_options.mss = 1460;
+    solo.open();
+    EXPECT_EQ(solo.out(), "S 0:0(0)");
+    EXPECT_EQ(solo.sent.at(0).options.mss, 1460);
+    solo.segment(syn_ack(solo));
+    static_cast<void>(solo.out());
+    EXPECT_EQ(effective_mss(solo.tcb), 1448u);
+}
+
 TEST(Handshake, TinyMssOfThePeerIsRaisedToTheFloor) {
     Solo solo;
     solo.peer_options.mss = 1;

@@ -3,6 +3,7 @@
 #include "tcp/passive_open.h"
 
 #include "tcp/clock.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
@@ -393,6 +394,10 @@ Reaction promote_early(Environment& env, const ListenerSettings& listener, Liste
     Reaction reaction;
     start_timing(tcb, tcb.snd.nxt, to_us(now));
     tcb.fast_open.early = true;
+    tcb.cwnd = congestion::initial_window(env.configuration, tcb.mss);  // RFC 6928: of this MSS
+    // Our SYN, which is not acknowledged yet, takes room of neither window.
+    ++tcb.cwnd;
+    ++tcb.snd.wnd;
     tcb.fast_open.took_data = !syn.payload.empty();
     reaction.events |= Events::connected;
     Arrival arrival(env, tcb, syn, now, reaction);

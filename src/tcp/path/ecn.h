@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Explicit Congestion Notification (RFC 3168; how marks are echoed for DCTCP: RFC 8257 §3.2).
+// Explicit Congestion Notification (RFC 9293 SHLD-8, RFC 3168; how marks are echoed for DCTCP:
+// RFC 8257 §3.2).
 //
 // Data that is sent for the first time leaves as ECT(0). Pure ACKs, probes and retransmissions do
 // not (RFC 3168 §6.1.4 to §6.1.6; RFC 8311 §4.3 allows experiments with these, we make none).

@@ -41,7 +41,7 @@ TEST(Ecn, SynOffersAndSynAckAgrees) {
     EXPECT_EQ(solo.out(), ". 1:1(0) ack 1");
 }
 
-TEST(Ecn, IsNotRequestedByDefaultButAccepted) {
+TEST(Ecn, IsNotRequestedByDefaultButAccepted) {  // Checks RFC 9293 SHLD-8.
     Solo solo;
     solo.open();
     EXPECT_EQ(solo.out(), "S 0:0(0)");
@@ -172,6 +172,7 @@ TEST(Ecn, EchoHalvesTheWindowOnceARoundTrip) {  // Checks RFC 3168 §6.1.2.
     EXPECT_EQ(solo.tcb.cwnd, 5'000u);
     EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
     EXPECT_EQ(solo.counters.ecn_reductions, 1u);
+    EXPECT_TRUE(status(solo.env, solo.tcb, solo.now).ecn_reduced);
     for (std::uint32_t ack = 2001; ack <= 9001; ack += 1000)
         solo.segment({.flags = ".E", .ack = ack});
     EXPECT_EQ(solo.tcb.cwnd, 5'000u);  // neither again, nor grown
@@ -185,6 +186,9 @@ TEST(Ecn, EchoHalvesTheWindowOnceARoundTrip) {  // Checks RFC 3168 §6.1.2.
     EXPECT_FALSE(solo.sent[1].flags.has(wire::Flags::cwr));
     solo.segment({.flags = ".E", .ack = 11'001});
     EXPECT_EQ(solo.counters.ecn_reductions, 2u);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = solo.tcb.snd.nxt - solo.tcb.iss});
+    EXPECT_FALSE(status(solo.env, solo.tcb, solo.now).ecn_reduced);
 }
 
 TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Segment sizes (RFC 9293 §3.7.1, RFC 6691).
+// Segment sizes (RFC 9293 §3.7.1, RFC 6691 §2, §3.1).
 #pragma once
 
 #include <cstdint>

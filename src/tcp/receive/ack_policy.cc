@@ -19,7 +19,12 @@ void acknowledge_in_order(const Environment& env, Tcb& tcb, std::uint32_t length
     if (at_once) {
         tcb.pending.ack = true;
     } else if (!is_armed(tcb, Timer::delayed_ack)) {
-        arm(tcb, Timer::delayed_ack, now + env.configuration.delayed_ack);
+        Duration wait = env.configuration.delayed_ack;
+        if (tcb.quick_acks > 0 && !tcb.converses) {
+            --tcb.quick_acks;
+            wait = kQuickWait;
+        }
+        arm(tcb, Timer::delayed_ack, now + wait);
     }
 }
 

@@ -8,10 +8,12 @@
 
 namespace mtcp::tcp {
 
-// The first segments of full size on a connection are acknowledged one by one, so that the peer's
-// slow start is not held up by our delay (as Linux). Small ones are not: a request's ACK should
-// ride on the response.
+// The first segments on a connection are acknowledged one by one, so that the peer's slow start is
+// not held up by our delay (as Linux; RFC 5681 §4.2 allows more ACKs than one for two segments).
 inline constexpr std::uint8_t kQuickAcks = 16;
+// Small ones among them wait for an answer to ride on, but no longer than a program takes that has
+// one; and once an ACK has found its ride, those that follow wait for theirs as long as any.
+inline constexpr Duration kQuickWait = milliseconds(1);
 
 // `length` bytes arrived in order and filled no hole.
 void acknowledge_in_order(const Environment& env, Tcb& tcb, std::uint32_t length, Instant now);

@@ -16,6 +16,7 @@ void use_up_quick_acks(Solo& solo) { solo.tcb.quick_acks = 0; }
 TEST(DelayedAck, SmallSegmentWaits40Milliseconds) {  // Checks RFC 9293 SHLD-18, MUST-40.
     Solo solo;
     solo.connect();
+    use_up_quick_acks(solo);
     solo.segment({.flags = "P.", .length = 64});
     EXPECT_EQ(solo.out(), "");
     EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 1:1(0) ack 65");
@@ -58,6 +59,46 @@ TEST(DelayedAck, DataCarriesIt) {
     solo.send(64);
     EXPECT_EQ(solo.out(), "P. 1:65(64) ack 65");
     EXPECT_EQ(solo.advance(milliseconds(100)), "");
+}
+
+TEST(DelayedAck, FirstSmallSegmentsHardlyWait) {
+    Solo solo;
+    solo.connect();
+    for (std::uint32_t i = 0; i < 16; ++i) {
+        solo.segment({.flags = "P.", .seq = 1 + i * 10, .length = 10});
+        EXPECT_EQ(solo.out(), "");
+        EXPECT_EQ(solo.advance(milliseconds(100)),
+                  "+1 . 1:1(0) ack " + std::to_string(11 + i * 10));
+    }
+    solo.segment({.flags = "P.", .seq = 161, .length = 10});
+    EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 1:1(0) ack 171");
+}
+
+TEST(DelayedAck, WaitsLongerOnceOneHasFoundItsRide) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "P.", .length = 64});
+    solo.send(64);
+    EXPECT_EQ(solo.out(), "P. 1:65(64) ack 65");
+    solo.segment({.flags = "P.", .seq = 65, .length = 64, .ack = 65});
+    EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 65:65(0) ack 129");
+}
+
+TEST(DelayedAck, TheAckOfASynThatRodeSaysNothingOfThoseToCome) {
+    Solo solo;
+    solo.connect();
+    solo.send(64);
+    EXPECT_EQ(solo.out(), "P. 1:65(64) ack 1");
+    solo.segment({.flags = "P.", .length = 64, .ack = 65});
+    EXPECT_EQ(solo.advance(milliseconds(100)), "+1 . 65:65(0) ack 65");
+}
+
+TEST(DelayedAck, QuickAckOptionCanEndTheQuickStart) {
+    Solo solo;
+    solo.settings.quick_start = 0;
+    solo.connect();
+    solo.segment({.length = 1000});
+    EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 1:1(0) ack 1001");
 }
 
 TEST(DelayedAck, QuickAckOptionAcknowledgesAtOnce) {

@@ -181,7 +181,7 @@ bool undo_loss(Recovering& on, Proof proof) {
 
 // --- phases ---
 
-// RFC 5682 §3.1, with SACK §3.2. True: the phase is over, or waits for what new data says.
+// RFC 5682 §3.1, §3.2 (with SACK). True: the phase is over, or waits for what new data says.
 bool judge_by_frto(Recovering& on, bool recovered_now) {
     Tcb& tcb = on.tcb;
     if (!tcb.repair.frto) return false;

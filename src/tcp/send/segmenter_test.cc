@@ -315,5 +315,21 @@ TEST(IdleRestart, ShrinksTheWindowAfterAnRto) {  // RFC 5681 §4.1
     EXPECT_EQ(solo.sent.size(), 10u);
 }
 
+TEST(IdleRestart, AWindowThatOpensLateIsNotAnsweredByABurst) {  // RFC 5681 §4.1
+    Solo solo;
+    solo.connect();
+    solo.tcb.cwnd = 50'000;
+    solo.send(10);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 11, .window = 0});
+    solo.send(60'000);
+    static_cast<void>(solo.advance(milliseconds(100)));
+    EXPECT_EQ(solo.tcb.cwnd, 50'000u);
+    static_cast<void>(solo.advance(seconds(5)));  // probes
+    solo.segment({.ack = 11});
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.sent.size(), 10u);
+}
+
 }  // namespace
 }  // namespace mtcp::tcp
