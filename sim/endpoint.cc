@@ -241,6 +241,13 @@ bool Endpoint::write_some() {
     return true;
 }
 
+std::span<const std::byte> Endpoint::opening_bytes() {
+    const std::uint64_t most = kHeader + plan_->write_size[0] / 4;
+    const auto bytes = std::span(buffer_).first(std::min({may_send(), most, buffer_.size()}));
+    out_.fill(0, bytes);
+    return bytes;
+}
+
 // The plan's ending, as soon as this end has come to it.
 void Endpoint::conclude() {
     const bool sent_all = sent_ == total_to_send();

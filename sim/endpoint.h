@@ -25,6 +25,9 @@ class Endpoint {
     Endpoint(Sockets& sockets, Findings& findings, const std::vector<SessionPlan>& plans, int fd,
              Role role, const SessionPlan* plan);
 
+    // What the client's first call may send, and how much of that it took (TCP Fast Open).
+    [[nodiscard]] std::span<const std::byte> opening_bytes();
+    void opened_with(std::uint64_t bytes) { sent_ = bytes; }
     // Does what can be done now. `events`: what epoll says, 0 when nobody asked.
     void pump(std::uint32_t events, Instant now);
     // When pump() is wanted although no event comes.

@@ -87,16 +87,22 @@ void PeerProgram::start(const SessionPlan& session, Instant now) {
     } else if (session.target == Target::closed_port) {
         remote.port = kClosedPort;
     }
-    if (answer == 0) answer = sockets_.connect(static_cast<int>(fd), remote);
+    auto endpoint = std::make_unique<Endpoint>(sockets_, findings_, plan_.sessions,
+                                               static_cast<int>(fd), role, &session);
+    if (answer == 0 && session.fast_open) {
+        answer = sockets_.send_to(static_cast<int>(fd), remote, endpoint->opening_bytes(),
+                                  MSG_FASTOPEN | MSG_NOSIGNAL);
+        if (answer > 0) endpoint->opened_with(static_cast<std::uint64_t>(answer));
+    } else if (answer == 0) {
+        answer = sockets_.connect(static_cast<int>(fd), remote);
+    }
     if (answer < 0 && answer != -EINPROGRESS) {
         if (!session.may_fail)
             findings_.add("api", host_.name() + ": connect " + std::to_string(answer));
         static_cast<void>(sockets_.close(static_cast<int>(fd)));
         return;
     }
-    add(std::make_unique<Endpoint>(sockets_, findings_, plan_.sessions, static_cast<int>(fd), role,
-                                   &session),
-        now);
+    add(std::move(endpoint), now);
 }
 
 void PeerProgram::add(std::unique_ptr<Endpoint> endpoint, Instant now) {

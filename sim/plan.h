@@ -47,7 +47,8 @@ struct SessionPlan {
     std::array<Duration, 2> abort_after{};  // reset by this end; 0: never
     std::array<bool, 2> no_delay{};
     std::array<bool, 2> cork{};
-    bool may_fail = false;  // an error other than wrong bytes is no finding
+    bool fast_open = false;  // the client connects with its first write (RFC 7413)
+    bool may_fail = false;   // an error other than wrong bytes is no finding
     bool server_may_be_reborn =
         false;  // by a cookie and a late duplicate; that server finds no peer
 
@@ -58,7 +59,7 @@ enum class Triggering : std::uint8_t { level, edge };
 
 // How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
 // as its vintage is named with it.
-inline constexpr std::uint32_t kVintage = 3;
+inline constexpr std::uint32_t kVintage = 4;
 
 // A host loses power and comes back at once, knowing nothing.
 struct Restart {

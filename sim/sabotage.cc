@@ -3,6 +3,7 @@
 #include "sim/sabotage.h"
 
 #include "io/middleware/software_offload.h"
+#include "sim/world.h"
 #include "wire/big_endian.h"
 #include "wire/checksum.h"
 #include "wire/segment.h"
@@ -14,6 +15,8 @@ using wire::Flags;
 
 constexpr std::uint64_t kEvery = 8;  // frames go by unharmed before one is spoilt
 constexpr std::size_t kOptionTimestamps = 8;
+// Within the bound of the world, far beyond that of a connection.
+constexpr Duration kLate = seconds(60);
 constexpr std::byte kNop{1};
 
 // The timestamp option's value; nullptr: there is none.
@@ -89,10 +92,11 @@ std::span<const std::byte> Saboteur::apply(std::span<const std::byte> frame) {
     return bytes_;
 }
 
-bool Saboteur::loses(std::span<const std::byte> frame) {
-    if (sabotage_ != Sabotage::unfair_wire) return false;
+bool Saboteur::loses(std::span<const std::byte> frame, Instant now) {
+    if (sabotage_ != Sabotage::unfair_wire && sabotage_ != Sabotage::late_end) return false;
     const io::TransportPlace place = io::find_transport(frame, layer_);
     if (place.protocol != wire::kProtocolTcp || place.end <= place.payload) return false;
+    if (sabotage_ == Sabotage::late_end) return now < World::kStart + kLate;
     const std::uint16_t port = wire::load_be16(frame.data() + place.transport);
     if (chosen_port_ == 0) chosen_port_ = port;
     return port == chosen_port_ && ++seen_ % 4 != 0;

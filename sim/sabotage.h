@@ -26,6 +26,7 @@ enum class Sabotage : std::uint8_t {
     overrun,             // it numbers data beyond the window
     leaked_descriptor,   // the program forgets a socket
     dead_wire,           // the wire never heals
+    late_end,            // one connection's data passes long after all faults have ended
     lying_epoll,         // the program is told of bytes that are not there
     unfair_wire,         // one flow loses what the others do not
     different_twin,      // the run without header prediction is another one
@@ -48,6 +49,7 @@ inline constexpr std::array kCanaries{
     Canary{Sabotage::overrun, "overrun", "wire: "},
     Canary{Sabotage::leaked_descriptor, "leaked descriptor", "no leak"},
     Canary{Sabotage::dead_wire, "dead wire", "liveness"},
+    Canary{Sabotage::late_end, "late end", "liveness: session 0"},
     Canary{Sabotage::lying_epoll, "lying epoll", "epoll truth"},
     Canary{Sabotage::unfair_wire, "unfair wire", "fairness"},
     Canary{Sabotage::different_twin, "different twin", "header prediction"},
@@ -65,7 +67,7 @@ class Saboteur {
     // What goes on the wire in place of `frame`.
     [[nodiscard]] std::span<const std::byte> apply(std::span<const std::byte> frame);
     // Whether the wire shall lose it.
-    [[nodiscard]] bool loses(std::span<const std::byte> frame);
+    [[nodiscard]] bool loses(std::span<const std::byte> frame, Instant now);
 
   private:
     Sabotage sabotage_;

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "sim/liveness.h"
+
 namespace mtcp::sim {
 namespace {
 
@@ -53,9 +55,9 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
                                    });
         attach(side, {});
     }
-    if (plan.sabotage == Sabotage::unfair_wire) {
+    if (plan.sabotage == Sabotage::unfair_wire || plan.sabotage == Sabotage::late_end) {
         wire_.lose_also([this](Side from, std::span<const std::byte> frame) {
-            return saboteurs_[index(from)].loses(frame);
+            return saboteurs_[index(from)].loses(frame, world_.now());
         });
     }
     if (plan.attack_interval.ns != 0) {
@@ -113,6 +115,11 @@ void Simulation::run_until_ended() {
     const Instant heal_at = World::kStart + plan_.faults_end;
     const Instant last = heal_at + plan_.bound;
     if (plan_.sabotage != Sabotage::dead_wire) world_.at(heal_at, [this] { wire_.heal(); });
+    for (const SessionPlan& session : plan_.sessions) {
+        const Duration bound = time_to_end(plan_, session);
+        const Instant from = later(heal_at, World::kStart + session.start);
+        world_.at(from + bound, [this, &session, bound] { expect_ended(session, bound); });
+    }
     while (findings_.none() && !ended() && world_.steps() < kStepsMax) {
         if (!world_.advance(last)) {
             findings_.add("liveness", "not ended " +
@@ -123,6 +130,17 @@ void Simulation::run_until_ended() {
     }
     if (world_.steps() >= kStepsMax) findings_.add("liveness", "runs in circles");
     if (!ended()) explain_what_runs();
+}
+
+void Simulation::expect_ended(const SessionPlan& session, Duration bound) {
+    for (const auto& program : programs_) {
+        program->for_each([&](const Endpoint& endpoint) {
+            if (endpoint.plan() == nullptr || endpoint.plan()->id != session.id) return;
+            findings_.add("liveness", "session " + std::to_string(session.id) + " has not ended " +
+                                          std::to_string(bound.milliseconds()) +
+                                          " ms after the last fault: " + endpoint.text());
+        });
+    }
 }
 
 // When the first of equal flows is through, the others must not have been starved.

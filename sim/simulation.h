@@ -39,6 +39,7 @@ class Simulation {
     void attach(Side side, Duration from);
     void restart(Side side);
     void judge_fairness();
+    void expect_ended(const SessionPlan& session, Duration bound);
     [[nodiscard]] bool ended() const;
     void wind_down();
     void check_nothing_left(Side side);

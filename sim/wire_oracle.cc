@@ -154,7 +154,9 @@ void WireOracle::check_flags(const Seen& seen, const Sender& sender) {
     }
     const bool first_syn = flags.has(Flags::syn) && !flags.has(Flags::ack);
     if (!first_syn && !flags.has(Flags::rst | Flags::ack)) wrong(seen, "neither SYN, RST nor ACK");
-    if (flags.has(Flags::syn | Flags::rst) && !seen.segment.payload.empty()) {
+    // RFC 7413 §4.2.1: with a cookie; or without one, where both ends were told so.
+    const bool fast_open = first_syn && (!sender.open || sender.iss != seen.segment.seq);
+    if (flags.has(Flags::syn | Flags::rst) && !fast_open && !seen.segment.payload.empty()) {
         wrong(seen, "payload in a SYN or RST");
     }
     if (flags.has(Flags::syn) || !sender.open) return;
@@ -195,7 +197,12 @@ void WireOracle::check_options(const Seen& seen, Sender& sender, const Sender& p
 
 void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer) {
     const wire::Segment& segment = seen.segment;
-    if (segment.flags.has(Flags::syn)) return;
+    if (segment.flags.has(Flags::syn)) {
+        if (sender.stream.empty()) {
+            sender.stream.assign(segment.payload.begin(), segment.payload.end());
+        }
+        return;
+    }
     sender.established = true;
     const auto length = static_cast<std::uint32_t>(segment.payload.size());
     const std::uint32_t offset = segment.seq - (sender.iss + 1);

@@ -235,6 +235,55 @@ void add_third_vintage(Random& random, WorldPlan& plan) {
         host.stack.tcp.ecn = kEcn[random.below(kEcn.size())];
 }
 
+void draw_congestion_control(Random& random, tcp::Configuration& tcp) {
+    using Algorithm = tcp::CongestionAlgorithm;
+    constexpr std::array kAlgorithms{Algorithm::cubic, Algorithm::new_reno, Algorithm::dctcp,
+                                     Algorithm::bbr};
+    using HyStart = tcp::Configuration::HyStart;
+    constexpr std::array kHyStart{HyStart::off, HyStart::classic, HyStart::plus_plus};
+    tcp.defaults.congestion = kAlgorithms[random.below(kAlgorithms.size())];
+    tcp.hystart = kHyStart[random.below(kHyStart.size())];
+    if (one_in(random, 4)) tcp.defaults.max_pacing_rate = tcp::kPacedByWindow;
+    if (one_in(random, 4)) tcp.restart_after_idle = tcp::Configuration::Use::off;
+}
+
+void draw_path_probing(Random& random, tcp::Configuration& tcp) {
+    using Probing = tcp::Configuration::PathProbing;
+    constexpr std::array kProbing{Probing::off, Probing::black_hole, Probing::always};
+    tcp.path_probing = kProbing[random.below(kProbing.size())];
+    tcp.path_base_mss = static_cast<std::uint16_t>(log_uniform(random, 512, 1460));
+    tcp.path_mtu_lifetime = seconds(log_uniform(random, 1, 600));
+}
+
+void draw_fast_open(Random& random, WorldPlan& plan) {
+    using tcp::FastOpen;
+    for (HostConfig& host : plan.hosts) {
+        host.stack.tcp.fast_open = FastOpen::client | FastOpen::server | FastOpen::every_listener;
+        if (one_in(random, 4)) host.stack.tcp.fast_open |= FastOpen::client_without_cookie;
+        if (one_in(random, 4)) host.stack.tcp.fast_open |= FastOpen::server_without_cookie;
+    }
+    for (SessionPlan& session : plan.sessions) {
+        session.fast_open = !one_in(random, 3) && session.target == Target::listener;
+        // A SYN that arrives twice may be served twice (RFC 7413 §6.1).
+        if (session.fast_open) session.server_may_be_reborn = true;
+    }
+}
+
+// The fourth vintage: congestion control, Fast Open, buffers that grow, path MTU probing.
+void add_fourth_vintage(Random& random, WorldPlan& plan) {
+    for (HostConfig& host : plan.hosts) {
+        tcp::Configuration& tcp = host.stack.tcp;
+        draw_congestion_control(random, tcp);
+        draw_path_probing(random, tcp);
+        tcp.receive_buffer_max = log_uniform(random, 65'536, 6u << 20);
+        tcp.send_buffer_max = log_uniform(random, 65'536, 4u << 20);
+        if (one_in(random, 3)) tcp.defaults.receive_buffer = log_uniform(random, 8'192, 131'072);
+        if (one_in(random, 4)) tcp.defaults.receive_fixed = 1;
+        if (one_in(random, 4)) tcp.not_sent_low_water = log_uniform(random, 1'024, 262'144);
+    }
+    if (one_in(random, 2)) draw_fast_open(random, plan);
+}
+
 // Flows of one kind, from one host to the other, over one queue.
 void make_fair(Random& random, WorldPlan& plan) {
     plan.fair = true;
@@ -293,6 +342,11 @@ void make_canary(Random& random, WorldPlan& plan) {
             plan.sessions[0].start = milliseconds(100);
             break;
         case Sabotage::unfair_wire: make_fair(random, plan); break;
+        case Sabotage::late_end:
+            plan.faults_end = seconds(1);
+            for (DirectionPlan& direction : plan.wire)
+                direction.faults.rate_bits_per_second = 0;
+            break;
         case Sabotage::lying_epoll: plan.triggering = Triggering::level; break;
         case Sabotage::backward_timestamp:
             for (HostConfig& host : plan.hosts)
@@ -357,6 +411,18 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
     Random later_dice(random.next());
     if (vintage >= 2) add_second_vintage(later_dice, severity, plan);
     if (vintage >= 3) add_third_vintage(later_dice, plan);
+    const bool plain = name == "fair" || name == "canary";  // there others are looked at
+    if (vintage >= 4 && !plain) {
+        add_fourth_vintage(later_dice, plan);
+    } else {
+        for (HostConfig& host : plan.hosts)
+            host.stack.tcp.path_probing = tcp::Configuration::PathProbing::off;
+    }
+    if (vintage >= 4 && name == "fair") {
+        // Data that overtakes what was lost is no valid cookie, and ends the connection.
+        for (HostConfig& host : plan.hosts)
+            host.stack.tcp.syn_cookies = tcp::Configuration::Cookies::when_full;
+    }
     if (name == "canary") make_canary(random, plan);
     return plan;
 }
@@ -393,7 +459,12 @@ std::string WorldPlan::text() const {
             << (tcp.ecn == tcp::Configuration::Ecn::off       ? ", no ECN"
                 : tcp.ecn == tcp::Configuration::Ecn::request ? ", asks for ECN"
                                                               : "")
-            << (tcp.header_prediction == Use::off ? ", no prediction" : "")
+            << (tcp.header_prediction == Use::off ? ", no prediction" : "") << ", "
+            << tcp::name_of(tcp.defaults.congestion)
+            << (tcp.defaults.max_pacing_rate != 0 ? ", paced" : "")
+            << (tcp.path_probing == tcp::Configuration::PathProbing::always ? ", probes the path"
+                : tcp.path_probing == tcp::Configuration::PathProbing::off  ? ", no probing"
+                                                                            : "")
             << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
             << (hosts[i].port.transmit_segmentation != 0 ? ", TSO" : "")
             << (hosts[i].port.refuse_ppm != 0 ? ", refusing device" : "") << ", program "
@@ -408,7 +479,7 @@ std::string WorldPlan::text() const {
             << s.rounds << " x " << s.up_bytes << " up, " << s.down_bytes << " down"
             << (s.duplex ? ", duplex" : "") << ", " << kEndings[static_cast<std::size_t>(s.ending)]
             << kTargets[static_cast<std::size_t>(s.target)] << (s.aborts() ? ", abort" : "")
-            << '\n';
+            << (s.fast_open ? ", fast open" : "") << '\n';
     }
     return out.str();
 }

@@ -418,6 +418,19 @@ constexpr Key kKeys[] = {
      [](Reader& r, std::string_view v) {
          return read_duration(r, v, seconds(1), kDay, r.result.stack.tcp.fast_open_pause);
      }},
+    {"path_mtu_probing",
+     [](Reader& r, std::string_view v) {
+         using Probing = Tcp::PathProbing;
+         static constexpr Choice<Probing> kProbing[] = {{"off", Probing::off},
+                                                        {"black_hole", Probing::black_hole},
+                                                        {"always", Probing::always}};
+         return read_choice(r, v, kProbing, r.result.stack.tcp.path_probing);
+     }},
+    {"path_base_mss",
+     [](Reader& r, std::string_view v) {
+         return read_integer(r, v, 512, 9'000, r.result.stack.tcp.path_base_mss);
+     }},
+    {"path_mtu_lifetime", read_tcp_s<&Tcp::path_mtu_lifetime>},
     {"destinations_max",
      [](Reader& r, std::string_view v) {
          return read_integer(r, v, 0, 1 << 24, r.result.stack.destinations_max);

@@ -55,6 +55,11 @@ namespace mtcp {
     X(retransmission_timeouts, "retransmission timer expiries")           \
     X(fast_retransmits, "fast retransmits")                               \
     X(congestion_unrecorded, "connections left to NewReno: no record")    \
+    X(path_mtu_lowered, "times ICMP told of a narrower path")             \
+    X(path_claims_held, "ICMP of a narrower path held until a time-out")  \
+    X(path_probes, "path MTU probes sent (RFC 4821)")                     \
+    X(path_probes_lost, "path MTU probes that were too large")            \
+    X(path_black_holes, "times segments were made smaller unasked")       \
     X(zero_window_probes, "zero-window probes sent")                      \
     X(keepalives, "keep-alive probes sent")                               \
     X(out_of_order, "segments that arrived out of order")                 \

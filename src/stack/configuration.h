@@ -63,7 +63,7 @@ struct StackConfiguration {
     std::uint32_t recoveries_max = 16'384;   // connections with several segments in flight
     std::uint32_t controllers_max = 16'384;  // connections with CUBIC, DCTCP or BBR at work
     std::uint32_t reassemblies_max = 8'192;  // connections with out-of-order data
-    std::uint32_t destinations_max = 4'096;  // hosts whose Fast Open cookie and MSS are remembered
+    std::uint32_t destinations_max = 4'096;  // hosts whose cookie, MSS and path MTU are known
     socket::ChunkStore::Sizes chunks;        // memory for bytes in flight and unread
     bool huge_pages = true;                  // used when there are any
     tcp::Configuration tcp;

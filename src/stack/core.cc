@@ -71,6 +71,8 @@ Result<Done, Problem> Core::reserve() {
     if (!wheel_.reserve(connections, pages)) return failure(refused("timers"));
     if (!tcp_.recoveries.reserve(configuration_.recoveries_max) ||
         !tcp_.reassemblies.reserve(configuration_.reassemblies_max) ||
+        !tcp_.path_searches.reserve(
+            std::min(configuration_.recoveries_max, tcp::kPathSearchesMax)) ||
         !tcp_.controllers.reserve(
             std::min(configuration_.controllers_max, tcp::congestion::kRecordsMax))) {
         return failure(refused("loss-recovery records"));

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "tcp/congestion/record.h"
 #include "tcp/path/destinations.h"
+#include "tcp/path/search_record.h"
 #include "tcp/reaction.h"
 #include "tcp/receive/reassembly.h"
 #include "tcp/recovery/recovery.h"
@@ -36,6 +37,7 @@ struct Environment {
     IndexPool<Reassembly> reassemblies;  // side records of connections with out-of-order data
     Destinations destinations;           // what connections to the same host have learnt
     FastOpenPause fast_open_pause;
+    IndexPool<PathSearch> path_searches;  // side records of connections that doubt their path's MTU
     IndexPool<congestion::Record> controllers;  // side records of congestion control
     Counters* counters = nullptr;
     // Set by the core when its chunk pools run low: receive windows then stop growing.

@@ -5,6 +5,7 @@
 #include "tcp/counting.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
+#include "tcp/path/path_search.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/receive/receive_window.h"
 #include "tcp/receive/sack_report.h"
@@ -112,7 +113,8 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     out.seq = plan.seq;
     out.data_offset = plan.seq - tcb.snd.una - (syn_is_unacked(tcb) ? 1u : 0u);
     out.data_length = plan.length;
-    if (plan.length > tcb.mss) out.segment_size = tcb.mss;
+    const bool train = plan.length > tcb.mss && !plan.path_probe;
+    if (train) out.segment_size = tcb.mss;
     if (plan.fin) out.flags.bits |= Flags::fin;
     // RFC 9293 MUST-61: pushed where the queue ends. A train of segments is pushed too (on its
     // last, as whoever cuts it does): a receiver that joins segments then hands the train up at
@@ -120,7 +122,7 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     // RFC 9293 SHLD-27: one PSH for however many writes.
     const bool pushed = !tcb.flags.more_follows || tcb.flags.push_now;
     const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
-    if ((ends_queue && pushed) || plan.length > tcb.mss) out.flags.bits |= Flags::psh;
+    if ((ends_queue && pushed) || train) out.flags.bits |= Flags::psh;
     write_urgent(tcb, out);
 }
 
@@ -147,8 +149,10 @@ void account_new_data(Environment& env, Tcb& tcb, const SendPlan& plan, Instant 
         await_answer(env, tcb, Since::sending, now);
     }
     tcb.last_sent_ms = to_ms(now);
-    const bool whole =
-        plan.length == tcb.mss || (plan.length > tcb.mss && plan.length % tcb.mss == 0);
+    const bool whole = plan.length == tcb.mss ||
+                       (plan.length > tcb.mss && (plan.path_probe || plan.length % tcb.mss == 0));
+    if (plan.path_probe) [[unlikely]]
+        note_path_probe(env, tcb, plan.seq, end);
     if (plan.length > 0 && !whole) tcb.small_end = end;
     if (end > tcb.snd.end || plan.seq + plan.length == tcb.snd.end) {
         tcb.flags.push_now = false;

@@ -123,7 +123,13 @@ struct Configuration {
     Ecn ecn = Ecn::accept;
     std::uint16_t fast_open = FastOpen::client;  // RFC 7413
     FastOpenKeys fast_open_keys;
-    Duration fast_open_pause = seconds(3600);  // after a black hole; doubled each time; 0: never
+    // Probing for the path MTU (RFC 4821), as Linux's tcp_mtu_probing: never; once nothing comes
+    // through that large; from the start.
+    enum class PathProbing : std::uint8_t { off, black_hole, always };
+    PathProbing path_probing = PathProbing::black_hole;
+    std::uint16_t path_base_mss = 1024;         // where a search begins (RFC 4821 §7.2, eff_pmtu)
+    Duration path_mtu_lifetime = seconds(600);  // what was learnt of a path is in doubt after that
+    Duration fast_open_pause = seconds(3600);   // after a black hole; doubled each time; 0: never
     enum class HyStart : std::uint8_t { off, classic, plus_plus };
     HyStart hystart = HyStart::plus_plus;  // CUBIC leaves slow start early (RFC 9406)
     Use restart_after_idle = Use::on;      // RFC 5681 §4.1

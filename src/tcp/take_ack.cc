@@ -6,6 +6,7 @@
 #include "tcp/ack_context.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/path/ecn.h"
+#include "tcp/path/path_search.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rack.h"
 #include "tcp/recovery/rtt_estimator.h"
@@ -251,6 +252,8 @@ void take_ack(Arrival& a) {
         ack.duplicate = AckContext::Duplicate::no;  // RFC 6675 §2
     }
     take_ack_without_record(a, ack);
+    if (tcb.path_search) [[unlikely]]
+        search_on_ack(a.env, tcb, nullptr, a.now);
     if (tcb.probe_out || twice.segments > 0) [[unlikely]] {
         const ProbeEvidence probe{.advanced = ack.acked > 0,
                                   .duplicate = repeats && twice.segments == 0,
@@ -268,7 +271,17 @@ void take_ack_of_syn(Arrival& a) {
         a.reaction.events |= Events::writable;
     }
     tcb.snd.una = a.seg.ack;
-    static_cast<void>(sample_rtt(a, tcb.retransmissions > 0));
+    const bool again = tcb.retransmissions > 0;
+    if (Recovery* r = record_of(a.env, tcb)) {  // of what left behind the SYN
+        Delivery delivery;
+        delivery.now_us = to_us(a.now);
+        delivery.rtt_min_us = tcb.rtt_min_us;
+        acknowledge(r->log, tcb.snd.una, delivery);
+        static_cast<void>(sample_rtt(a, delivery, again));
+        release_idle_record(a.env, tcb);
+    } else {
+        static_cast<void>(sample_rtt(a, again));
+    }
     // The window of a SYN is not scaled (RFC 7323 §2.2).
     const std::uint8_t shift = a.seg.flags.has(Flags::syn) ? 0 : tcb.send_window_shift;
     tcb.snd.wnd = std::uint32_t{a.seg.window} << shift;

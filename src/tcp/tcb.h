@@ -151,7 +151,8 @@ struct alignas(kCacheLine) Tcb {
     State state;  // written by transition() only
     Phase phase : 4;
     WaitsFor waits_for : 2;
-    bool probe_out : 1;  // probe_end is valid: one tail loss probe is not judged
+    bool probe_out : 1;    // probe_end is valid: one tail loss probe is not judged
+    bool path_search : 1;  // the size of the path is in doubt: `search` is valid
     std::uint8_t dup_acks;
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;
@@ -208,7 +209,7 @@ struct alignas(kCacheLine) Tcb {
     std::uint16_t path_mtu;        // largest IP packet on the way out
     std::uint16_t peer_mss;        // MSS option of the peer, or its default
     std::uint16_t advertised_mss;  // our MSS option
-    std::int16_t soft_error;       // errno of the last ICMP error, 0: none
+    std::uint16_t search;          // index of the side record of path/path_search.h
     // --- line 4
     std::uint64_t bytes_acked;     // up to counted_una
     std::uint64_t bytes_received;  // up to counted_nxt
@@ -245,10 +246,11 @@ struct alignas(kCacheLine) Tcb {
     std::uint16_t reorderings;       // times that reordering was seen
     std::uint8_t reordering;         // segments; duplicates that mean loss (Linux's tp->reordering)
     std::uint8_t window_steps;       // RFC 8985 §6.2: quarters of the minimum RTT
-    std::uint8_t window_persists;    // recoveries until the window shrinks again
+    std::uint8_t window_persists : 5;  // recoveries until the window shrinks again
+    SendLimit limit : 2;
     RepairFlags repair;
     FastOpenState fast_open;
-    SendLimit limit;
+    std::uint8_t soft_error;  // errno of the last ICMP error, 0: none
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");

@@ -6,6 +6,7 @@
 #include "tcp/counting.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
+#include "tcp/path/path_search.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/recovery/tail_loss_probe.h"
@@ -68,10 +69,12 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
     count(env, &Counters::retransmission_timeouts);
     if (opening) {
         tcb.pending.syn = true;
+        if (tcb.path_search) search_on_timeout(env, tcb, 0, now);
         if (tcb.state == State::syn_sent) withdraw_ecn_offer(tcb);
         count(env, &Counters::segments_retransmitted);
         ++tcb.total_retransmissions;
     } else {
+        search_on_timeout(env, tcb, tcb.retransmissions + 1u, now);
         enter_loss(env, tcb, now);
         queue_cwr(tcb);
     }

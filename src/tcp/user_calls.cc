@@ -8,6 +8,7 @@
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/mss.h"
+#include "tcp/path/path_search.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/receive_window.h"
 #include "tcp/receive/right_sizing.h"
@@ -57,6 +58,8 @@ Reaction on_open(Environment& env, Tcb& tcb, const OpenRequest& request, Instant
                 .path_mtu = request.path_mtu,
                 .state = State::syn_sent},
                now);
+    if (env.destinations.knows_paths(now)) [[unlikely]]
+        begin_on_known_path(env, tcb, now);
     tcb.flags.active_open = true;
     tcb.fast_open.wanted = request.fast_open != FastOpenWish::none;
     tcb.fast_open.without_cookie = request.fast_open == FastOpenWish::without_cookie;
@@ -186,6 +189,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
 
 void release(Environment& env, Tcb& tcb) {
     release_reassembly(env, tcb);
+    end_search(env, tcb);
     congestion::release_record(env, tcb);
     if (tcb.recovery != kNoIndex) {
         env.recoveries.give_back(tcb.recovery);

@@ -39,6 +39,12 @@ Configuration::Ecn ecn(std::int64_t value) {
     return value == 1 ? Ecn::request : value == 2 ? Ecn::accept : Ecn::off;
 }
 
+// 1: once a black hole is found, 2: always.
+Configuration::PathProbing path_probing(std::int64_t value) {
+    using Probing = Configuration::PathProbing;
+    return value == 0 ? Probing::off : value == 1 ? Probing::black_hole : Probing::always;
+}
+
 // The smallest shift that lets the header's 16 bits express the largest receive buffer.
 std::uint8_t window_shift_for(std::int64_t bytes) {
     const auto width = static_cast<int>(
@@ -64,6 +70,9 @@ constexpr Row kRows[] = {
              v[0] >= (std::int64_t{1} << 30) ? 0 : static_cast<std::uint32_t>(v[0]);
      }},
     {"tcp_ecn", 1, [](StackConfiguration& c, const Values& v) { c.tcp.ecn = ecn(v[0]); }},
+    {"tcp_mtu_probing", 1,
+     [](StackConfiguration& c, const Values& v) { c.tcp.path_probing = path_probing(v[0]); }},
+    {"tcp_base_mss", 1, MTCP_NUMBER(tcp.path_base_mss, std::uint16_t)},
     {"tcp_syncookies", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.syn_cookies = cookies(v[0]); }},
     {"tcp_syn_retries", 1, MTCP_NUMBER(tcp.syn_retries, std::uint8_t)},

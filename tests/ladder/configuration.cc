@@ -70,6 +70,15 @@ const std::map<std::string_view, Setter>& setters() {
          }},
         {"tcp_fastopen",
          [](auto& c, auto& v) { c.stack.tcp.fast_open = static_cast<std::uint16_t>(v[0]); }},
+        {"tcp_mtu_probing",
+         [](auto& c, auto& v) {
+             using Probing = Configuration::PathProbing;
+             c.stack.tcp.path_probing = v[0] == 0   ? Probing::off
+                                        : v[0] == 1 ? Probing::black_hole
+                                                    : Probing::always;
+         }},
+        {"tcp_base_mss",
+         [](auto& c, auto& v) { c.stack.tcp.path_base_mss = static_cast<std::uint16_t>(v[0]); }},
         {"tcp_syncookies",
          [](auto& c, auto& v) {
              using Cookies = Configuration::Cookies;

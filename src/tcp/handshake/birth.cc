@@ -7,6 +7,7 @@
 #include "tcp/congestion/controller.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/path/mss.h"
+#include "tcp/path/path_search.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/rack.h"
@@ -105,6 +106,9 @@ void take_over_early_data(Environment& env, Tcb& tcb, Instant now) {
 
 void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     disarm(tcb, Timer::retransmit);
+    if (env.configuration.path_probing == Configuration::PathProbing::always) {
+        begin_search(env, tcb, now);
+    }
     congestion::begin(env, tcb, now);
     if (tcb.retransmissions > 0 && tcb.srtt_us == 0) tcb.rto_us = kRtoAfterLostSynUs;
     tcb.retransmissions = 0;

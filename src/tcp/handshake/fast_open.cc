@@ -90,6 +90,9 @@ FastOpenOffer plan_fast_open(Environment& env, const Tcb& tcb, Instant now) {
     // RFC 7413 §4.1.3: what the server could take last time; options are not known yet.
     std::uint32_t mss = tcb.advertised_mss;
     if (known != nullptr && known->mss != 0) mss = std::min<std::uint32_t>(mss, known->mss);
+    if (known != nullptr && known->path_mtu != 0) {
+        mss = std::min<std::uint32_t>(mss, known->path_mtu - header_bytes(tcb.key.remote));
+    }
     offer.room = mss > kOptionSpace ? mss - kOptionSpace : 0;
     return offer;
 }

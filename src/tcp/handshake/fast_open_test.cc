@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/siphash.h"
+#include "tcp/invariants.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -329,6 +330,21 @@ TEST_F(FastOpenServer, ReplyNeedNotWaitForTheHandshake) {
     EXPECT_NE(deadline(tcb), kNever);
     static_cast<void>(segment({.seq = 301, .ack = 2501}));
     EXPECT_EQ(bytes_queued(tcb), 0u);
+}
+
+// The ACK of the SYN-ACK alone: what was sent behind it is still in flight, and in the log.
+TEST_F(FastOpenServer, TheLogForgetsTheSynThatWasAcknowledged) {
+    accept_early();
+    static_cast<void>(on_send(env, tcb, 2500, SendHint::none, now));
+    static_cast<void>(drain());
+    static_cast<void>(segment({.seq = 301, .ack = 1}));
+    EXPECT_EQ(check_invariants(env, tcb), nullptr);
+    now = deadline(tcb);
+    static_cast<void>(on_deadline(env, tcb, now));
+    const auto sent = drain();
+    ASSERT_GE(sent.size(), 1u);
+    EXPECT_LT(sent[0].data_offset, 2500u);
+    static_cast<void>(segment({.seq = 301, .ack = 2501}));
 }
 
 TEST_F(FastOpenServer, OnlyTheSynAckIsSentAgainBeforeTheHandshakeEnds) {

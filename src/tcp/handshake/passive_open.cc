@@ -11,6 +11,7 @@
 #include "tcp/handshake/syn_cookies.h"
 #include "tcp/path/ecn.h"
 #include "tcp/path/mss.h"
+#include "tcp/path/path_search.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/rtt_estimator.h"
@@ -356,6 +357,8 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
                 .path_mtu = listener.path_mtu,
                 .state = State::syn_received},
                now);
+    if (env.destinations.knows_paths(now)) [[unlikely]]
+        begin_on_known_path(env, tcb, now);
     wire::Options agreed;
     agreed.mss = half.send_mss;
     agreed.window_shift = half.window_shift;

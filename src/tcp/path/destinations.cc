@@ -53,4 +53,13 @@ Destination* Destinations::obtain(const wire::FlowKey& flow, Instant now) {
     return oldest;
 }
 
+void Destinations::note_path_mtu(const wire::FlowKey& flow, std::uint16_t mtu, Duration lifetime,
+                                 Instant now) {
+    Destination* const entry = mtu == 0 ? find(flow, now) : obtain(flow, now);
+    if (entry == nullptr) return;
+    entry->path_mtu = mtu;
+    entry->path_mtu_s = to_s(now);
+    if (mtu != 0) paths_known_until_ = now + lifetime;
+}
+
 }  // namespace mtcp::tcp

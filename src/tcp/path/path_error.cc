@@ -3,16 +3,21 @@
 #include <array>
 #include <cerrno>
 
+#include "tcp/clock.h"
 #include "tcp/connection.h"
+#include "tcp/counting.h"
 #include "tcp/path/mss.h"
+#include "tcp/path/path_search.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/settle.h"
 
 namespace mtcp::tcp {
 namespace {
 
-// No honest IPv4 path is narrower (as Linux's min_pmtu); an attacker would like one that is.
-constexpr std::uint16_t kPathMtuFloor = 552;
+// RFC 5927 §7.2 believes at once only what no ACK contradicts. Paths do change while data flows,
+// so one more such claim is believed; and a path has few narrow hops.
+constexpr std::uint8_t kBelievedAtOnce = 3;
+constexpr std::uint8_t kBelievedAgainstAcks = 1;
 
 constexpr std::uint16_t kOpening =
     static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
@@ -46,14 +51,56 @@ std::uint16_t plateau_below(std::uint16_t mtu) {
     return kPathMtuFloor;
 }
 
-// True if the path became narrower and what is in flight must go again.
-bool narrow_path(Tcb& tcb, std::uint16_t mtu) {
+// Has the peer acknowledged segments of the present size? Behind the last small one all were.
+bool size_is_proven(const Tcb& tcb, const PathSearch& search) {
+    const wire::SequenceNumber from = higher(tcb.small_end, search.sized_from);
+    return tcb.snd.una > from && tcb.snd.una - from >= tcb.mss;
+}
+
+bool may_believe_at_once(const Environment& env, const Tcb& tcb, PathSearch& search, Instant now) {
+    const Duration since_first = seconds(to_s(now) - search.claims_since_s);
+    if (search.claims == 0 || since_first >= env.configuration.path_mtu_lifetime) {
+        search.claims = 0;
+        search.claims_since_s = to_s(now);
+    }
+    const std::uint8_t most = size_is_proven(tcb, search) ? kBelievedAgainstAcks : kBelievedAtOnce;
+    if (search.claims >= most) return false;
+    ++search.claims;
+    return true;
+}
+
+// RFC 5927 §7.2: until the segment that it quotes times out. The larger of two claims is the one to
+// try first: if it is not small enough, there will be another.
+void hold_back(PathSearch& search, const Tcb& tcb, std::uint16_t mtu, wire::SequenceNumber seq) {
+    const bool valid = search.claim != 0 && search.claim_seq >= tcb.snd.una;
+    if (valid && search.claim >= mtu) return;
+    search.claim = mtu;
+    search.claim_seq = seq;
+}
+
+enum class Claim : std::uint8_t {
+    stale,
+    narrower,  // what is in flight must go again
+    noted,     // for later
+};
+
+Claim take_claim(Environment& env, Tcb& tcb, std::uint16_t mtu, wire::SequenceNumber seq,
+                 Instant now) {
+    const unsigned how = tcb.settings.path_discovery;
+    if (how == 0 || how > 3) return Claim::stale;  // IP_PMTUDISC_DONT, _INTERFACE, _OMIT
     if (mtu == 0) mtu = plateau_below(tcb.path_mtu);
     if (mtu < kPathMtuFloor) mtu = kPathMtuFloor;
-    if (mtu >= tcb.path_mtu) return false;  // RFC 1191 §3: never raised by ICMP
-    tcb.path_mtu = mtu;
-    update_effective_mss(tcb);
-    return true;
+    if (mtu >= tcb.path_mtu) {  // RFC 1191 §3: never raised by ICMP
+        return note_claim_of_probe(env, tcb, mtu, seq) ? Claim::noted : Claim::stale;
+    }
+    PathSearch* const search = take_search(env, tcb, now);
+    if (search != nullptr && !may_believe_at_once(env, tcb, *search, now)) {
+        hold_back(*search, tcb, mtu, seq);
+        count(env, &Counters::path_claims_held);
+        return Claim::noted;
+    }
+    settle_path_mtu(env, tcb, search, mtu, now);
+    return Claim::narrower;
 }
 
 }  // namespace
@@ -71,8 +118,11 @@ Reaction on_path_error(Environment& env, Tcb& tcb, PathError error, std::uint16_
     // connections that nobody has proven to exist but a cookie (RFC 7413).
     const bool unproven = tcb.state == State::syn_received && tcb.fast_open.early;
     if (error == PathError::fragmentation_needed) {
-        if (!narrow_path(tcb, mtu)) {
+        const Claim claim = take_claim(env, tcb, mtu, seq, now);
+        if (claim == Claim::stale) {
             reaction.drop = Drop::icmp_stale;
+        } else if (claim == Claim::noted) {
+            // The time-out decides.
         } else if (opening) {
             // Not the data of the SYN again (RFC 7413 §4.2.1), and an offer that fits the path.
             tcb.pending.syn = true;
@@ -88,7 +138,7 @@ Reaction on_path_error(Environment& env, Tcb& tcb, PathError error, std::uint16_
         if ((hard && opening) || unproven) {
             end_connection(tcb, reaction, errno_of(error));
         } else {
-            tcb.soft_error = static_cast<std::int16_t>(errno_of(error));
+            tcb.soft_error = static_cast<std::uint8_t>(errno_of(error));
         }
     }
     settle(env, tcb, reaction, now);

@@ -5,6 +5,7 @@
 #include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
 #include "tcp/path/ecn.h"
+#include "tcp/path/path_search.h"
 #include "tcp/recovery/delivery_rate.h"
 #include "tcp/recovery/prr.h"
 #include "tcp/recovery/rack.h"
@@ -131,13 +132,27 @@ void find_losses(Recovering& on) {
     on.timer_is_set = true;
 }
 
+// How many bytes duplicates can tell of. RFC 5681 §3.2 step 4: no more than was outstanding when
+// the recovery began, or forged ones would call out new data that then counts as outstanding, and
+// so on. After a time-out that all counts as lost, and what is told of is newer.
+std::uint32_t duplicates_most(const Tcb& tcb, const Recovery& r) {
+    const std::uint32_t flight = r.log.end - tcb.snd.una;
+    std::uint32_t most = flight;
+    if (tcb.phase == Phase::fast_recovery && tcb.recover < r.log.end) {
+        most = tcb.recover > tcb.snd.una ? tcb.recover - tcb.snd.una : 0;
+    } else if (tcb.phase == Phase::loss) {
+        most = r.log.lost_bytes + tcb.ssthresh < flight ? r.log.lost_bytes + tcb.ssthresh : flight;
+    }
+    return most > r.log.lost_bytes ? most - r.log.lost_bytes : 0;
+}
+
 // RFC 6582: duplicates tell of segments that left the network. They cannot be more than there are.
 void count_duplicates(Recovering& on) {
     Tcb& tcb = on.tcb;
     Recovery& r = on.r;
     if (!on.evidence.duplicate) return;
     if (tcb.dup_acks < UINT8_MAX) ++tcb.dup_acks;
-    const std::uint32_t most = (r.log.end - tcb.snd.una) - r.log.lost_bytes;
+    const std::uint32_t most = duplicates_most(tcb, r);
     const std::uint32_t before = r.reno_sacked;
     const std::uint32_t more = before + tcb.mss;
     r.reno_sacked = more < most ? more : (before > most ? before : most);
@@ -223,8 +238,22 @@ void on_ack_in_loss(Recovering& on) {
 
 bool loss_is_proven(const Recovering& on) { return on.r.log.lost_bytes > 0; }
 
+// A packet too large for its path is no congestion (RFC 4821 §7.6.2): its bytes go again in smaller
+// ones, and that is all.
+bool only_a_path_probe(Environment& env, Tcb& tcb, Recovery& r, Instant now) {
+    if (!tcb.path_search || judge_path_loss(env, tcb, r, now) != LossIs::the_probe) return false;
+    tcb.phase = Phase::loss;
+    tcb.recover = tcb.snd.nxt;
+    tcb.repair.frto = false;
+    tcb.repair.new_data_first = false;
+    forget_undo(tcb);
+    tcb.pending.retransmit = true;
+    return true;
+}
+
 void enter_recovery(Recovering& on) {
-    begin_recovery(on.env, on.tcb, on.r, on.evidence.ack.flight_before, on.now);
+    if (!only_a_path_probe(on.env, on.tcb, on.r, on.now))
+        begin_recovery(on.env, on.tcb, on.r, on.evidence.ack.flight_before, on.now);
     // RFC 6298 (5.4) counts from the retransmission, which leaves now.
     if (!on.timer_is_set) arm_retransmission(on.tcb, on.env.configuration.rto_max, on.now);
     on.timer_is_set = true;
@@ -367,6 +396,8 @@ void recover_on_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evi
                               .duplicate = evidence.duplicate,
                               .told_twice = evidence.probe_twice};
     if (judge_probe(tcb, probe) == HiddenLoss::yes) account_hidden_loss(on);
+    if (tcb.path_search) [[unlikely]]
+        search_on_ack(env, tcb, &r, now);
     move_phase(on);
     set_timer(on);
     finish_context(on);
@@ -401,7 +432,9 @@ void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {
     }
     const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
     const RackVerdict verdict = rack_detect_loss(tcb, *r, now);
-    if (verdict.lost > 0 && tcb.phase != Phase::fast_recovery) {
+    const bool probe_only =
+        verdict.lost > 0 && tcb.phase <= Phase::disorder && only_a_path_probe(env, tcb, *r, now);
+    if (verdict.lost > 0 && tcb.phase != Phase::fast_recovery && !probe_only) {
         begin_recovery(env, tcb, *r, flight, now);
         if (!congestion::governs_recovery(tcb)) prr_on_ack(tcb, *r, tcb.mss, Progress::none);
     }

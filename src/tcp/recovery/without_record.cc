@@ -55,7 +55,9 @@ void on_ack_in_fast_recovery(Tcb& tcb, const AckContext& ack) {
         tcb.cwnd = ack.acked >= tcb.mss ? deflated + tcb.mss : deflated;
         if (tcb.cwnd < tcb.mss) tcb.cwnd = tcb.mss;
     } else if (ack.duplicate == AckContext::Duplicate::yes) {
-        tcb.cwnd += tcb.mss;
+        // RFC 5681 §3.2 step 4: not by more than was outstanding; the rest is forged.
+        const std::uint32_t most = tcb.ssthresh + (tcb.recover - tcb.snd.una);
+        if (tcb.cwnd < most) tcb.cwnd += tcb.mss;
     }
 }
 

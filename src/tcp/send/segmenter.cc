@@ -2,6 +2,7 @@
 // Nagle (RFC 9293 §3.7.4), silly window avoidance (§3.8.6.2.1), repair, probes, segment size.
 #include "tcp/send/segmenter.h"
 
+#include "tcp/path/path_search.h"
 #include "tcp/receive/sack_report.h"
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/side_record.h"
@@ -60,10 +61,13 @@ SendPlan plan_first_repair(const Environment& env, const Tcb& tcb) {
 }
 
 SendPlan plan_repair(const Environment& env, const Tcb& tcb) {
-    const SequenceRange range = next_to_repair(env, tcb);
+    SequenceRange range = next_to_repair(env, tcb);
     if (range.length() == 0) return {};
-    // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
-    if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
+    // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest. (The
+    // data of a SYN may have been more than the window, RFC 7413 §4.2.1.)
+    const SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
+    if (range.begin >= edge) return {};
+    range.end = lower(range.end, edge);
     const std::uint32_t least = range.length() < tcb.mss ? range.length() : tcb.mss;
     if (congestion_room(env, tcb) < least || is_armed(tcb, Timer::pacing)) return {};
     return resending(tcb, range, Send::repair);
@@ -125,6 +129,17 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
     const std::uint32_t congestion = congestion_room(env, tcb);
     std::uint32_t sendable = window < congestion ? window : congestion;
     if (sendable > unsent) sendable = unsent;
+    if (tcb.path_search && unsent > tcb.mss) [[unlikely]] {
+        const ProbePlan probe =
+            plan_path_probe(*search_of(env, tcb), tcb, {congestion, window, unsent});
+        if (probe.length > 0 || probe.waits) {
+            plan.what = probe.waits ? Send::nothing : Send::data;
+            plan.hold = probe.waits ? Hold::window : Hold::none;
+            plan.length = probe.length;
+            plan.path_probe = !probe.waits;
+            return plan;
+        }
+    }
     if (sendable >= tcb.mss) {
         plan.length = cut(env, tcb, sendable, unsent, payload_max);
     } else {

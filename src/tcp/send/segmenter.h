@@ -35,6 +35,7 @@ struct SendPlan {
     Send what = Send::nothing;
     Hold hold = Hold::none;
     bool fin = false;          // FIN rides along
+    bool path_probe = false;   // one packet, larger than the MSS (RFC 4821 §7.5)
     std::uint32_t length = 0;  // payload bytes
     wire::SequenceNumber seq;  // of repair, tail, data
 };
@@ -78,7 +79,8 @@ struct SendPlan {
         unsent < tcb.mss && in_flight + unsent <= tcb.cwnd && in_flight + unsent < tcb.snd.wnd;
     const bool may_leave = tcb.flags.fin_queued || tcb.flags.no_delay || in_flight == 0 ||
                            tcb.small_end <= tcb.snd.una;
-    if (!fits || !may_leave) return false;
+    const bool paced = (tcb.armed & Timer::pacing) != 0;  // and not its time yet
+    if (!fits || !may_leave || paced) return false;
     plan.what = Send::data;
     plan.seq = tcb.snd.nxt;
     plan.length = unsent;

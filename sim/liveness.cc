@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sum of worst cases, in microseconds.
+#include "sim/liveness.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace mtcp::sim {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kDelayedAck = 40'000;
+constexpr std::int64_t kCork = 200'000;
+constexpr std::int64_t kRtoMin = 200'000;
+constexpr std::int64_t kRtoMax = 120 * kSecond;
+constexpr std::int64_t kHeaders = 60;
+constexpr std::int64_t kWindow = 262'144;
+// Of a full queue, a lost retransmission, a refused frame: each hold-up costs a few of these.
+constexpr std::int64_t kTimeouts = 16;
+// A service gives up a peer that may be gone after that (endpoint.cc).
+constexpr std::int64_t kPatience = 200 * kSecond;
+
+std::int64_t bytes_of(const SessionPlan& session) {
+    return std::int64_t{session.rounds} * (session.up_bytes + session.down_bytes) + 8;
+}
+
+// No more than everybody's windows can be in a queue.
+std::int64_t queue_time(const WorldPlan& plan, const DirectionPlan& way) {
+    const std::uint64_t rate = way.faults.rate_bits_per_second;
+    if (rate == 0) return 0;
+    std::int64_t most = 0;
+    for (const SessionPlan& session : plan.sessions)
+        most += std::min<std::int64_t>(bytes_of(session), kWindow);
+    most = std::min<std::int64_t>(most, static_cast<std::int64_t>(way.faults.queue_bytes));
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(most) * 8 * kSecond / rate);
+}
+
+// There and back, through full queues, programs that look late, frames that come in small bundles.
+std::int64_t round_trip(const WorldPlan& plan) {
+    std::int64_t us = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+        us += plan.wire[i].faults.delay.microseconds() + queue_time(plan, plan.wire[i]);
+        us += plan.hosts[i].program_delay.microseconds();
+    }
+    return us;
+}
+
+// What the retransmission, persist or SYN timer has still to run when the wire heals: it doubles,
+// so at most what has passed, and as much again.
+std::int64_t timer_under_way(const WorldPlan& plan, const SessionPlan& session) {
+    const std::int64_t suffered =
+        std::max<std::int64_t>(plan.faults_end.microseconds() - session.start.microseconds(), 0);
+    return std::min(2 * suffered + kSecond, kRtoMax);
+}
+
+// Everybody's bytes share the slower direction; small segments carry a header each.
+std::int64_t transfer(const WorldPlan& plan) {
+    std::int64_t bytes = 0;
+    for (const SessionPlan& session : plan.sessions) {
+        const std::int64_t smallest = std::min<std::int64_t>(
+            {session.write_size[0], session.write_size[1], plan.hosts[0].port.mtu - 100});
+        const std::int64_t own = bytes_of(session);
+        bytes += own + own / std::max<std::int64_t>(smallest, 1) * kHeaders;
+    }
+    std::uint64_t rate = UINT64_MAX;
+    for (const DirectionPlan& way : plan.wire) {
+        if (way.faults.rate_bits_per_second != 0) {
+            rate = std::min(rate, way.faults.rate_bits_per_second);
+        }
+    }
+    if (rate == UINT64_MAX) return 0;
+    return static_cast<std::int64_t>(static_cast<double>(bytes) * 8e6 / static_cast<double>(rate));
+}
+
+// As many round trips as the smallest buffer asks for, with the pauses of whoever waits for more.
+std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
+    std::int64_t buffer = plan.hosts[0].port.mtu;
+    std::int64_t smallest = INT64_MAX;
+    for (const HostConfig& host : plan.hosts) {
+        const tcp::Settings& settings = host.stack.tcp.defaults;
+        smallest =
+            std::min<std::int64_t>({smallest, settings.receive_buffer, settings.send_buffer});
+    }
+    buffer = std::clamp<std::int64_t>(smallest / 2, 512, 8 * buffer);
+    const std::int64_t trips = 12 + 4 * std::int64_t{session.rounds} + bytes_of(session) / buffer;
+    std::int64_t each = round_trip(plan) + kDelayedAck;
+    if (session.cork[0] || session.cork[1]) each += kCork;
+    return trips * each;
+}
+
+std::int64_t pauses(const SessionPlan& session) {
+    std::int64_t us = 0;
+    for (std::size_t end = 0; end < 2; ++end) {
+        // A read finds a segment at least, or all there is.
+        const std::int64_t piece = std::min<std::int64_t>(session.read_size[end], 500);
+        us += (bytes_of(session) / std::max<std::int64_t>(piece, 1) + session.rounds + 2) *
+              session.read_pause[end].microseconds();
+    }
+    return us;
+}
+
+}  // namespace
+
+Duration time_to_end(const WorldPlan& plan, const SessionPlan& session) {
+    const std::int64_t timeout = std::max(2 * round_trip(plan), kRtoMin);
+    std::int64_t us = timer_under_way(plan, session) + transfer(plan) + turns(plan, session) +
+                      pauses(session) + kTimeouts * timeout;
+    // The two ends come to their end one after the other, each with such a timer.
+    us += timer_under_way(plan, session);
+    const HostConfig& server = plan.hosts[index(session.server)];
+    const bool reborn = session.server_may_be_reborn ||
+                        server.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always;
+    if (session.may_fail || session.aborts() || reborn) us += kPatience + kPatience / 4;
+    return microseconds(us);
+}
+
+}  // namespace mtcp::sim
