@@ -171,6 +171,8 @@ void account_repair(Environment& env, Tcb& tcb, const SendPlan& plan, Instant no
     ++tcb.total_retransmissions;
     count(env, &Counters::segments_retransmitted);
     note_resent(tcb, 1, now);
+    if (tcb.path_search) [[unlikely]]
+        note_sent_again(env, tcb, plan.seq, end);
     if (Recovery* r = record_of(env, tcb)) {
         log_repair(tcb, *r, {plan.seq, end}, now);
     } else {

@@ -176,6 +176,14 @@ void note_path_probe(Environment& env, Tcb& tcb, SequenceNumber begin, SequenceN
     count(env, &Counters::path_probes);
 }
 
+void note_sent_again(Environment& env, Tcb& tcb, SequenceNumber begin, SequenceNumber end) {
+    PathSearch& search = *search_of(env, tcb);
+    const bool of_probe = begin < search.end && search.begin < end;
+    if (search.probe == PathSearch::Probe::out && of_probe) {
+        search.probe = PathSearch::Probe::none;  // RFC 4821 §7.6.4
+    }
+}
+
 void search_on_ack(Environment& env, Tcb& tcb, const Recovery* r, Instant now) {
     PathSearch& search = *search_of(env, tcb);
     if (search.probe == PathSearch::Probe::out) {

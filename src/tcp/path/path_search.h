@@ -42,7 +42,10 @@ struct ProbePlan {
 void note_path_probe(Environment& env, Tcb& tcb, wire::SequenceNumber begin,
                      wire::SequenceNumber end);
 
-// The following two are for connections with a record.
+// The following three are for connections with a record.
+// [begin, end) is sent again: for a probe still out, its ACK will prove nothing.
+void note_sent_again(Environment& env, Tcb& tcb, wire::SequenceNumber begin,
+                     wire::SequenceNumber end);
 // Something was acknowledged or SACKed; `r` may be nullptr. Before losses are looked for.
 void search_on_ack(Environment& env, Tcb& tcb, const Recovery* r, Instant now);
 // Something was found lost. Yes: it was the probe and nothing else, and the path is to blame

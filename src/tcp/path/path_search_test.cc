@@ -153,6 +153,18 @@ TEST_F(Search, ManyLossesAreCongestion) {
     EXPECT_NE(search().probe, PathSearch::Probe::out);
 }
 
+// What went again in pieces says nothing of the size when it is acknowledged.
+TEST_F(Search, AProbeSentAgainProvesNothing) {
+    connect(Probing::always);
+    solo.send(kEnough);
+    static_cast<void>(solo.out());
+    ASSERT_EQ(search().probe, PathSearch::Probe::out);
+    note_sent_again(solo.env, solo.tcb, search().begin + 512, search().begin + 1024);
+    EXPECT_EQ(search().probe, PathSearch::Probe::none);
+    ack_all();
+    EXPECT_EQ(solo.tcb.path_mtu, 552);
+}
+
 TEST_F(Search, FindsASmallerPathByItself) {
     connect(Probing::always);
     solo.send(kEnough * 100);
