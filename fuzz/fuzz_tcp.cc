@@ -27,7 +27,8 @@ class Run {
     Run(const std::uint8_t* data, std::size_t size) : in_(data, size) {
         const std::uint8_t how = in_.byte();
         const std::uint32_t pools = (how & 3) == 0 ? 0 : 4;
-        MTCP_FUZZ_CHECK(env_.recoveries.reserve(pools) && env_.reassemblies.reserve(pools));
+        MTCP_FUZZ_CHECK(env_.recoveries.reserve(pools) && env_.reassemblies.reserve(pools) &&
+                        env_.path_searches.reserve(pools));
         env_.counters = &counters_;
         env_.isn_key = env_.cookie_key = {1, 2};
         using Use = Configuration::Use;

@@ -220,6 +220,7 @@ void Simulation::check_nothing_left(Side side) {
     expect("TIME-WAIT records", levels.time_wait, 0);
     expect("flows", levels.flows, 0);
     expect("recovery records", levels.recoveries, 0);
+    expect("path search records", levels.path_searches, 0);
     expect("reassembly records", levels.reassemblies, 0);
     expect("descriptors", host(side).application().table().used(), 0);
     if (host(side).port().frames_on_loan() > kStashMax) {

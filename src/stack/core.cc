@@ -194,6 +194,7 @@ Core::Levels Core::levels() const {
             .chunks = chunks_.used_total(),
             .flows = flows_.size(),
             .recoveries = tcp_.recoveries.used(),
+            .path_searches = tcp_.path_searches.used(),
             .reassemblies = tcp_.reassemblies.used()};
 }
 

@@ -123,6 +123,7 @@ class Core {
         std::uint64_t chunks = 0;  // not in a free list of the stack (grants are counted)
         std::uint64_t flows = 0;
         std::uint32_t recoveries = 0;
+        std::uint32_t path_searches = 0;
         std::uint32_t reassemblies = 0;
         friend bool operator==(const Levels&, const Levels&) = default;
     };

@@ -53,21 +53,28 @@ SendPlan resending(const Tcb& tcb, SequenceRange range, Send what) {
     return plan;
 }
 
-// One segment whatever cwnd and the window say.
+// Of a range that begins within the offered window, what lies within it. The data of a SYN may have
+// been more (RFC 7413 §4.2.1), and a window may have been taken back (RFC 9293 SHLD-16).
+SequenceRange within_window(const Tcb& tcb, SequenceRange range) {
+    const SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
+    if (range.begin < edge) range.end = lower(range.end, edge);
+    return range;
+}
+
+// One segment whatever cwnd says, and even when the window is closed.
 SendPlan plan_first_repair(const Environment& env, const Tcb& tcb) {
     SequenceRange range = next_to_repair(env, tcb);
     if (range.length() == 0) range = {tcb.snd.una, tcb.snd.nxt};
+    range = within_window(tcb, range);
     return range.length() == 0 ? SendPlan{} : resending(tcb, range, Send::repair);
 }
 
 SendPlan plan_repair(const Environment& env, const Tcb& tcb) {
     SequenceRange range = next_to_repair(env, tcb);
     if (range.length() == 0) return {};
-    // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest. (The
-    // data of a SYN may have been more than the window, RFC 7413 §4.2.1.)
-    const SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
-    if (range.begin >= edge) return {};
-    range.end = lower(range.end, edge);
+    // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
+    if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
+    range = within_window(tcb, range);
     const std::uint32_t least = range.length() < tcb.mss ? range.length() : tcb.mss;
     if (congestion_room(env, tcb) < least || is_armed(tcb, Timer::pacing)) return {};
     return resending(tcb, range, Send::repair);
