@@ -200,6 +200,7 @@ void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer
     if (segment.flags.has(Flags::syn)) {
         if (sender.stream.empty()) {
             sender.stream.assign(segment.payload.begin(), segment.payload.end());
+            sender.syn_bytes = static_cast<std::uint32_t>(segment.payload.size());
         }
         return;
     }
@@ -233,7 +234,8 @@ void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer
         sender.fin = true;
     }
     // A probe of a closed window may lie one byte beyond it, and a FIN takes no room.
-    if (peer.window_known && segment.seq + length > peer.edge + 1) {
+    const bool of_syn = offset + length <= sender.syn_bytes;
+    if (peer.window_known && !of_syn && segment.seq + length > peer.edge + 1) {
         wrong(seen, "beyond the window by " + std::to_string(segment.seq + length - peer.edge));
     }
 }

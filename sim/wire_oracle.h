@@ -53,6 +53,7 @@ class WireOracle final : public Observer {
         bool answered = false;          // its SYN carried an ACK
         bool established = false;       // it sent something behind its SYN
         std::vector<std::byte> stream;  // what it sent
+        std::uint32_t syn_bytes = 0;    // of that, in its SYN: before it knew of any window
         bool fin = false;
         bool acked_any = false;
         wire::SequenceNumber ack;  // highest it sent

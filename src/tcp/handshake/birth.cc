@@ -99,6 +99,7 @@ void take_over_early_data(Environment& env, Tcb& tcb, Instant now) {
         static_cast<void>(take_record(env, tcb, now));  // to see should the copy be lost
         resend_all(env, tcb);
     }
+    if (tcb.snd.wnd == 0) tcb.pending.retransmit = false;  // the time-out will ask for room
     arm_retransmission(tcb, env.configuration.rto_max, now);
 }
 
