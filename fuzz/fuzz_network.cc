@@ -160,6 +160,7 @@ class Run {
         packet.source = route->source;
         packet.destination = destination;
         packet.length = static_cast<std::uint32_t>(segment.size());
+        packet.header = {20, wire::checksum_add(0, std::span(segment).first(20))};
         network_->output(route->path, packet, frame, now_);
     }
 

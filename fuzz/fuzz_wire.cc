@@ -88,11 +88,12 @@ void arp(Bytes bytes) {
 }
 
 void checksum(Bytes bytes) {
-    // Copying and summing is the same as summing.
-    std::vector<std::byte> copy(bytes.size());
-    const std::uint32_t sum = wire::checksum_add_copy(0, bytes, copy.data());
-    MTCP_FUZZ_CHECK(wire::fold(sum) == wire::fold(wire::checksum_add(0, bytes)));
-    MTCP_FUZZ_CHECK(bytes.empty() || std::memcmp(copy.data(), bytes.data(), bytes.size()) == 0);
+    // However a sum is put together, it is the same: from a front of any even length and the rest.
+    if (bytes.empty()) return;
+    const std::size_t cut = std::to_integer<std::size_t>(bytes[0]) % bytes.size() & ~std::size_t{1};
+    const std::uint32_t front = wire::checksum_add(0, bytes.first(cut));
+    MTCP_FUZZ_CHECK(wire::fold(wire::checksum_add(front, bytes.subspan(cut))) ==
+                    wire::fold(wire::checksum_add(0, bytes)));
 }
 
 void text(std::string_view text) {

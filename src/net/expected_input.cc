@@ -63,6 +63,7 @@ bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbo
     tcp.source = wire::IpAddress::v4(source);
     tcp.destination = wire::IpAddress::v4(destination);
     tcp.bytes = {ip + wire::kIpv4HeaderMin, total - wire::kIpv4HeaderMin};
+    tcp.follows_addresses = true;
     tcp.checksum = frame.checksum;
     tcp.partial_checksums = link.partial_checksums;
     tcp.ecn = std::to_integer<std::uint8_t>(ip[1]) & 3;

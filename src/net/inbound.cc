@@ -19,6 +19,17 @@ bool holds_pseudo_header_sum(const Inbound& inbound) {
     return wire::load_be16(inbound.bytes.data() + kChecksumField) == wire::fold(sum);
 }
 
+bool is_right(const Inbound& inbound) {
+    if (!inbound.follows_addresses) {
+        return wire::tcp_checksum_valid(inbound.source, inbound.destination, inbound.bytes);
+    }
+    constexpr std::size_t kAddresses = 8;
+    const auto length = static_cast<std::uint32_t>(inbound.bytes.size());
+    return wire::sum_is_valid(
+        wire::checksum_add(wire::pseudo_header_rest(wire::kProtocolTcp, length),
+                           {inbound.bytes.data() - kAddresses, length + kAddresses}));
+}
+
 }  // namespace
 
 bool verify_checksum(const Inbound& inbound, Counters& counters) {
@@ -33,7 +44,7 @@ bool verify_checksum(const Inbound& inbound, Counters& counters) {
         ++counters.checksum_partial;
         return true;
     }
-    if (wire::tcp_checksum_valid(inbound.source, inbound.destination, inbound.bytes)) return true;
+    if (is_right(inbound)) return true;
     counters.drop(Drop::tcp_bad_checksum);
     return false;
 }

@@ -34,6 +34,7 @@ struct Inbound {
     std::uint8_t ecn = 0;  // the two ECN bits of the IP header
     std::uint8_t interface = 0;
     std::uint16_t segment_size = 0;  // >0: joined from segments of this many bytes (GRO)
+    bool follows_addresses = false;  // both IPv4 addresses stand right before `bytes`
 };
 
 // Whether the TCP checksum stands (RFC 9293 MUST-3): verified by the device, valid, or, where frame

@@ -11,36 +11,27 @@ namespace mtcp::net {
 namespace {
 
 constexpr std::size_t kChecksumField = 16;  // RFC 9293 §3.1
-constexpr std::size_t kDataOffsetField = 12;
-
-std::uint32_t tcp_header_length(const std::byte* tcp) {
-    return (std::to_integer<std::uint32_t>(tcp[kDataOffsetField]) >> 4) * 4;
-}
-
-// The sum over pseudo-header and segment, of which the payload may have been summed before.
-std::uint32_t tcp_sum(const TcpPacket& packet, const std::byte* tcp, std::uint32_t pseudo_header) {
-    if (packet.summed_from == 0) return wire::checksum_add(pseudo_header, {tcp, packet.length});
-    const std::uint32_t header = wire::checksum_add(pseudo_header, {tcp, packet.summed_from});
-    const std::uint32_t sum = header + packet.payload_sum;
-    return sum < header ? sum + 1 : sum;  // end-around carry
-}
 
 // Completes the checksum, or leaves it to a device that can.
 void fill_checksum(const TcpPacket& packet, const io::Capabilities& device, io::Frame& frame,
                    std::uint16_t tcp_offset) {
     std::byte* tcp = frame.data + tcp_offset;
-    const std::uint32_t pseudo_header = wire::pseudo_header_sum(packet.source, packet.destination,
-                                                                wire::kProtocolTcp, packet.length);
+    const std::uint64_t pseudo_header = wire::pseudo_header_sum_v4(
+        packet.source, packet.destination, wire::kProtocolTcp, packet.length);
     if (device.transmit_checksum) {
         frame.checksum = io::Checksum::partial;
         frame.checksum_start = tcp_offset;
-        wire::store_be16(tcp + kChecksumField, wire::fold(pseudo_header));
+        wire::store_be16(tcp + kChecksumField, wire::fold(wire::checksum_of_word(pseudo_header)));
         return;
     }
     frame.checksum = io::Checksum::in_frame;
     // Between two ends of ours in one memory nothing verifies it (see Capabilities).
     if (device.cannot_corrupt) return;
-    wire::store_be16(tcp + kChecksumField, wire::finish(tcp_sum(packet, tcp, pseudo_header)));
+    std::uint64_t sum = pseudo_header + packet.header.sum;
+    const std::size_t header = packet.header.length;
+    if (packet.length > header)
+        sum = wire::checksum_add(sum, {tcp + header, packet.length - header});
+    wire::store_be16(tcp + kChecksumField, wire::finish(wire::checksum_of_word(sum)));
 }
 
 }  // namespace
@@ -55,8 +46,7 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     // RFC 9293 MUST-2.
     fill_checksum(packet, capabilities(path.interface), frame, tcp_offset);
     frame.length = tcp_offset + packet.length;
-    frame.header_length =
-        static_cast<std::uint16_t>(tcp_offset + tcp_header_length(frame.data + tcp_offset));
+    frame.header_length = static_cast<std::uint16_t>(tcp_offset + packet.header.length);
 
     wire::Ipv4Header header;
     header.tos = packet.tos;

@@ -42,6 +42,7 @@
 #include "wire/icmp.h"
 #include "wire/ip_address.h"
 #include "wire/ipv4.h"
+#include "wire/segment.h"
 
 namespace mtcp::net {
 
@@ -76,12 +77,9 @@ enum class RouteError : std::uint8_t {
 struct TcpPacket {
     wire::IpAddress source;
     wire::IpAddress destination;
-    std::uint32_t length = 0;  // TCP header and payload, bytes
-    // When the payload was summed while it was copied (wire::checksum_add_copy()): the sum of the
-    // bytes from this offset in the segment (even) to its end. Offset 0: nothing was summed.
-    std::uint32_t summed_from = 0;
-    std::uint32_t payload_sum = 0;
-    std::uint8_t tos = 0;  // the ECN bits are the low two
+    std::uint32_t length = 0;    // TCP header and payload, bytes
+    wire::EmittedHeader header;  // as emit_header() wrote it
+    std::uint8_t tos = 0;        // the ECN bits are the low two
     std::uint8_t ttl = 64;
     bool may_be_cut = false;  // routers may fragment the packet
 };

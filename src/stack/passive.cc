@@ -298,13 +298,14 @@ void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
     io::Frame frame;
     if (!network_->allocate(route->path.interface, frame)) return;
     std::byte* tcp_bytes = frame.data + route->path.header_room;
-    const std::size_t length = wire::emit_segment(segment, key.local_port, key.remote_port,
-                                                  {tcp_bytes, wire::kTcpHeaderMax});
+    const wire::EmittedHeader header = wire::emit_header(segment, key.local_port, key.remote_port,
+                                                         {tcp_bytes, wire::kTcpHeaderMax});
     ++counters_->segments_out;
     network_->output(route->path,
                      {.source = key.local,
                       .destination = key.remote,
-                      .length = static_cast<std::uint32_t>(length),
+                      .length = static_cast<std::uint32_t>(header.length),
+                      .header = header,
                       .tos = static_cast<std::uint8_t>(settings.type_of_service & ~3u),
                       .ttl = settings.time_to_live,
                       .may_be_cut = settings.path_discovery == 0},

@@ -144,6 +144,7 @@ bool Core::hand_off(const Arrival& arrival, std::size_t core) {
     record.hops = arrival.hops + 1;
     record.inbound = arrival.inbound;
     record.inbound.bytes = {};
+    record.inbound.follows_addresses = false;  // only the segment goes
     if (!links_.to[core]->push(record, arrival.inbound.bytes)) {
         counters_->drop(Drop::handoff_ring_full);
         return true;

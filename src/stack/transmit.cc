@@ -122,13 +122,13 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
                 Instant now) {
     const wire::FlowKey& key = connection.tcb.key;
     std::byte* header = frame.data + connection.path.header_room;
-    const std::size_t header_length =
-        wire::emit_segment(segment, key.local_port, key.remote_port, {header, wire::kTcpHeaderMax});
-    const std::size_t length = header_length + segment.data_length;
+    const wire::EmittedHeader emitted =
+        wire::emit_header(segment, key.local_port, key.remote_port, {header, wire::kTcpHeaderMax});
+    const std::size_t length = emitted.length + segment.data_length;
     MTCP_ASSERT(connection.path.header_room + length <= frame.capacity);
     if (segment.data_length != 0) {
         copy_from_send_queue(connection, segment.data_offset,
-                             {header + header_length, segment.data_length});
+                             {header + emitted.length, segment.data_length});
     }
     frame.segment_size =
         segment.data_length > segment.segment_size ? segment.segment_size : std::uint16_t{0};
@@ -140,6 +140,7 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
         {.source = key.local,
          .destination = key.remote,
          .length = static_cast<std::uint32_t>(length),
+         .header = emitted,
          .tos = static_cast<std::uint8_t>((settings.type_of_service & ~3u) | segment.ecn),
          .ttl = settings.time_to_live,
          .may_be_cut = settings.path_discovery == 0},

@@ -23,20 +23,9 @@ std::uint64_t load_tail(const std::byte* at, std::size_t count) {
     return word;
 }
 
-// a + b in one's complement: an addition and an addition of its carry.
-std::uint64_t add(std::uint64_t a, std::uint64_t b) {
-    const std::uint64_t sum = a + b;
-    return sum + (sum < a ? 1 : 0);
-}
-
-// The halves added to each other; the upper one of this sum has then had the carry of the lower.
-std::uint32_t fold_to_32(std::uint64_t sum) {
-    return static_cast<std::uint32_t>((sum + (sum << 32 | sum >> 32)) >> 32);
-}
-
 }  // namespace
 
-std::uint32_t checksum_add(std::uint32_t sum, std::span<const std::byte> bytes) {
+std::uint32_t checksum_add(std::uint64_t sum, std::span<const std::byte> bytes) {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
     std::uint64_t a = sum;
@@ -46,44 +35,26 @@ std::uint32_t checksum_add(std::uint32_t sum, std::span<const std::byte> bytes) 
         std::uint64_t c = 0;
         std::uint64_t d = 0;
         do {
-            a = add(a, load_word(at));
-            b = add(b, load_word(at + 8));
-            c = add(c, load_word(at + 16));
-            d = add(d, load_word(at + 24));
+            a = checksum_add_word(a, load_word(at));
+            b = checksum_add_word(b, load_word(at + 8));
+            c = checksum_add_word(c, load_word(at + 16));
+            d = checksum_add_word(d, load_word(at + 24));
             at += 32;
             left -= 32;
         } while (left >= 32);
-        a = add(add(a, b), add(c, d));
+        a = checksum_add_word(checksum_add_word(a, b), checksum_add_word(c, d));
     }
     for (; left >= 8; left -= 8, at += 8)
-        a = add(a, load_word(at));
-    if (left != 0) a = add(a, load_tail(at, left));
-    return fold_to_32(a);
-}
-
-std::uint32_t checksum_add_copy(std::uint32_t sum, std::span<const std::byte> bytes,
-                                std::byte* to) {
-    const std::byte* at = bytes.data();
-    std::size_t left = bytes.size();
-    std::uint64_t a = sum;
-    for (; left >= 8; left -= 8, at += 8, to += 8) {
-        const std::uint64_t word = load_word(at);
-        std::memcpy(to, &word, sizeof word);
-        a = add(a, word);
-    }
-    if (left != 0) {
-        const std::uint64_t word = load_tail(at, left);
-        std::memcpy(to, &word, left);
-        a = add(a, word);
-    }
-    return fold_to_32(a);
+        a = checksum_add_word(a, load_word(at));
+    if (left != 0) a = checksum_add_word(a, load_tail(at, left));
+    return checksum_of_word(a);
 }
 
 std::uint32_t checksum_add_at_odd(std::uint32_t sum, std::uint32_t piece) {
     // RFC 1071 §2 (B): swapping the bytes of all words swaps the bytes of the sum.
     std::uint32_t folded = (piece & 0xffff) + (piece >> 16);
     folded = (folded & 0xffff) + (folded >> 16);
-    return fold_to_32(std::uint64_t{sum} + swap_bytes(static_cast<std::uint16_t>(folded)));
+    return checksum_of_word(std::uint64_t{sum} + swap_bytes(static_cast<std::uint16_t>(folded)));
 }
 
 bool tcp_checksum_valid(const IpAddress& source, const IpAddress& destination,

@@ -121,7 +121,13 @@ struct OutgoingSegment {
 [[nodiscard]] std::size_t options_length(const Options& options);
 
 // Writes the header with options; the checksum field is left 0. `out` has room for kTcpHeaderMax.
-// Returns the header's length.
+struct EmittedHeader {
+    std::size_t length = 0;  // bytes, a multiple of 4
+    std::uint32_t sum = 0;   // over it, a running one of checksum.h
+};
+EmittedHeader emit_header(const OutgoingSegment& segment, std::uint16_t source_port,
+                          std::uint16_t destination_port, std::span<std::byte> out);
+// The same for who only wants to know the length.
 std::size_t emit_segment(const OutgoingSegment& segment, std::uint16_t source_port,
                          std::uint16_t destination_port, std::span<std::byte> out);
 

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "wire/big_endian.h"
+#include "wire/checksum.h"
 #include "wire/print.h"
 
 namespace mtcp::wire {
@@ -16,7 +17,9 @@ namespace {
 
 std::vector<std::byte> emitted(const OutgoingSegment& segment) {
     std::vector<std::byte> bytes(kTcpHeaderMax);
-    bytes.resize(emit_segment(segment, 1000, 2000, bytes));
+    const EmittedHeader header = emit_header(segment, 1000, 2000, bytes);
+    bytes.resize(header.length);
+    EXPECT_EQ(fold(header.sum), fold(checksum_add(0, bytes)));
     return bytes;
 }
 

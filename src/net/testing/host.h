@@ -90,6 +90,7 @@ class Host {
         packet.source = kOurIp;
         packet.destination = destination;
         packet.length = static_cast<std::uint32_t>(segment.size());
+        packet.header = {20, wire::checksum_add(0, std::span(segment).first(20))};
         packet.may_be_cut = may_be_cut;
         network_->output(path, packet, frame, now);
         return true;
