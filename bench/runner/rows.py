@@ -2,6 +2,7 @@
 """What is measured. docs/performance.md says what each row means."""
 import functools
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -223,7 +224,8 @@ def callgrind(machine, count):
     done = subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*measured_turns*",
                            f"--callgrind-out-file={out}", machine.binary("bench_both_ends"), "--cpu", "-1", "--warm-up",
                            str(count), "--measured", str(count), "--time-wait-max", "500"],
-                          capture_output=True, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300,
+                          env=os.environ | {"LD_PRELOAD": machine.binary("libbench_stepping_clock.so")})
     found = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode != 0 or not found:
         raise Trouble(f"callgrind: {done.stderr.strip()[-300:]}")
