@@ -38,6 +38,7 @@ bool Core::receive(Instant now) {
 
 void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now) {
     std::size_t staged = 0;
+    net::PathErrorNotice notice;
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const io::Frame& frame = frames[i];
         if (i + kFramesAhead < frames.size()) {
@@ -47,7 +48,6 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
         ++counters_->frames_in;
         counters_->bytes_in += frame.length;
         Arrival& arrival = arrivals_[staged];
-        net::PathErrorNotice notice;
         switch (network_->input(interface, frame, now, arrival.inbound, notice)) {
             case net::Verdict::tcp:
                 if (stage(arrival.inbound, arrival)) ++staged;
