@@ -51,14 +51,15 @@ struct SendPlan {
     const auto replies = bits_of<std::uint8_t>(tcb.pending);
     const auto flags = bits_of<std::uint16_t>(tcb.flags);
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
-    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{
-        .cork = true, .more_follows = true, .send_urgent = true, .dsack = true});
+    const auto careful = bits_of<std::uint16_t>(
+        ConnectionFlags{.cork = true, .more_follows = true, .send_urgent = true, .dsack = true});
     constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
         bit(State::established) | bit(State::close_wait) | bit(State::fin_wait_1) |
         bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));
     // Joined by | and not by ||: nearly always all of it is asked, and without a jump each.
     const unsigned slow = (replies & ~unsigned{bare_ack}) | (flags & careful) | tcb.owed_acks |
-                          (tcb.armed & Timer::pacing) | static_cast<unsigned>(tcb.phase) |
+                          (tcb.armed & Timer::pacing) |  // data may wait for its time
+                          static_cast<unsigned>(tcb.phase) |
                           ~(tcb.recovery & tcb.reassembly);  // neither record is held
     static_assert(kNoIndex == ~0u && static_cast<unsigned>(Phase::open) == 0);
     if (slow != 0 || tcb.ecn.split || !is_one_of(tcb.state, kSending)) return false;
@@ -79,8 +80,7 @@ struct SendPlan {
         unsent < tcb.mss && in_flight + unsent <= tcb.cwnd && in_flight + unsent < tcb.snd.wnd;
     const bool may_leave = tcb.flags.fin_queued || tcb.flags.no_delay || in_flight == 0 ||
                            tcb.small_end <= tcb.snd.una;
-    const bool paced = (tcb.armed & Timer::pacing) != 0;  // and not its time yet
-    if (!fits || !may_leave || paced) return false;
+    if (!fits || !may_leave) return false;
     plan.what = Send::data;
     plan.seq = tcb.snd.nxt;
     plan.length = unsent;
