@@ -468,6 +468,17 @@ TEST(MemifDevice, SecondPeerIsTurnedAwayUntilTheFirstGoes) {
     EXPECT_EQ(expect_all(master->queue(0), 5, 0, 1), 1u);
 }
 
+// A socket file is there from bind() on, but only listen() makes it one that somebody holds.
+bool somebody_listens(const std::string& path) {
+    const int asking = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    sockaddr_un there{};
+    there.sun_family = AF_UNIX;
+    path.copy(there.sun_path, sizeof there.sun_path - 1);
+    const int status = ::connect(asking, reinterpret_cast<const sockaddr*>(&there), sizeof there);
+    ::close(asking);
+    return status == 0;
+}
+
 TEST(MemifDevice, StaleSocketFileIsReplacedAndAHeldOneIsNot) {
     const std::string path = "/tmp/mtcp_memif_test_" + std::to_string(::getpid()) + ".sock";
     const pid_t child = fork_child([&] {
@@ -476,7 +487,7 @@ TEST(MemifDevice, StaleSocketFileIsReplacedAndAHeldOneIsNot) {
             ::pause();
     });
     struct stat status {};
-    ASSERT_TRUE(eventually([&] { return ::stat(path.c_str(), &status) == 0; }));
+    ASSERT_TRUE(eventually([&] { return somebody_listens(path); }));
     auto held = MemifDevice::open({.socket = path, .role = MemifRole::master});
     ASSERT_FALSE(held.ok());
     EXPECT_EQ(held.error().error, EADDRINUSE);
