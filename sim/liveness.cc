@@ -74,14 +74,14 @@ std::int64_t transfer(const WorldPlan& plan) {
 
 // As many round trips as the smallest buffer asks for, with the pauses of whoever waits for more.
 std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
-    std::int64_t buffer = plan.hosts[0].port.mtu;
     std::int64_t smallest = INT64_MAX;
     for (const HostConfig& host : plan.hosts) {
         const tcp::Settings& settings = host.stack.tcp.defaults;
         smallest =
             std::min<std::int64_t>({smallest, settings.receive_buffer, settings.send_buffer});
     }
-    buffer = std::clamp<std::int64_t>(smallest / 2, 512, 8 * buffer);
+    const std::int64_t buffer =
+        std::clamp<std::int64_t>(smallest / 2, 512, 8 * std::int64_t{plan.hosts[0].port.mtu});
     const std::int64_t trips = 12 + 4 * std::int64_t{session.rounds} + bytes_of(session) / buffer;
     std::int64_t each = round_trip(plan) + kDelayedAck;
     if (session.cork[0] || session.cork[1]) each += kCork;

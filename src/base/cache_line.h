@@ -18,13 +18,16 @@ inline void prefetch_lines(const void* address, std::size_t bytes) {
 }
 inline void prefetch_for_write(const void* address) { __builtin_prefetch(address, 1, 3); }
 
-// All lines of a record that is about to be written in several of them: they come at the same time.
+// All lines of a region that is about to be written: they come at the same time.
+inline void prefetch_lines_for_write(const void* address, std::size_t bytes) {
+    const char* const first = static_cast<const char*>(address);
+    for (std::size_t at = 0; at < bytes; at += kCacheLine)
+        prefetch_for_write(first + at);
+}
 template <typename Record>
 void prefetch_record(const Record& record) {
     static_assert(alignof(Record) >= kCacheLine);
-    const char* const first = reinterpret_cast<const char*>(&record);
-    for (std::size_t at = 0; at < sizeof(Record); at += kCacheLine)
-        prefetch_for_write(first + at);
+    prefetch_lines_for_write(&record, sizeof(Record));
 }
 
 }  // namespace mtcp

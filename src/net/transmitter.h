@@ -39,11 +39,7 @@ class Transmitter {
         frame = stash_[--stashed_];
         // The next but one to be written: the lines of a frame may lie in the cache of whoever
         // received it last.
-        if (stashed_ > 1) {
-            const std::byte* const later = stash_[stashed_ - 2].data;
-            prefetch_for_write(later);
-            prefetch_for_write(later + kCacheLine);
-        }
+        if (stashed_ > 1) prefetch_lines_for_write(stash_[stashed_ - 2].data, 2 * kCacheLine);
         return true;
     }
     // An allocated frame that will not be sent; kept for the next allocate() when there is room.

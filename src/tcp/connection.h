@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "base/counters.h"
 #include "base/index_pool.h"

@@ -57,14 +57,7 @@ struct IpAddress {
     }
     // :: or 0.0.0.0, "any".
     [[nodiscard]] constexpr bool is_unspecified() const {
-        if (!std::is_constant_evaluated()) {
-            return *this == IpAddress{} || *this == v4(0);
-        }
-        for (std::size_t i = 0; i < 10; ++i) {
-            if (octet[i] != 0) return false;
-        }
-        const bool tail_zero = v4_bits() == 0;
-        return tail_zero && (octet[10] == octet[11]) && (octet[10] == 0 || octet[10] == 0xff);
+        return *this == IpAddress{} || *this == v4(0);
     }
     // A loop over octets where a constant is asked for; two words else.
     friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) {

@@ -140,8 +140,7 @@ void GuestLink::prefetch_buffer(std::uint16_t at, std::uint32_t length) const {
     const Descriptor empty = copy_once(transmit_->descriptors[at & (transmit_->size - 1)]);
     const std::byte* into = locate(empty);
     if (into == nullptr) return;
-    prefetch_for_write(into);
-    if (length > kCacheLine) prefetch_for_write(into + kCacheLine);
+    prefetch_lines_for_write(into, std::min<std::size_t>(length, 2 * kCacheLine));
 }
 
 std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {

@@ -140,66 +140,64 @@ TEST(Cubic, TimeWithoutUseDoesNotCount) {  // RFC 9438 §5.8
     EXPECT_LE(w.tcb.cwnd, 73 * kMss);  // a minute of the curve would have been 1.5 windows
 }
 
-// Rounds of ten ACKs each.
-void round_of(Window& w, HyStart& h, std::uint32_t rtt_us, Configuration::HyStart variant) {
-    const std::uint32_t step = w.tcb.cwnd / 10;
-    for (int i = 0; i < 10 && w.tcb.cwnd < w.tcb.ssthresh; ++i) {
-        w.acknowledge(step, rtt_us);
-        w.tcb.cwnd += hystart::on_ack(h, w.tcb, w.ack, variant, w.now);
-        w.now = w.now + milliseconds(3);
+// A sender in slow start, with the variant that is to end it.
+struct SlowStarter : Window {
+    HyStart h;
+    Configuration::HyStart variant;
+
+    SlowStarter(Configuration::HyStart which, std::uint32_t segments) : variant(which) {
+        tcb.cwnd = segments * kMss;
+        hystart::begin(h, tcb, now);
     }
-    w.now = w.now + microseconds(rtt_us);
-}
+    // A round of ten ACKs.
+    void round(std::uint32_t rtt_us) {
+        const std::uint32_t step = tcb.cwnd / 10;
+        for (int i = 0; i < 10 && tcb.cwnd < tcb.ssthresh; ++i) {
+            acknowledge(step, rtt_us);
+            tcb.cwnd += hystart::on_ack(h, tcb, ack, variant, now);
+            now = now + milliseconds(3);
+        }
+        now = now + microseconds(rtt_us);
+    }
+};
 
 TEST(HyStartPlusPlus, GoesOnConservativelyWhenTheDelayGrows) {
-    constexpr auto kVariant = Configuration::HyStart::plus_plus;
-    Window w;
-    w.tcb.cwnd = 10 * kMss;
-    HyStart h;
-    hystart::begin(h, w.tcb, w.now);
-    round_of(w, h, 40'000, kVariant);
-    round_of(w, h, 40'000, kVariant);
+    SlowStarter w(Configuration::HyStart::plus_plus, 10);
+    w.round(40'000);
+    w.round(40'000);
     EXPECT_GE(w.tcb.cwnd, 39 * kMss);  // doubled twice
-    EXPECT_EQ(h.conservative_rounds, 0);
+    EXPECT_EQ(w.h.conservative_rounds, 0);
     // RFC 9406 §4.2: RttThresh = clamp(40 / 8, 4, 16) = 5 ms.
-    round_of(w, h, 44'900, kVariant);
-    EXPECT_EQ(h.conservative_rounds, 0);
-    round_of(w, h, 51'000, kVariant);  // 44.9 + 5.6
-    EXPECT_EQ(h.conservative_rounds, 1);
+    w.round(44'900);
+    EXPECT_EQ(w.h.conservative_rounds, 0);
+    w.round(51'000);  // 44.9 + 5.6
+    EXPECT_EQ(w.h.conservative_rounds, 1);
     EXPECT_LT(w.tcb.cwnd, w.tcb.ssthresh);
     const std::uint32_t before = w.tcb.cwnd;
-    round_of(w, h, 52'000, kVariant);
+    w.round(52'000);
     EXPECT_EQ(w.tcb.cwnd, before + 10 * (before / 10 / 4));  // ten ACKs, a quarter of each
 }
 
 TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {  // RFC 9406 §4.2, §4.3
-    constexpr auto kVariant = Configuration::HyStart::plus_plus;
-    Window w;
-    w.tcb.cwnd = 10 * kMss;
-    HyStart h;
-    hystart::begin(h, w.tcb, w.now);
-    round_of(w, h, 40'000, kVariant);
-    round_of(w, h, 40'000, kVariant);
+    SlowStarter w(Configuration::HyStart::plus_plus, 10);
+    w.round(40'000);
+    w.round(40'000);
     for (int round = 0; round < 5; ++round) {
         EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial) << round;
-        round_of(w, h, 50'000, kVariant);
+        w.round(50'000);
     }
-    round_of(w, h, 50'000, kVariant);
+    w.round(50'000);
     EXPECT_EQ(w.tcb.ssthresh, w.tcb.cwnd);
 }
 
 TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
-    constexpr auto kVariant = Configuration::HyStart::plus_plus;
-    Window w;
-    w.tcb.cwnd = 10 * kMss;
-    HyStart h;
-    hystart::begin(h, w.tcb, w.now);
-    round_of(w, h, 40'000, kVariant);
-    round_of(w, h, 40'000, kVariant);
-    round_of(w, h, 60'000, kVariant);
-    ASSERT_NE(h.conservative_rounds, 0);
-    round_of(w, h, 41'000, kVariant);
-    EXPECT_EQ(h.conservative_rounds, 0);
+    SlowStarter w(Configuration::HyStart::plus_plus, 10);
+    w.round(40'000);
+    w.round(40'000);
+    w.round(60'000);
+    ASSERT_NE(w.h.conservative_rounds, 0);
+    w.round(41'000);
+    EXPECT_EQ(w.h.conservative_rounds, 0);
     EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
 }
 
@@ -239,14 +237,10 @@ TEST(SlowStart, GrowsByOneSegmentAnAckAfterATimeout) {
 }
 
 TEST(HyStartClassic, LeavesAtTheNinthSampleOfALongerDelay) {
-    constexpr auto kVariant = Configuration::HyStart::classic;
-    Window w;
-    w.tcb.cwnd = 20 * kMss;
-    HyStart h;
-    hystart::begin(h, w.tcb, w.now);
-    round_of(w, h, 200'000, kVariant);
+    SlowStarter w(Configuration::HyStart::classic, 20);
+    w.round(200'000);
     ASSERT_EQ(w.tcb.ssthresh, kSsthreshInitial);
-    round_of(w, h, 240'000, kVariant);  // more than 200 + 16 ms
+    w.round(240'000);  // more than 200 + 16 ms
     EXPECT_EQ(w.tcb.ssthresh, 40 * kMss + 8 * 4 * kMss);
 }
 

@@ -58,8 +58,7 @@ bool size_is_proven(const Tcb& tcb, const PathSearch& search) {
 }
 
 bool may_believe_at_once(const Environment& env, const Tcb& tcb, PathSearch& search, Instant now) {
-    const Duration since_first = seconds(to_s(now) - search.claims_since_s);
-    if (search.claims == 0 || since_first >= env.configuration.path_mtu_lifetime) {
+    if (search.claims == 0 || has_aged(env, search.claims_since_s, now)) {
         search.claims = 0;
         search.claims_since_s = to_s(now);
     }
@@ -86,8 +85,7 @@ enum class Claim : std::uint8_t {
 
 Claim take_claim(Environment& env, Tcb& tcb, std::uint16_t mtu, wire::SequenceNumber seq,
                  Instant now) {
-    const unsigned how = tcb.settings.path_discovery;
-    if (how == 0 || how > 3) return Claim::stale;  // IP_PMTUDISC_DONT, _INTERFACE, _OMIT
+    if (!heeds_path(tcb)) return Claim::stale;
     if (mtu == 0) mtu = plateau_below(tcb.path_mtu);
     if (mtu < kPathMtuFloor) mtu = kPathMtuFloor;
     if (mtu >= tcb.path_mtu) {  // RFC 1191 §3: never raised by ICMP

@@ -23,11 +23,6 @@ std::uint16_t headers_of(const Tcb& tcb) {
                                       (tcb.flags.timestamps ? kTimestampsOptionLength : 0));
 }
 
-bool heeds_path(const Tcb& tcb) {
-    const unsigned how = tcb.settings.path_discovery;
-    return how >= 1 && how <= 3;  // IP_PMTUDISC_WANT, _DO, _PROBE: packets may not be cut
-}
-
 // What neither the first hop nor the peer nor TCP_MAXSEG allows to exceed.
 std::uint16_t limit_of(const PathSearch& search, const Tcb& tcb) {
     const std::uint32_t headers = header_bytes(tcb.key.remote);
@@ -36,11 +31,6 @@ std::uint16_t limit_of(const PathSearch& search, const Tcb& tcb) {
         limit = std::min(limit, most + headers);
     }
     return static_cast<std::uint16_t>(limit);
-}
-
-bool has_aged(const Environment& env, const PathSearch& search, Instant now) {
-    const Duration age = seconds(to_s(now) - search.settled_s);
-    return age >= env.configuration.path_mtu_lifetime;
 }
 
 // RFC 1191 §6.3, RFC 8201 §5.3: paths change, and only trying tells when they grow.
@@ -63,7 +53,7 @@ std::uint16_t next_size(const PathSearch& search, const Tcb& tcb) {
 }
 
 void look_for_more(const Environment& env, Tcb& tcb, PathSearch& search, Instant now) {
-    if (has_aged(env, search, now) && tcb.path_mtu < limit_of(search, tcb)) {
+    if (has_aged(env, search.settled_s, now) && tcb.path_mtu < limit_of(search, tcb)) {
         doubt_again(env, tcb, search, now);
     }
     search.high = std::min(search.high, limit_of(search, tcb));
@@ -137,8 +127,7 @@ void end_search(Environment& env, Tcb& tcb) {
 void begin_on_known_path(Environment& env, Tcb& tcb, Instant now) {
     const Destination* const known = env.destinations.find(tcb.key, now);
     if (known == nullptr || known->path_mtu == 0 || known->path_mtu >= tcb.path_mtu) return;
-    const Duration age = seconds(to_s(now) - known->path_mtu_s);
-    if (age >= env.configuration.path_mtu_lifetime) return;
+    if (has_aged(env, known->path_mtu_s, now)) return;
     if (PathSearch* const search = take_search(env, tcb, now)) {
         search->high = known->path_mtu;
         search->settled_s = known->path_mtu_s;

@@ -4,10 +4,21 @@
 // window.
 #pragma once
 
+#include "tcp/clock.h"
 #include "tcp/connection.h"
 
 namespace mtcp::tcp {
 
+// Does what is known of the path's MTU decide the size of segments?
+[[nodiscard]] inline bool heeds_path(const Tcb& tcb) {
+    const unsigned how = tcb.settings.path_discovery;
+    return how >= 1 && how <= 3;  // IP_PMTUDISC_WANT, _DO, _PROBE: packets may not be cut
+}
+// Is what was learnt then too old to hold (RFC 1191 §6.3)? `since_s`: seconds of the caller's
+// clock.
+[[nodiscard]] inline bool has_aged(const Environment& env, std::uint32_t since_s, Instant now) {
+    return seconds(to_s(now) - since_s) >= env.configuration.path_mtu_lifetime;
+}
 // nullptr: the path is not in doubt.
 [[nodiscard]] inline PathSearch* search_of(Environment& env, const Tcb& tcb) {
     return tcb.path_search ? &env.path_searches[tcb.search] : nullptr;

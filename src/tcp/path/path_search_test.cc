@@ -68,6 +68,13 @@ class Search : public ::testing::Test {
             if (!more.empty() && arrived != nxt()) solo.segment({.ack = nxt()});
         }
     }
+    // From the start of a connection, so many round trips over such a path.
+    void search_path(std::uint32_t mtu, int round_trips) {
+        connect(Probing::always);
+        solo.send(kEnough * 100);
+        for (int i = 0; i < round_trips; ++i)
+            round_trip(mtu);
+    }
 
     Solo solo;
 };
@@ -95,10 +102,7 @@ TEST_F(Search, BeginsSmallAndProbesTheMiddle) {
 }
 
 TEST_F(Search, EndsAtWhatTheFirstHopTakes) {
-    connect(Probing::always);
-    solo.send(kEnough * 100);
-    for (int i = 0; i < 12; ++i)
-        round_trip(9000);
+    search_path(9000, 12);
     EXPECT_EQ(solo.tcb.path_mtu, 1500);
     EXPECT_EQ(search().probe, PathSearch::Probe::none);
     EXPECT_EQ(solo.counters.path_probes_lost, 0u);
@@ -166,10 +170,7 @@ TEST_F(Search, AProbeSentAgainProvesNothing) {
 }
 
 TEST_F(Search, FindsASmallerPathByItself) {
-    connect(Probing::always);
-    solo.send(kEnough * 100);
-    for (int i = 0; i < 20; ++i)
-        round_trip(1280);
+    search_path(1280, 20);
     EXPECT_LE(solo.tcb.path_mtu, 1280);
     EXPECT_GT(solo.tcb.path_mtu, 1280 - 16);
     EXPECT_EQ(search().probe, PathSearch::Probe::none);
@@ -180,10 +181,7 @@ TEST_F(Search, FindsASmallerPathByItself) {
 
 // RFC 1191 §6.3: ten minutes later the path may be wider.
 TEST_F(Search, TriesAgainAfterTheLifetime) {
-    connect(Probing::always);
-    solo.send(kEnough * 100);
-    for (int i = 0; i < 20; ++i)
-        round_trip(1280);
+    search_path(1280, 20);
     solo.now = solo.now + seconds(601);
     for (int i = 0; i < 12; ++i)
         round_trip(1500);
