@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -35,9 +36,18 @@ struct mtcp_context {
 
 namespace mtcp::api {
 
-// Contexts never move and are never freed, so a stale mctx_t is recognised, not followed.
-[[nodiscard]] bool is_context(const mtcp_context* context);
-[[nodiscard]] const void* this_thread();
+// Contexts never move and are never freed, so a stale mctx_t is recognised, not followed. They lie
+// in one array, from here on; nullptr before the first call that makes it.
+extern const mtcp_context* first_context;
+inline constexpr std::size_t kContexts = 256;
+[[nodiscard]] inline bool is_context(const mtcp_context* context) {
+    const auto from_first = reinterpret_cast<std::uintptr_t>(context) -
+                            reinterpret_cast<std::uintptr_t>(first_context);
+    return first_context != nullptr && from_first < kContexts * sizeof(mtcp_context);
+}
+// A thread is known by the address of its own of these.
+extern constinit __attribute__((tls_model("initial-exec"))) thread_local char thread_mark;
+[[nodiscard]] inline const void* this_thread() { return &thread_mark; }
 // The slow part of entering: claims the context for this thread, or counts and refuses.
 [[nodiscard]] bool claim(mtcp_context& context);
 

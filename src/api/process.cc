@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 constexpr int kLeaveMs = 2000;
 
 thread_local std::string last_problem;
-__attribute__((tls_model("initial-exec"))) thread_local char thread_mark;
 
 // The process object is never destroyed: threads of the program may outlive main().
 alignas(Process) std::byte process_memory[sizeof(Process)];
@@ -68,17 +67,18 @@ void after_fork_in_child() {
 
 }  // namespace
 
+const mtcp_context* first_context = nullptr;
+constinit thread_local char thread_mark = 0;
+
 Process& process() {
-    static Process* const one = new (process_memory) Process;
+    static_assert(kContexts == kCoresMax);
+    static Process* const one = [] {
+        auto* const made = new (process_memory) Process;
+        first_context = made->contexts.data();
+        return made;
+    }();
     return *one;
 }
-
-bool is_context(const mtcp_context* context) {
-    const auto& contexts = process().contexts;
-    return context >= contexts.data() && context < contexts.data() + contexts.size();
-}
-
-const void* this_thread() { return &thread_mark; }
 
 bool claim(mtcp_context& context) {
     const void* nobody = nullptr;

@@ -32,15 +32,31 @@ bool header_checksum_is_right(const std::byte* ip) {
     return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
+template <typename Octet>
+std::uint64_t load_mac(const Octet* from) {
+    std::uint32_t front;
+    std::uint16_t rest;
+    std::memcpy(&front, from, sizeof front);
+    std::memcpy(&rest, from + sizeof front, sizeof rest);
+    return std::uint64_t{front} << 16 | rest;
+}
+
 }  // namespace
 
-bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbound& tcp) const {
+// May a packet with these addresses come from such a link?
+bool Network::may_come(std::uint32_t source, std::uint32_t destination, InterfaceKind link) const {
+    return addresses_.kind_v4(destination) == AddressKind::own &&
+           addresses_.is_valid_source(source, link) &&
+           !(AddressTable::is_loopback(destination) && link == InterfaceKind::network);
+}
+
+bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbound& tcp) {
     const Interface& link = interfaces_[interface];
     const std::byte* ip = frame.data;
     std::size_t room = frame.length;
     if (link.layer == io::Layer::ethernet) {
         if (room < wire::kEthernetHeader) return false;
-        const bool ours = std::memcmp(frame.data, link.mac.data(), link.mac.size()) == 0 &&
+        const bool ours = load_mac(frame.data) == load_mac(link.mac.data()) &&
                           wire::load_be16(frame.data + 12) == wire::kEtherTypeIpv4;
         if (!ours) return false;
         ip += wire::kEthernetHeader;
@@ -55,10 +71,13 @@ bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbo
                        ip[9] == std::byte{wire::kProtocolTcp} && total >= wire::kIpv4HeaderMin &&
                        total <= room;
     if (!plain || !header_checksum_is_right(ip)) return false;
-    if (addresses_.kind_v4(destination) != AddressKind::own ||
-        !addresses_.is_valid_source(source, link.kind) ||
-        (AddressTable::is_loopback(destination) && link.kind == InterfaceKind::network)) {
-        return false;
+    KnownPair& known = known_pair(source, destination);
+    const KnownPair pair{.source = source,
+                         .destination = destination,
+                         .link = static_cast<std::uint32_t>(interface) + 1};
+    if (known != pair) [[unlikely]] {
+        if (!may_come(source, destination, link.kind)) return false;
+        known = pair;
     }
     tcp.source = wire::IpAddress::v4(source);
     tcp.destination = wire::IpAddress::v4(destination);

@@ -227,8 +227,9 @@ class Network {
     }
 
     // expected_input.cc
-    [[nodiscard]] bool expected_input(std::size_t interface, const io::Frame& frame,
-                                      Inbound& tcp) const;
+    [[nodiscard]] bool expected_input(std::size_t interface, const io::Frame& frame, Inbound& tcp);
+    [[nodiscard]] bool may_come(std::uint32_t source, std::uint32_t destination,
+                                InterfaceKind link) const;
     // ethernet_input.cc
     [[nodiscard]] Verdict ethernet_input(Arrival& arrival);
     // arp_input.cc
@@ -285,6 +286,18 @@ class Network {
         wire::IpAddress source;  // for who has no address of its own in mind
         Path path;               // interface kLocal: nothing is cached here
     };
+    // Addresses that may_come() found good; own addresses never change after create().
+    struct KnownPair {
+        std::uint32_t source = 0;
+        std::uint32_t destination = 0;
+        std::uint32_t link = 0;  // interface + 1; 0: nothing is known here
+        friend bool operator==(const KnownPair&, const KnownPair&) = default;
+    };
+    static constexpr std::size_t kKnownPairs = 256;
+    [[nodiscard]] KnownPair& known_pair(std::uint32_t source, std::uint32_t destination) {
+        return known_pairs_[(source * 0x9e3779b1u ^ destination * 0x85ebca6bu) >> 24];
+    }
+
     static constexpr std::size_t kCachedRoutes = 256;
     [[nodiscard]] CachedRoute& cached_route(const wire::IpAddress& destination) {
         const std::uint32_t mixed = destination.v4_bits() * 0x9e3779b1u;
@@ -294,6 +307,7 @@ class Network {
     Counters* counters_;
     Random* random_;
     Limits limits_;
+    std::array<KnownPair, kKnownPairs> known_pairs_{};
     std::array<CachedRoute, kCachedRoutes> cached_routes_{};
     OtherCores other_cores_;
     std::uint8_t announcements_left_ = 0;

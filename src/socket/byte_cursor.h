@@ -41,14 +41,15 @@ class ByteCursor {
         while (bytes != 0) {
             const iovec& b = buffers_.front();
             const std::size_t here = b.iov_len - offset_;
-            const std::size_t n = bytes < here ? bytes : here;
-            if (n != 0) copy(static_cast<std::byte*>(b.iov_base) + offset_, n);
-            bytes -= n;
-            offset_ += n;
-            if (offset_ == b.iov_len) {
-                buffers_ = buffers_.subspan(1);
-                offset_ = 0;
+            if (bytes <= here) {  // mostly there is but one buffer
+                copy(static_cast<std::byte*>(b.iov_base) + offset_, bytes);
+                offset_ += bytes;
+                return;
             }
+            if (here != 0) copy(static_cast<std::byte*>(b.iov_base) + offset_, here);
+            bytes -= here;
+            buffers_ = buffers_.subspan(1);
+            offset_ = 0;
         }
     }
 

@@ -15,22 +15,12 @@ bool ChunkStore::reserve(const Sizes& sizes, Pages pages) {
     return true;
 }
 
-ChunkRef ChunkStore::take(ChunkClass chunk_class) {
+ChunkRef ChunkStore::take_untouched(ChunkClass chunk_class) {
     const auto c = static_cast<std::size_t>(chunk_class);
-    ChunkRef ref = free_[c];
-    if (ref != kNoChunk) {
-        free_[c] = at(ref).next;
-    } else if (untouched_[c] < capacity_[c]) {
-        ref = static_cast<ChunkRef>(c) << 30 | untouched_[c]++;
-    } else {
-        return kNoChunk;
-    }
+    if (untouched_[c] == capacity_[c]) return kNoChunk;
+    const ChunkRef ref = static_cast<ChunkRef>(c) << 30 | untouched_[c]++;
     ++used_[c];
-    Chunk& chunk = at(ref);
-    chunk.next = kNoChunk;
-    chunk.begin = chunk.end = 0;
-    chunk.chain_tail = ref;
-    chunk.chain_bytes = 0;
+    at(ref).reset(ref);
     return ref;
 }
 
@@ -46,14 +36,6 @@ ChunkRef ChunkStore::take_any(ChunkClass preferred) {
             return larger;
     }
     return kNoChunk;
-}
-
-void ChunkStore::give_back(ChunkRef ref) {
-    const auto c = static_cast<std::size_t>(class_of(ref));
-    MTCP_DEBUG_ASSERT(used_[c] > 0);
-    at(ref).next = free_[c];
-    free_[c] = ref;
-    --used_[c];
 }
 
 void ChunkStore::give_back_chain(ChunkRef head) {

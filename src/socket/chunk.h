@@ -21,7 +21,9 @@ inline constexpr ChunkRef kNoChunk = 0xffff'ffff;
 
 enum class ChunkClass : std::uint8_t { small, medium, large };
 inline constexpr std::size_t kChunkClasses = 3;
-inline constexpr std::array<std::uint32_t, kChunkClasses> kChunkBytes{256, 2048, 65536};
+inline constexpr std::array<std::uint8_t, kChunkClasses> kChunkShift{8, 11, 16};
+inline constexpr std::array<std::uint32_t, kChunkClasses> kChunkBytes{
+    1u << kChunkShift[0], 1u << kChunkShift[1], 1u << kChunkShift[2]};
 
 struct Chunk {
     ChunkRef next;        // the following chunk of its chain, or kNoChunk
@@ -37,6 +39,13 @@ struct Chunk {
     }
     [[nodiscard]] std::uint32_t size() const { return end - begin; }
     [[nodiscard]] std::span<std::byte> bytes() { return {data() + begin, size()}; }
+    // Empty, a chain of itself.
+    void reset(ChunkRef self) {
+        next = kNoChunk;
+        begin = end = 0;
+        chain_tail = self;
+        chain_bytes = 0;
+    }
 };
 static_assert(sizeof(Chunk) == 24);
 
@@ -67,15 +76,32 @@ class ChunkStore {
 
     [[nodiscard]] Chunk& at(ChunkRef ref) {
         const auto c = static_cast<std::size_t>(class_of(ref));
-        return *reinterpret_cast<Chunk*>(base_[c] + std::size_t{ref & kIndexMask} * kChunkBytes[c]);
+        return *reinterpret_cast<Chunk*>(base_[c] +
+                                         (std::size_t{ref & kIndexMask} << kChunkShift[c]));
     }
 
     // An empty chunk (begin == end == 0, a chain of itself), or kNoChunk when the class is
     // exhausted.
-    [[nodiscard]] ChunkRef take(ChunkClass c);
+    [[nodiscard]] ChunkRef take(ChunkClass chunk_class) {
+        const auto c = static_cast<std::size_t>(chunk_class);
+        const ChunkRef ref = free_[c];
+        if (ref == kNoChunk) [[unlikely]]
+            return take_untouched(chunk_class);
+        Chunk& chunk = at(ref);
+        free_[c] = chunk.next;
+        ++used_[c];
+        chunk.reset(ref);
+        return ref;
+    }
     // As take(), but falls back to the other classes: next smaller first, then larger.
     [[nodiscard]] ChunkRef take_any(ChunkClass preferred);
-    void give_back(ChunkRef ref);
+    void give_back(ChunkRef ref) {
+        const auto c = static_cast<std::size_t>(class_of(ref));
+        MTCP_DEBUG_ASSERT(used_[c] > 0);
+        at(ref).next = free_[c];
+        free_[c] = ref;
+        --used_[c];
+    }
     void give_back_chain(ChunkRef head);
 
     [[nodiscard]] std::uint32_t available(ChunkClass c) const {
@@ -95,6 +121,8 @@ class ChunkStore {
 
   private:
     static constexpr std::uint32_t kIndexMask = 0x3fff'ffff;
+
+    [[nodiscard]] ChunkRef take_untouched(ChunkClass c);
 
     std::array<Region, kChunkClasses> region_;
     std::array<std::byte*, kChunkClasses> base_{};

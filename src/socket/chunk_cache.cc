@@ -11,16 +11,12 @@ ChunkRef ChunkCache::take_exactly(std::size_t c) {
     } else if (!channel_.granted_chunks[c].pop(ref)) {
         return kNoChunk;
     }
-    Chunk& chunk = store_.at(ref);
-    chunk.next = kNoChunk;
-    chunk.begin = chunk.end = 0;
-    chunk.chain_tail = ref;
-    chunk.chain_bytes = 0;
+    store_.at(ref).reset(ref);
     return ref;
 }
 
 // The next smaller class before a larger one, as in ChunkStore::take_any.
-ChunkRef ChunkCache::take(ChunkClass preferred) {
+ChunkRef ChunkCache::take_granted(ChunkClass preferred) {
     const auto wanted = static_cast<std::size_t>(preferred);
     for (std::size_t c = wanted + 1; c-- > 0;) {
         if (const ChunkRef ref = take_exactly(c); ref != kNoChunk) return ref;
@@ -29,15 +25,6 @@ ChunkRef ChunkCache::take(ChunkClass preferred) {
         if (const ChunkRef ref = take_exactly(c); ref != kNoChunk) return ref;
     }
     return kNoChunk;
-}
-
-bool ChunkCache::give(ChunkRef ref) {
-    const auto c = static_cast<std::size_t>(class_of(ref));
-    if (count_[c] < kKept[c]) {
-        kept_[c][count_[c]++] = ref;
-        return true;
-    }
-    return channel_.returned_chunks.push(ref);
 }
 
 bool ChunkCache::has_any() const {

@@ -16,9 +16,22 @@ class ChunkCache {
     ChunkCache(ChunkStore& store, Channel& channel) : store_(store), channel_(channel) {}
 
     // An empty chunk of the class that fits best, or of another; kNoChunk when none is at hand.
-    [[nodiscard]] ChunkRef take(ChunkClass preferred);
+    [[nodiscard]] ChunkRef take(ChunkClass preferred) {
+        const auto c = static_cast<std::size_t>(preferred);
+        if (count_[c] == 0) [[unlikely]]
+            return take_granted(preferred);
+        const ChunkRef ref = kept_[c][--count_[c]];
+        store_.at(ref).reset(ref);
+        return ref;
+    }
     // False when neither the cache nor the ring to the stack has room: run the stack, try again.
-    [[nodiscard]] bool give(ChunkRef ref);
+    [[nodiscard]] bool give(ChunkRef ref) {
+        const auto c = static_cast<std::size_t>(class_of(ref));
+        if (count_[c] == kKept[c]) [[unlikely]]
+            return channel_.returned_chunks.push(ref);
+        kept_[c][count_[c]++] = ref;
+        return true;
+    }
     // True when take() would find a chunk.
     [[nodiscard]] bool has_any() const;
 
@@ -26,6 +39,7 @@ class ChunkCache {
     static constexpr std::size_t kMost = 64;
     static constexpr std::array<std::uint32_t, kChunkClasses> kKept{64, 64, 4};
 
+    [[nodiscard]] ChunkRef take_granted(ChunkClass preferred);
     [[nodiscard]] ChunkRef take_exactly(std::size_t chunk_class);
 
     ChunkStore& store_;

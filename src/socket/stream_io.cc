@@ -106,6 +106,15 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     const std::size_t wanted = to.left();
     if (wanted == 0) return 0;
     std::size_t taken = 0;
+    if (flags == 0) {  // mostly there is something; nothing of it is urgent
+        const std::uint32_t status = s.status.load(std::memory_order_acquire);
+        if ((status & StreamStatus::urgent) == 0) {
+            taken = take_bytes(app, d, s, wanted, [&to](const std::byte* from, std::size_t n) {
+                to.put(from, n);
+            });
+            if (taken != 0) return static_cast<long>(taken);
+        }
+    }
     const auto once = [&]() -> long {
         // The status before the box: the stack puts the last bytes first, then says it was the
         // last.
@@ -133,6 +142,16 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
 // Appends up to `bytes` to the chain `head`, its last chunk first; returns how many it took.
 std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::uint32_t bytes) {
     ChunkStore& chunks = app.chunks();
+    const ChunkClass whole = class_for(bytes);
+    if (head == kNoChunk && bytes <= chunk_capacity(whole)) {
+        head = app.cache().take(whole);
+        if (head != kNoChunk && chunk_capacity(head) >= bytes) [[likely]] {
+            Chunk& chunk = chunks.at(head);
+            from.get(chunk.data(), bytes);
+            chunk.end = chunk.chain_bytes = bytes;
+            return bytes;
+        }
+    }
     std::uint32_t left = bytes;
     while (left != 0) {
         ChunkRef tail = head == kNoChunk ? kNoChunk : chunks.at(head).chain_tail;

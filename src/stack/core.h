@@ -137,6 +137,7 @@ class Core {
         net::Inbound inbound;
         std::uint32_t hash = 0;
         std::uint32_t hops = 0;
+        FlowRef guess;  // a record of this hash, which may have gone since
     };
     // The paper's three priorities. ACKs that arose in this turn are held back for one turn when
     // the application has events to answer: its data then carries them.
@@ -174,6 +175,14 @@ class Core {
     void path_error(const net::PathErrorNotice& notice, std::uint32_t hops, Instant now);
     void drain_network_notices(Instant now);
     [[nodiscard]] FlowRef find(const wire::FlowKey& key, std::uint32_t hash) const;
+    // find(), sooner: a connection that is in the table under this key is the one that it finds.
+    [[nodiscard]] FlowRef find(const Arrival& arrival) const {
+        if (arrival.guess.valid() && arrival.guess.kind() == RecordKind::connection) {
+            const Connection& guessed = connections_[arrival.guess.index()];
+            if (guessed.in_flow_table && guessed.tcb.key == arrival.key) return arrival.guess;
+        }
+        return find(arrival.key, arrival.hash);
+    }
     [[nodiscard]] const wire::FlowKey& key_of(FlowRef ref) const;
 
     // passive.cc
@@ -220,6 +229,7 @@ class Core {
                                            const wire::Segment& segment) const;
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
+    void drop_front(Connection& connection, std::uint32_t bytes);
     void grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
     void make_connection(std::uint32_t index, const tcp::Settings& settings);
@@ -247,7 +257,12 @@ class Core {
     void take(const socket::Request& request, Instant now);
     void open(std::uint32_t index, Instant now);
     void take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now);
-    void sync_consumed(std::uint32_t index, Instant now);
+    // Takes note of what the application has read since.
+    void sync_consumed(std::uint32_t index, Instant now) {
+        const std::uint32_t consumed = streams_[index].consumed.load(std::memory_order_acquire);
+        if (consumed != connections_[index].consumed_seen) take_consumed(index, consumed, now);
+    }
+    void take_consumed(std::uint32_t index, std::uint32_t consumed, Instant now);
     void close(std::uint32_t index, bool abort, Instant now);
     void listen(socket::Listener& listener);
     void change(const socket::ListenerOptions& options);

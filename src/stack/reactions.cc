@@ -24,6 +24,15 @@ void add_status(socket::Stream& stream, std::uint16_t bits) {
 
 // Appends to the chain `head`, its tail chunk first. The caller has made sure there is room.
 ChunkRef append_bytes(socket::ChunkStore& chunks, ChunkRef head, std::span<const std::byte> bytes) {
+    const socket::ChunkClass whole = socket::class_for(bytes.size());
+    if (head == kNoChunk && bytes.size() <= socket::chunk_capacity(whole)) {
+        if (const ChunkRef alone = chunks.take(whole); alone != kNoChunk) [[likely]] {
+            socket::Chunk& chunk = chunks.at(alone);
+            std::memcpy(chunk.data(), bytes.data(), bytes.size());
+            chunk.end = chunk.chain_bytes = static_cast<std::uint32_t>(bytes.size());
+            return alone;
+        }
+    }
     while (!bytes.empty()) {
         ChunkRef tail = head == kNoChunk ? kNoChunk : chunks.at(head).chain_tail;
         if (tail == kNoChunk || chunks.at(tail).end == socket::chunk_capacity(tail)) {
@@ -51,7 +60,12 @@ void Core::react(std::uint32_t index, const tcp::Reaction& reaction, const wire:
         store_received(index, reaction, *segment);
     }
     if (reaction.acked_bytes != 0) free_acknowledged(index, reaction.acked_bytes);
-    if (reaction.events != 0) carry_out(index, reaction, now);
+    constexpr std::uint16_t kUsual = tcp::Events::readable | tcp::Events::writable;
+    if ((reaction.events & ~kUsual) != 0) {
+        carry_out(index, reaction, now);
+    } else if (reaction.has(tcp::Events::readable)) {
+        post(index, StreamEvents::readable);
+    }
     if (connections_[index].alive) {
         // Whoever is visited for its work is looked after then.
         if (reaction.work != 0) {
@@ -155,8 +169,10 @@ void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
 }
 
 void Core::append_to_box(Connection&, socket::Stream& stream, std::span<const std::byte> bytes) {
-    // While it is out of the box the chain is ours alone; the application finds an empty box.
-    ChunkRef head = stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
+    // While it is out of the box the chain is ours alone; the application finds an empty box. An
+    // empty box stays empty: nobody else fills it.
+    ChunkRef head = stream.receive_box.load(std::memory_order_relaxed);
+    if (head != kNoChunk) head = stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
     head = append_bytes(chunks_, head, bytes);
     stream.receive_box.store(head, std::memory_order_release);
 }
@@ -232,6 +248,32 @@ void Core::release_staged(Connection& connection, socket::Stream& stream, std::u
 void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
     Connection& connection = connections_[index];
     socket::Stream& stream = streams_[index];
+    const ChunkRef only = connection.send_queue;
+    MTCP_ASSERT(only != kNoChunk);
+    const socket::Chunk& chunk = chunks_.at(only);
+    if (chunk.size() == bytes && chunk.next == kNoChunk) {
+        chunks_.give_back(only);
+        connection.send_queue = connection.send_cursor = kNoChunk;
+        connection.cursor_offset = 0;
+    } else {
+        drop_front(connection, bytes);
+    }
+    grow_send_buffer(connection, stream);
+    const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
+    stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
+    if (connection.attached && stream.wants_write.load(std::memory_order_seq_cst) != 0) {
+        // What was queued since is the application's secret (it may be in the box); the send queue
+        // bounds it from below, and a wake-up too many does no harm.
+        const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
+        if (tcp::bytes_queued(connection.tcb) <= limit - limit / 3) {
+            stream.wants_write.store(0, std::memory_order_relaxed);
+            post(index, StreamEvents::writable);
+        }
+    }
+}
+
+// Frees the first bytes of the send queue.
+void Core::drop_front(Connection& connection, std::uint32_t bytes) {
     std::uint32_t left = bytes;
     while (left != 0) {
         const ChunkRef first = connection.send_queue;
@@ -252,18 +294,6 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
         connection.cursor_offset = 0;
     } else {
         connection.cursor_offset -= bytes;
-    }
-    grow_send_buffer(connection, stream);
-    const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
-    stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
-    if (connection.attached && stream.wants_write.load(std::memory_order_seq_cst) != 0) {
-        // What was queued since is the application's secret (it may be in the box); the send queue
-        // bounds it from below, and a wake-up too many does no harm.
-        const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
-        if (tcp::bytes_queued(connection.tcb) <= limit - limit / 3) {
-            stream.wants_write.store(0, std::memory_order_relaxed);
-            post(index, StreamEvents::writable);
-        }
     }
 }
 

@@ -58,7 +58,7 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
         }
     }
     for (std::size_t i = 0; i < staged; ++i) {
-        const FlowRef guess = flows_.guess(arrivals_[i].hash);
+        const FlowRef guess = arrivals_[i].guess = flows_.guess(arrivals_[i].hash);
         if (guess.valid() && guess.kind() == RecordKind::connection) {
             prefetch_flow(guess.index());
         }
@@ -100,7 +100,7 @@ FlowRef Core::find(const wire::FlowKey& key, std::uint32_t hash) const {
 }
 
 void Core::deliver(Arrival& arrival, Instant now) {
-    const FlowRef ref = find(arrival.key, arrival.hash);
+    const FlowRef ref = find(arrival);
     if (!ref.valid() && links_.cores > 1) {
         // Not arrival.hash: every core keys that one differently, and all must choose the same.
         const std::uint64_t hash = exception_hash(arrival.key);
@@ -173,6 +173,7 @@ void Core::take_handoffs(Instant now) {
                     arrival.inbound.bytes = record->bytes();
                     if (stage(arrival.inbound, arrival)) {
                         arrival.hops = record->hops;
+                        arrival.guess = {};
                         deliver(arrival, now);
                     }
                     break;

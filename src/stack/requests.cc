@@ -243,13 +243,12 @@ void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
     react(index, tcp::on_send(tcp_, connection.tcb, bytes, hint, now), nullptr, now);
 }
 
-void Core::sync_consumed(std::uint32_t index, Instant now) {
+void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant now) {
     Connection& connection = connections_[index];
-    const std::uint32_t consumed = streams_[index].consumed.load(std::memory_order_acquire);
     const std::uint32_t fresh = consumed - connection.consumed_seen;
-    if (fresh == 0) return;
     connection.consumed_seen = consumed;
-    react(index, tcp::on_consume(tcp_, connection.tcb, fresh, now), nullptr, now);
+    if (tcp::take_consumed(tcp_, connection.tcb, fresh, now) == tcp::WindowUpdate::not_due) return;
+    react(index, tcp::on_window_update_due(tcp_, connection.tcb, now), nullptr, now);
 }
 
 void Core::close(std::uint32_t index, bool abort, Instant now) {

@@ -59,7 +59,12 @@ Reaction on_open(Environment&, Tcb& tcb, const OpenRequest&, Instant now);
 enum class SendHint : std::uint8_t { none, more_follows, urgent };
 // §3.10.2: `bytes` were appended to the send queue. Also call with 0 to clear a MSG_MORE.
 Reaction on_send(Environment&, Tcb&, std::uint32_t bytes, SendHint, Instant now);
-// §3.10.3: the application took `bytes` of what was received.
+// §3.10.3: the application took `bytes` of what was received. In two steps, as mostly no window
+// update is due and nothing follows.
+enum class WindowUpdate : std::uint8_t { not_due, due };
+[[nodiscard]] WindowUpdate take_consumed(Environment&, Tcb&, std::uint32_t bytes, Instant now);
+Reaction on_window_update_due(Environment&, Tcb&, Instant now);
+// Both.
 Reaction on_consume(Environment&, Tcb&, std::uint32_t bytes, Instant now);
 // §3.10.4, half: no more will be sent (shutdown SHUT_WR). Reading goes on.
 Reaction on_shutdown(Environment&, Tcb&, Instant now);
@@ -117,7 +122,9 @@ struct OutputBudget {
 [[nodiscard]] inline std::uint32_t earliest_ms(const Tcb& tcb) {
     constexpr std::uint8_t kOne = Timer::retransmit | Timer::persist;
     if ((tcb.armed & ~kOne) == 0) return tcb.retransmit_at_ms;
-    return earliest_of_many_ms(tcb);
+    if ((tcb.armed & ~kOne) != Timer::delayed_ack) return earliest_of_many_ms(tcb);
+    const auto later = static_cast<std::int32_t>(tcb.retransmit_at_ms - tcb.delayed_ack_at_ms);
+    return (tcb.armed & kOne) != 0 && later < 0 ? tcb.retransmit_at_ms : tcb.delayed_ack_at_ms;
 }
 
 // --- look ---

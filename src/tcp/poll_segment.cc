@@ -126,6 +126,29 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     write_urgent(tcb, out);
 }
 
+// The same, for a plan of plan_expected(): nothing is repaired, urgent or held back.
+void write_expected(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
+                    OutgoingSegment& out) {
+    tcb.converses |= is_armed(tcb, Timer::delayed_ack);
+    out.seq = plan.seq;
+    out.ack = tcb.rcv.nxt;
+    out.window = advertise_window(env, tcb);
+    out.urgent = 0;
+    out.ecn = EcnField::not_capable;
+    out.segment_size = 0;
+    out.data_offset = plan.seq - tcb.snd.una;
+    out.data_length = plan.length;
+    out.options.clear();
+    if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
+    out.flags = {static_cast<std::uint8_t>(Flags::ack | ecn_echo(tcb) |
+                                           (plan.length != 0 ? Flags::psh : 0u) |
+                                           (plan.fin ? Flags::fin : 0u))};
+    tcb.rcv.acked = tcb.rcv.nxt;
+    disarm(tcb, Timer::delayed_ack);
+    tcb.pending.ack = false;
+    mark_new_data(tcb, out);
+}
+
 // With more than one segment in flight each is logged, if the pool has a record.
 void note_sent(Environment& env, Tcb& tcb, const SendPlan& plan, wire::SequenceNumber end,
                Instant now) {
@@ -242,8 +265,12 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
             break;
         case Send::data:
             if (tcb.flags.user_timeout && tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
-            write_payload(env, tcb, plan, now, out);
-            mark_new_data(tcb, out);
+            if (plan.expected) {
+                write_expected(env, tcb, plan, now, out);
+            } else {
+                write_payload(env, tcb, plan, now, out);
+                mark_new_data(tcb, out);
+            }
             account_new_data(env, tcb, plan, now);
             break;
         case Send::ack: write_ack(env, tcb, now, out); break;

@@ -9,6 +9,7 @@
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/handshake/syn_sent.h"
+#include "tcp/header_prediction.h"
 #include "tcp/path/ecn.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/acceptability.h"
@@ -200,11 +201,11 @@ void eight_steps(Arrival& a) {
     check_fin(a);
 }
 
-// --- header prediction ---
+// --- header prediction, second try ---
 
-// The segment that nearly all are: in order, nothing special. Each line names what would need the
-// eight steps; what remains of them for such a segment is take_ack() and accept_text().
-bool is_predicted(const Arrival& a) {
+// In order, on a connection that repairs or keeps a record: what take_predicted() refused. Each line
+// names what would need the eight steps; what remains of them is take_ack() and accept_text().
+bool is_in_order(const Arrival& a) {
     const Tcb& tcb = a.tcb;
     const wire::Segment& seg = a.seg;
     const wire::Options& options = seg.options;
@@ -219,7 +220,7 @@ bool is_predicted(const Arrival& a) {
     return !slow;
 }
 
-void predicted(Arrival& a) {
+void in_order(Arrival& a) {
     note_timestamp(a);
     take_ack(a);
     if (a.length > 0) accept_text(a);
@@ -230,6 +231,8 @@ void predicted(Arrival& a) {
 
 Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
     Reaction reaction;
+    const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
+    if (predicts && take_predicted(env, tcb, seg, now, reaction)) return reaction;
     Arrival arrival(env, tcb, seg, now, reaction);
     if (tcb.state == State::closed || tcb.state == State::time_wait) [[unlikely]] {
         reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB
@@ -237,8 +240,8 @@ Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     }
     tcb.last_received_ms = to_ms(now);
     tcb.unanswered_probes = 0;
-    if (env.configuration.header_prediction == Configuration::Use::on && is_predicted(arrival)) {
-        predicted(arrival);
+    if (predicts && is_in_order(arrival)) {
+        in_order(arrival);
     } else if (tcb.state == State::syn_sent) {
         segment_arrives_in_syn_sent(arrival);
         if (reaction.drop == Drop::count_ && tcb.state == State::established) {

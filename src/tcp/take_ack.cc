@@ -14,6 +14,7 @@
 #include "tcp/recovery/side_record.h"
 #include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/recovery/without_record.h"
+#include "tcp/send/send_window.h"
 #include "tcp/timers.h"
 
 namespace mtcp::tcp {
@@ -21,18 +22,6 @@ namespace {
 
 using wire::Flags;
 using wire::SequenceNumber;
-
-// RFC 9293 §3.10.7.4: only a segment that is not older than the last one may set the window. One
-// that acknowledges more is newer also when it carries a retransmission, whose number is lower.
-void update_send_window(Tcb& tcb, const wire::Segment& seg, std::uint32_t window) {
-    const bool newer = tcb.snd.wl1 < seg.seq || tcb.snd.wl2 < seg.ack ||
-                       (tcb.snd.wl1 == seg.seq && tcb.snd.wl2 == seg.ack);
-    if (!newer) return;
-    tcb.snd.wnd = window;
-    tcb.snd.wl1 = higher(tcb.snd.wl1, seg.seq);
-    tcb.snd.wl2 = higher(tcb.snd.wl2, seg.ack);
-    if (window > tcb.max_wnd) tcb.max_wnd = window;
-}
 
 // RFC 7323 §4.1: which copy was acknowledged, in milliseconds. 0: nothing we sent.
 std::uint32_t rtt_of_timestamp_us(const Arrival& a) {

@@ -89,10 +89,9 @@ Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint,
     return reaction;
 }
 
-Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
-    Reaction reaction;
+WindowUpdate take_consumed(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
     tcb.rcv.unread -= bytes < tcb.rcv.unread ? bytes : tcb.rcv.unread;
-    if (has_ended(tcb)) return reaction;
+    if (has_ended(tcb)) return WindowUpdate::not_due;
     if (tcb.flags.receive_urgent) {
         const std::uint32_t fin = tcb.flags.fin_received ? 1 : 0;
         const wire::SequenceNumber read = tcb.rcv.nxt - fin - tcb.rcv.unread;
@@ -100,11 +99,21 @@ Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now
     }
     right_size(env, tcb, bytes, now);
     // After the peer's FIN no window matters any more.
-    if (tcb.flags.fin_received || !window_update_is_due(env, tcb)) return reaction;
-    // Reading changes nothing else: whatever waits was scheduled by what made it wait.
+    const bool due = !tcb.flags.fin_received && window_update_is_due(env, tcb);
+    return due ? WindowUpdate::due : WindowUpdate::not_due;
+}
+
+Reaction on_window_update_due(Environment& env, Tcb& tcb, Instant now) {
+    Reaction reaction;
     tcb.pending.ack = true;
     settle(env, tcb, reaction, now);
     return reaction;
+}
+
+Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
+    // Reading changes nothing else: whatever waits was scheduled by what made it wait.
+    if (take_consumed(env, tcb, bytes, now) == WindowUpdate::not_due) return {};
+    return on_window_update_due(env, tcb, now);
 }
 
 Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {

@@ -44,10 +44,11 @@ Duration time_left(const Environment& env, const Tcb& tcb, Instant now) {
 }
 
 void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
-    Duration timeout = microseconds(backed_off_rto_us(tcb, env.configuration.rto_max));
     const bool was_other = is_armed(tcb, Timer::retransmit) && tcb.waits_for != WaitsFor::timeout;
     const bool probing = may_probe(tcb);
-    if (since == Since::sending || (was_other && !probing)) timeout = time_left(env, tcb, now);
+    const Duration timeout = since == Since::sending || (was_other && !probing)
+                                 ? time_left(env, tcb, now)
+                                 : microseconds(backed_off_rto_us(tcb, env.configuration.rto_max));
     if (probing) {
         const Duration probe = probe_timeout(env.configuration, tcb);
         arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);

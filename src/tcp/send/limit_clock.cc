@@ -2,13 +2,9 @@
 // A stop watch that runs for one limit at a time.
 #include "tcp/send/limit_clock.h"
 
-#include "tcp/clock.h"
-
 namespace mtcp::tcp {
-namespace {
 
-SendLimit limit_of(const Tcb& tcb) {
-    if (tcb.snd.end <= tcb.snd.una) return SendLimit::idle;
+SendLimit limit_of_unsent(const Tcb& tcb) {
     const std::uint32_t unsent = bytes_unsent(tcb);
     const wire::SequenceNumber edge = tcb.snd.una + tcb.snd.wnd;
     const std::uint32_t room = edge > tcb.snd.nxt ? edge - tcb.snd.nxt : 0;
@@ -16,18 +12,6 @@ SendLimit limit_of(const Tcb& tcb) {
     const bool full = tcb.snd.nxt - tcb.snd.una >= tcb.cwnd;
     const bool opening = syn_is_unacked(tcb);
     return !opening && room < wanted && !full ? SendLimit::window : SendLimit::busy;
-}
-
-}  // namespace
-
-void look_at_limit(Tcb& tcb, Instant now) {
-    const SendLimit limit = limit_of(tcb);
-    if (limit == tcb.limit) return;
-    const std::uint32_t passed = to_ms(now) - tcb.limit_since_ms;
-    if (tcb.limit == SendLimit::window) tcb.window_limited_ms += passed;
-    if (tcb.limit != SendLimit::idle) tcb.busy_ms += passed;
-    tcb.limit = limit;
-    tcb.limit_since_ms = to_ms(now);
 }
 
 std::uint32_t limited_ms(const Tcb& tcb, SendLimit limit, Instant now) {

@@ -35,6 +35,7 @@ struct SendPlan {
     Hold hold = Hold::none;
     bool fin = false;          // FIN rides along
     bool path_probe = false;   // one packet, larger than the MSS (RFC 4821 §7.5)
+    bool expected = false;     // of plan_expected()
     std::uint32_t length = 0;  // payload bytes
     wire::SequenceNumber seq;  // of repair, tail, data
 };
@@ -91,6 +92,7 @@ struct SendPlan {
     SendPlan plan;
     if (nothing_waits(tcb)) return plan;
     if (env.configuration.header_prediction == Configuration::Use::on && plan_expected(tcb, plan)) {
+        plan.expected = true;
         return plan;
     }
     return plan_waiting(env, tcb, payload_max);

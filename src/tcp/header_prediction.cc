@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conditions all at once, then each number moved on once.
+#include "tcp/header_prediction.h"
+
+#include "tcp/path/ecn.h"
+#include "tcp/receive/ack_policy.h"
+#include "tcp/recovery/rtt_estimator.h"
+#include "tcp/recovery/tail_loss_probe.h"
+#include "tcp/send/limit_clock.h"
+#include "tcp/send/segmenter.h"
+#include "tcp/send/send_window.h"
+#include "tcp/send/waiting.h"
+#include "tcp/take_ack.h"
+#include "tcp/timers.h"
+
+namespace mtcp::tcp {
+namespace {
+
+using wire::Flags;
+using wire::SequenceNumber;
+
+// Nothing but an exchange of data goes on: no repair, no probe, no mark, no hole, nothing urgent,
+// nothing held back. Joined by | and not by ||: nearly always all of it is asked.
+bool is_undisturbed(const Tcb& tcb) {
+    const auto flags = bits_of<std::uint16_t>(tcb.flags);
+    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{.fin_queued = true,
+                                                                .fin_received = true,
+                                                                .cork = true,
+                                                                .more_follows = true,
+                                                                .send_urgent = true,
+                                                                .receive_urgent = true,
+                                                                .dsack = true,
+                                                                .user_timeout = true});
+    const auto agreed = bits_of<std::uint8_t>(EcnState{.agreed = true});
+    const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
+    constexpr unsigned kHolding = Timer::persist | Timer::cork | Timer::pacing;
+    const unsigned disturbed =
+        static_cast<unsigned>(tcb.state != State::established) | (flags & careful) |
+        (bits_of<std::uint8_t>(tcb.ecn) & ~unsigned{agreed}) |
+        (bits_of<std::uint8_t>(tcb.pending) & ~unsigned{bare_ack}) | (tcb.armed & kHolding) |
+        static_cast<unsigned>(tcb.phase) | static_cast<unsigned>(tcb.probe_out) |
+        static_cast<unsigned>(tcb.path_search) | tcb.retransmissions | tcb.backoff |
+        tcb.owed_acks | ~(tcb.recovery & tcb.reassembly);
+    return disturbed == 0;
+}
+
+// Would congestion control have a use for an ACK of `acked` bytes, `flight` having been out?
+// A flow of small messages that does not fill its window is none of its business.
+bool interests_congestion_control(const Tcb& tcb, std::uint32_t flight, std::uint32_t acked) {
+    return acked >= tcb.mss || 2 * flight > tcb.cwnd || flight + tcb.mss >= tcb.cwnd ||
+           tcb.settings.congestion == CongestionAlgorithm::bbr;
+}
+
+void acknowledge_sent(Environment& env, Tcb& tcb, SequenceNumber ack, Instant now,
+                      Reaction& reaction) {
+    const SequenceNumber old = tcb.snd.una;
+    tcb.snd.una = ack;
+    tcb.high_rxt = higher(tcb.high_rxt, ack);
+    reaction.acked_bytes = ack - old;
+    reaction.events |= Events::writable;
+    if (tcb.flags.timing && ack >= tcb.timed_seq) {
+        tcb.flags.timing = false;
+        const std::uint32_t rtt_us = to_us(now) - tcb.timed_us;
+        take_rtt_sample(tcb, rtt_us, env.configuration);
+    }
+    // RFC 6298 §5.2, §5.3.
+    if (ack == tcb.snd.nxt) {
+        disarm(tcb, Timer::retransmit);
+    } else {
+        await_answer(env, tcb, Since::now, now);
+    }
+    if (((old.raw ^ ack.raw) >> 30) != 0) [[unlikely]]
+        fold_totals(tcb);
+}
+
+void take_text(Environment& env, Tcb& tcb, std::uint32_t length, Instant now, Reaction& reaction) {
+    const SequenceNumber old = tcb.rcv.nxt;
+    tcb.rcv.nxt += length;
+    tcb.rcv.wnd -= length;
+    tcb.rcv.unread += length;
+    reaction.placements[0] = {.stream_offset = 0, .payload_offset = 0, .length = length};
+    reaction.placement_count = 1;
+    reaction.received_bytes = length;
+    reaction.events |= Events::readable;
+    if (((old.raw ^ tcb.rcv.nxt.raw) >> 30) != 0) [[unlikely]]
+        fold_totals(tcb);
+    acknowledge_in_order(env, tcb, length, now);
+}
+
+}  // namespace
+
+bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
+                    Reaction& reaction) {
+    const auto length = static_cast<std::uint32_t>(seg.payload.size());
+    const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
+    const std::uint32_t acked = seg.ack - tcb.snd.una;
+    const wire::Options& options = seg.options;
+    const bool timestamps = options.timestamps;
+    unsigned other = (seg.flags.bits & ~unsigned{Flags::psh}) ^ Flags::ack;
+    other |= seg.seq.raw ^ tcb.rcv.nxt.raw;
+    other |= static_cast<unsigned>(length > tcb.rcv.wnd) | static_cast<unsigned>(acked > flight);
+    other |= options.sack_count | static_cast<unsigned>(timestamps != tcb.flags.timestamps);
+    other |= static_cast<unsigned>(seg.ecn == EcnField::marked);
+    other |= static_cast<unsigned>((acked | length) == 0);  // a duplicate, or the window only
+    if (other != 0 || !is_undisturbed(tcb)) return false;
+    if (timestamps && static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0) {
+        return false;  // PAWS
+    }
+    if (acked != 0 && interests_congestion_control(tcb, flight, acked)) return false;
+
+    tcb.last_received_ms = to_ms(now);
+    tcb.unanswered_probes = 0;
+    // RFC 7323 §4.3 (2); see note_timestamp().
+    if (timestamps && seg.seq <= tcb.rcv.acked) {
+        tcb.ts_recent = options.ts_value;
+        tcb.ts_recent_s = to_s(now);
+    }
+    update_send_window(tcb, seg, std::uint32_t{seg.window} << tcb.send_window_shift);
+    if (acked != 0) acknowledge_sent(env, tcb, seg.ack, now, reaction);
+    if (length != 0) take_text(env, tcb, length, now, reaction);
+
+    // settle(), for whom nothing but an ACK can wait when all is sent.
+    if (tcb.snd.nxt == tcb.snd.end) {
+        reaction.work = tcb.pending.ack ? Work::ack : std::uint8_t{0};
+    } else {
+        const SendPlan plan = plan_send(env, tcb, 0);
+        await_permission(env, tcb, plan.hold, now);
+        reaction.work = work_of(plan);
+    }
+    note_limit(tcb, now);
+    tcb.last_event = now;
+    return true;
+}
+
+}  // namespace mtcp::tcp
