@@ -41,8 +41,8 @@ namespace mtcp::api {
 extern const mtcp_context* first_context;
 inline constexpr std::size_t kContexts = 256;
 [[nodiscard]] inline bool is_context(const mtcp_context* context) {
-    const auto from_first = reinterpret_cast<std::uintptr_t>(context) -
-                            reinterpret_cast<std::uintptr_t>(first_context);
+    const auto from_first =
+        reinterpret_cast<std::uintptr_t>(context) - reinterpret_cast<std::uintptr_t>(first_context);
     return first_context != nullptr && from_first < kContexts * sizeof(mtcp_context);
 }
 // A thread is known by the address of its own of these.

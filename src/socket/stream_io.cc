@@ -109,9 +109,8 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     if (flags == 0) {  // mostly there is something; nothing of it is urgent
         const std::uint32_t status = s.status.load(std::memory_order_acquire);
         if ((status & StreamStatus::urgent) == 0) {
-            taken = take_bytes(app, d, s, wanted, [&to](const std::byte* from, std::size_t n) {
-                to.put(from, n);
-            });
+            taken = take_bytes(app, d, s, wanted,
+                               [&to](const std::byte* from, std::size_t n) { to.put(from, n); });
             if (taken != 0) return static_cast<long>(taken);
         }
     }

@@ -220,8 +220,7 @@ class Core {
                Instant now);
     void store_received(std::uint32_t index, const tcp::Reaction& reaction,
                         const wire::Segment& segment);
-    void append_to_box(Connection& connection, socket::Stream& stream,
-                       std::span<const std::byte> bytes);
+    void append_to_box(socket::Stream& stream, std::span<const std::byte> bytes);
     void stage_out_of_order(Connection& connection, std::uint32_t position,
                             std::span<const std::byte> bytes);
     void release_staged(Connection& connection, socket::Stream& stream, std::uint32_t edge);
@@ -230,6 +229,7 @@ class Core {
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void drop_front(Connection& connection, std::uint32_t bytes);
+    void wake_writer(std::uint32_t index);
     void grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
     void make_connection(std::uint32_t index, const tcp::Settings& settings);

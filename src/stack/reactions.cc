@@ -153,22 +153,23 @@ void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
     Connection& connection = connections_[index];
     socket::Stream& stream = streams_[index];
     const std::uint32_t edge = connection.received_edge;
-    const bool in_order_only = connection.staged == kNoChunk && reaction.placement_count == 1 &&
-                               reaction.placements[0].stream_offset == 0;
+    connection.received_edge = edge + reaction.received_bytes;
+    const auto bytes_of = [&segment](const tcp::Placement& placement) {
+        return segment.payload.subspan(placement.payload_offset, placement.length);
+    };
+    if (connection.staged == kNoChunk && reaction.placement_count == 1 &&
+        reaction.placements[0].stream_offset == 0) {
+        append_to_box(stream, bytes_of(reaction.placements[0]));
+        return;
+    }
     for (std::size_t i = 0; i < reaction.placement_count; ++i) {
         const tcp::Placement& placement = reaction.placements[i];
-        const auto bytes = segment.payload.subspan(placement.payload_offset, placement.length);
-        if (in_order_only) {
-            append_to_box(connection, stream, bytes);
-        } else {
-            stage_out_of_order(connection, edge + placement.stream_offset, bytes);
-        }
+        stage_out_of_order(connection, edge + placement.stream_offset, bytes_of(placement));
     }
-    connection.received_edge = edge + reaction.received_bytes;
-    if (!in_order_only) release_staged(connection, stream, connection.received_edge);
+    release_staged(connection, stream, connection.received_edge);
 }
 
-void Core::append_to_box(Connection&, socket::Stream& stream, std::span<const std::byte> bytes) {
+void Core::append_to_box(socket::Stream& stream, std::span<const std::byte> bytes) {
     // While it is out of the box the chain is ours alone; the application finds an empty box. An
     // empty box stays empty: nobody else fills it.
     ChunkRef head = stream.receive_box.load(std::memory_order_relaxed);
@@ -258,18 +259,33 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
     } else {
         drop_front(connection, bytes);
     }
+    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
     grow_send_buffer(connection, stream);
     const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
-    stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
-    if (connection.attached && stream.wants_write.load(std::memory_order_seq_cst) != 0) {
-        // What was queued since is the application's secret (it may be in the box); the send queue
-        // bounds it from below, and a wake-up too many does no harm.
-        const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
-        if (tcp::bytes_queued(connection.tcb) <= limit - limit / 3) {
-            stream.wants_write.store(0, std::memory_order_relaxed);
-            post(index, StreamEvents::writable);
-        }
+    // Nobody waits for room when less than a third of the buffer was in use: the writer whom more
+    // than two thirds kept waiting was woken as they fell below, or is while what it has put into
+    // the box, unseen here, leaves; and who changes a limit looks again by itself. So nobody needs
+    // to be asked, which costs a barrier.
+    if (tcp::bytes_queued(connection.tcb) + bytes <= limit / 3 &&
+        stream.low_water.load(std::memory_order_relaxed) == 0) {
+        stream.acknowledged.store(acknowledged, std::memory_order_release);
+        return;
     }
+    stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
+    wake_writer(index);
+}
+
+// A writer that waits for room hears of it when less than two thirds of the buffer are in use.
+void Core::wake_writer(std::uint32_t index) {
+    const Connection& connection = connections_[index];
+    socket::Stream& stream = streams_[index];
+    if (!connection.attached || stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
+    // What was queued since is the application's secret (it may be in the box); the send queue
+    // bounds it from below, and a wake-up too many does no harm.
+    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
+    if (tcp::bytes_queued(connection.tcb) > limit - limit / 3) return;
+    stream.wants_write.store(0, std::memory_order_relaxed);
+    post(index, StreamEvents::writable);
 }
 
 // Frees the first bytes of the send queue.

@@ -203,8 +203,8 @@ void eight_steps(Arrival& a) {
 
 // --- header prediction, second try ---
 
-// In order, on a connection that repairs or keeps a record: what take_predicted() refused. Each line
-// names what would need the eight steps; what remains of them is take_ack() and accept_text().
+// In order, on a connection that repairs or keeps a record: what take_predicted() refused. Each
+// line names what would need the eight steps; what remains of them is take_ack() and accept_text().
 bool is_in_order(const Arrival& a) {
     const Tcb& tcb = a.tcb;
     const wire::Segment& seg = a.seg;
