@@ -84,6 +84,7 @@ step headers scripts/check_headers.sh
 step rfc-table scripts/rfc_coverage.py --check
 step build-release build release || finish
 step pure scripts/check_pure.sh build/release
+step prefetch scripts/check_prefetch.sh build/release
 if [[ $extent == --quick ]]; then
     tests unit release -L unit
     finish

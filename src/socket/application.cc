@@ -54,11 +54,9 @@ Result<std::unique_ptr<Application>, Problem> Application::create(const CoreView
 Result<Done, Problem> Application::reserve(const Limits& limits) {
     // A socket is in one epoll, rarely in more; address space is all that unused room costs.
     const std::uint32_t more_interests = limits.descriptors + 1024;
-    descriptor_of_ = Region::map(std::size_t{view_.connection_capacity} * 4, view_.pages);
     const bool enough = table_.reserve(limits.descriptors, view_.pages) &&
                         ready_.reserve(more_interests) &&
-                        ports_.reserve(limits.port_first, limits.port_last, limits.seed) &&
-                        (descriptor_of_.data() != nullptr || view_.connection_capacity == 0);
+                        ports_.reserve(limits.port_first, limits.port_last, limits.seed);
     if (!enough) {
         return failure(Problem{"cannot reserve memory for a context's sockets",
                                std::strerror(ENOMEM), "lower max_concurrency", ENOMEM});
@@ -103,8 +101,7 @@ void Application::release(Descriptor& d) {
 }
 
 void Application::attach(std::uint32_t index, const Descriptor* d) {
-    auto* const owners = reinterpret_cast<std::uint32_t*>(descriptor_of_.data());
-    owners[index] = d == nullptr ? 0 : table_.id_of(*d) + 1;
+    view_.streams[index].owner = d == nullptr ? 0 : table_.id_of(*d) + 1;
 }
 
 std::uint32_t Application::take_listener_id(const Descriptor& d) {
@@ -198,25 +195,20 @@ void Application::drain_events() {
     if (!starved_.empty()) feed_starved();
 }
 
-// What the events of a burst touch, asked for stage by stage: which descriptor, then it, with who
-// watches it.
+// What the events of a burst touch: the stack has just written the streams; the descriptors, with
+// who watches them, lie where nobody has been for long.
 void Application::prefetch_for_events(std::span<const std::uint32_t> events) {
-    const auto* const owners = reinterpret_cast<const std::uint32_t*>(descriptor_of_.data());
     for (const std::uint32_t event : events) {
         if ((event & kListenerEvent) != 0) continue;
-        prefetch(owners + event);
-        prefetch_for_write(view_.streams + event);
-    }
-    for (const std::uint32_t event : events) {
-        if ((event & kListenerEvent) != 0 || owners[event] == 0) continue;
-        prefetch_for_write(&table_.at(owners[event] - 1));
+        const std::uint32_t owner = view_.streams[event].owner;
+        if (owner != 0) prefetch_for_write(&table_.at(owner - 1));
     }
 }
 
 void Application::on_stream_event(std::uint32_t index) {
-    const std::uint32_t events = view_.streams[index].events.exchange(0, std::memory_order_acq_rel);
-    const std::uint32_t owner =
-        reinterpret_cast<const std::uint32_t*>(descriptor_of_.data())[index];
+    Stream& stream = view_.streams[index];
+    const std::uint32_t events = stream.events.exchange(0, std::memory_order_acq_rel);
+    const std::uint32_t owner = stream.owner;
     // Nobody's: in an accept queue. mtcp_accept looks at the stream itself.
     if (events == 0 || owner == 0) return;
     Descriptor& d = table_.at(owner - 1);

@@ -152,7 +152,6 @@ class Application {
     ChunkCache cache_;
     PortTable ports_;
     ReadyLists ready_;
-    Region descriptor_of_;                  // connection index -> id + 1; 0: nobody's
     std::vector<std::uint32_t> listeners_;  // listener id -> descriptor id; kNoIndex: free
     std::vector<std::uint32_t> starved_;
     SourceRange sources_;

@@ -65,7 +65,8 @@ struct alignas(kCacheLine) Stream {
     std::atomic<std::uint32_t> low_water;  // TCP_NOTSENT_LOWAT, 0: none (application writes)
     std::atomic<std::uint32_t> sent;  // bytes that have left, modulo 2^32; kept while low_water
                                       // is not 0 (stack writes)
-    std::uint32_t spare;
+    // The application's alone, who clears it when it lets go: id of the descriptor + 1; 0: none.
+    std::uint32_t owner;
 
     // By the stack, before the record is shared. Keeps nothing of an earlier connection.
     void reset(std::uint32_t send_buffer) {

@@ -157,8 +157,11 @@ class Core {
 
     // Asks for all memory of a connection that a segment, a request or a timer touches: among a
     // million none of it is cached, and one by one each line costs as much as the work itself.
+    // Whoever has several before him asks kRecordsAhead ahead of his work: more would stand in
+    // the way of what is needed first.
+    static constexpr std::size_t kRecordsAhead = 4;
     void prefetch_flow(std::uint32_t index) const {
-        prefetch_record(connections_[index]);
+        prefetch_lines_for_write(&connections_[index], kConnectionWarmBytes);
         prefetch_record(streams_[index]);
         wheel_.prefetch_entry(index);
     }
@@ -168,6 +171,7 @@ class Core {
     void process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now);
     void take_handoffs(Instant now);
     bool stage(const net::Inbound& inbound, Arrival& arrival);
+    void prefetch_for(Arrival& arrival) const;
     void deliver(Arrival& arrival, Instant now);
     void deliver_stray(Arrival& arrival, Instant now);
     [[nodiscard]] bool hand_off(const Arrival& arrival, std::size_t core);

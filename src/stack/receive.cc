@@ -57,15 +57,18 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
             case net::Verdict::dropped: break;
         }
     }
+    for (std::size_t i = 0; i < std::min(kRecordsAhead, staged); ++i)
+        prefetch_for(arrivals_[i]);
     for (std::size_t i = 0; i < staged; ++i) {
-        const FlowRef guess = arrivals_[i].guess = flows_.guess(arrivals_[i].hash);
-        if (guess.valid() && guess.kind() == RecordKind::connection) {
-            prefetch_flow(guess.index());
-        }
-    }
-    for (std::size_t i = 0; i < staged; ++i)
+        if (i + kRecordsAhead < staged) prefetch_for(arrivals_[i + kRecordsAhead]);
         deliver(arrivals_[i], now);
+    }
     drain_network_notices(now);
+}
+
+void Core::prefetch_for(Arrival& arrival) const {
+    const FlowRef guess = arrival.guess = flows_.guess(arrival.hash);
+    if (guess.valid() && guess.kind() == RecordKind::connection) prefetch_flow(guess.index());
 }
 
 bool Core::stage(const net::Inbound& inbound, Arrival& arrival) {

@@ -2,8 +2,10 @@
 // What a core keeps of a flow, by kind: connection, half-open, TIME-WAIT.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "base/cache_line.h"
 #include "base/index_pool.h"
 #include "net/network.h"
 #include "socket/chunk.h"
@@ -15,8 +17,6 @@ namespace mtcp::stack {
 
 // The stack's side of a connection. The application's side is the socket::Stream of the same index.
 struct Connection {
-    tcp::Tcb tcb;
-
     net::Path path;
     std::uint32_t hash;            // of the key, as in the flow table
     socket::ChunkRef send_queue;   // bytes from SND.UNA on; kNoChunk: none
@@ -40,7 +40,11 @@ struct Connection {
     bool in_flow_table : 1;
     bool has_tcb : 1;  // `tcb` says how the connection is, or ended
     bool on_wheel : 1;
+
+    tcp::Tcb tcb;
 };
+static_assert(offsetof(Connection, tcb) == kCacheLine, "one line, and the TCB's warm ones behind");
+inline constexpr std::size_t kConnectionWarmBytes = offsetof(Connection, tcb) + tcp::kTcbWarmBytes;
 
 inline constexpr std::uint16_t kNoListener = 0xffff;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The transmission control block (RFC 9293 §3.3.1), with the RFC's names. Lines 0 and 1 hold all
-// that an in-order segment, an ACK and an outgoing segment need; the rest is cold. Other folders
-// read `key`, `settings` and `state`, and the accessors below; everything else belongs to tcp/.
+// that an in-order segment, an ACK and an outgoing segment need, lines 2 and 3 what a request and
+// its answer look at besides; the rest is cold. Other folders read `key`, `settings` and `state`,
+// and the accessors below; everything else belongs to tcp/.
 //
 // Times are milliseconds modulo 2^32 (`_ms`) or microseconds modulo 2^32 (`_us`) of the caller's
 // clock. Differences are taken modulo 2^32, so wrapping is harmless as long as two times that are
@@ -185,9 +186,8 @@ struct alignas(kCacheLine) Tcb {
     wire::FlowKey key;
     Settings settings;
 
-    // --- cold ---
+    // --- line 3: a request and its answer ---
     wire::SequenceNumber iss;
-    wire::SequenceNumber irs;
     wire::SequenceNumber recover;   // SND.NXT when the phase began (RFC 6582)
     wire::SequenceNumber high_rxt;  // without a side record: what is below was sent again
     std::uint32_t recovery;         // index of the side record of loss recovery, or kNoIndex
@@ -201,6 +201,23 @@ struct alignas(kCacheLine) Tcb {
         std::uint32_t cork_at_ms;
         std::uint32_t pacing_at_ms;  // data that is paced is not corked
     };
+    std::uint32_t rtt_min_us;
+    std::uint32_t read_since_us;   // right-sizing of the receive buffer: since then...
+    std::uint32_t read_bytes;      // ...the application read this much,
+    std::uint32_t read_most;       // and at most this much in one round trip before
+    std::uint32_t limit_since_ms;  // when `limit` began
+    std::uint32_t busy_ms;         // before that: something was queued
+    std::uint16_t controller;      // index of the congestion record, or kNoController, kNoRecord
+    std::uint8_t reordering;       // segments; duplicates that mean loss (Linux's tp->reordering)
+    std::uint8_t window_steps;     // RFC 8985 §6.2: quarters of the minimum RTT
+    std::uint8_t window_persists : 5;  // recoveries until the window shrinks again
+    SendLimit limit : 2;
+    RepairFlags repair;
+    FastOpenState fast_open;
+    std::uint8_t soft_error;  // errno of the last ICMP error, 0: none
+
+    // --- cold ---
+    wire::SequenceNumber irs;
     std::uint32_t challenge_at_ms;    // no challenge ACK before
     wire::SequenceNumber send_up;     // SND.UP: one past the last urgent byte queued
     wire::SequenceNumber receive_up;  // RCV.UP: one past the last urgent byte announced
@@ -210,30 +227,21 @@ struct alignas(kCacheLine) Tcb {
     std::uint16_t peer_mss;        // MSS option of the peer, or its default
     std::uint16_t advertised_mss;  // our MSS option
     std::uint16_t search;          // index of the side record of path/path_search.h
-    // --- line 4
     std::uint64_t bytes_acked;     // up to counted_una
     std::uint64_t bytes_received;  // up to counted_nxt
     std::uint64_t bytes_retransmitted;
     wire::SequenceNumber counted_una;
     wire::SequenceNumber counted_nxt;
+    // --- line 5
     std::uint32_t total_retransmissions;  // segments
-    std::uint32_t rtt_min_us;
-    wire::SequenceNumber stray_ack;      // SEG.ACK that pending.stray_reset answers; see ecn
+    std::uint32_t window_limited_ms;      // part of busy_ms: the peer's window held it back
+    wire::SequenceNumber stray_ack;       // SEG.ACK that pending.stray_reset answers; see ecn
     wire::SequenceNumber reduced_until;  // the window was reduced for marks below (RFC 3168 §6.1.2)
     std::uint32_t acked_in_avoidance;    // bytes towards the next cwnd increase (RFC 3465)
     std::uint32_t progress_ms;        // with TCP_USER_TIMEOUT: when SND.UNA last advanced or data
                                       // became outstanding
     std::uint32_t most_in_flight;     // bytes, in the round trip that ends when...
     wire::SequenceNumber most_until;  // ...this is acknowledged (RFC 7661 §4.2)
-    std::uint32_t read_since_us;      // right-sizing of the receive buffer: since then...
-    std::uint32_t read_bytes;         // ...the application read this much,
-    std::uint32_t read_most;          // and at most this much in one round trip before
-    std::uint16_t syn_bytes;          // payload of our SYN
-    std::uint16_t controller;         // index of the congestion record, or kNoController, kNoRecord
-    // --- line 5: for tools
-    std::uint32_t limit_since_ms;     // when `limit` began
-    std::uint32_t busy_ms;            // before that: something was queued...
-    std::uint32_t window_limited_ms;  // ...and the peer's window held it back
     // Loss recovery.
     wire::SequenceNumber undo_from;  // SND.UNA when cwnd was reduced
     std::uint32_t prior_cwnd;        // cwnd and...
@@ -244,19 +252,16 @@ struct alignas(kCacheLine) Tcb {
     std::uint16_t undo_resent;       // retransmissions no D-SACK has told of
     std::uint16_t duplicates;        // segments that D-SACK told of
     std::uint16_t reorderings;       // times that reordering was seen
-    std::uint8_t reordering;         // segments; duplicates that mean loss (Linux's tp->reordering)
-    std::uint8_t window_steps;       // RFC 8985 §6.2: quarters of the minimum RTT
-    std::uint8_t window_persists : 5;  // recoveries until the window shrinks again
-    SendLimit limit : 2;
-    RepairFlags repair;
-    FastOpenState fast_open;
-    std::uint8_t soft_error;  // errno of the last ICMP error, 0: none
+    std::uint16_t syn_bytes;         // payload of our SYN
 };
 
 static_assert(offsetof(Tcb, cwnd) == kCacheLine, "an in-order segment touches line 0");
 static_assert(offsetof(Tcb, key) == 2 * kCacheLine, "the hot part is two lines");
 static_assert(offsetof(Tcb, iss) == 3 * kCacheLine, "output reads one line more");
-static_assert(sizeof(Tcb) <= 384);
+static_assert(offsetof(Tcb, irs) == 4 * kCacheLine, "and a request with its answer another");
+static_assert(sizeof(Tcb) == 6 * kCacheLine);
+// What is asked for ahead of time: all that is touched while nothing special happens.
+inline constexpr std::size_t kTcbWarmBytes = offsetof(Tcb, irs);
 
 // --- what other folders may ask ---
 
