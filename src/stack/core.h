@@ -73,9 +73,6 @@ inline constexpr std::uint32_t kStagedChunksMost = 4096;
 [[nodiscard]] inline std::uint32_t staged_chunks_max(const tcp::Tcb& tcb) {
     return std::clamp(tcp::receive_window(tcb) / 1024, kStagedChunksLeast, kStagedChunksMost);
 }
-// The wheel looks at a connection this soon after its first timer was armed, whatever the timer is:
-// most timers of a short connection are armed later and expire later, and then cost a store.
-inline constexpr Duration kFirstLook = milliseconds(40);
 // When to try again after a transmit ring was full or frames had run out.
 inline constexpr Duration kBlockedRetry = microseconds(50);
 // The application reports what it has read after this many bytes, at the latest.
@@ -246,13 +243,18 @@ class Core {
     void end_connection(std::uint32_t index);
     void release_if_unused(std::uint32_t index);
     void fail_open(std::uint32_t index, int error);
-    void arm_wheel(std::uint32_t index);
+    // Pushing a deadline further away is a store; so is dropping it.
     void update_timer(std::uint32_t index) {
-        const Connection& connection = connections_[index];
-        if (connection.tcb.armed == 0) return;
-        const std::uint32_t earliest_ms = tcp::earliest_ms(connection.tcb);
-        const auto beyond = static_cast<std::int32_t>(earliest_ms - connection.wheel_ms);
-        if (!connection.on_wheel || beyond < 0) arm_wheel(index);
+        Connection& connection = connections_[index];
+        if (connection.tcb.armed == 0) {
+            wheel_.clear(index);
+            return;
+        }
+        const std::uint32_t at_ms = tcp::earliest_ms(connection.tcb);
+        const bool on_wheel = wheel_.store(index, at_ms);
+        const auto ahead = static_cast<std::int32_t>(connection.wheel_ms - now_ms_);
+        const auto beyond = static_cast<std::int32_t>(at_ms - connection.wheel_ms);
+        if (!on_wheel || ahead <= 0 || beyond < 0) connection.wheel_ms = wheel_.put(index, now_);
     }
     void schedule(std::uint32_t index, std::uint8_t work);
 
@@ -335,6 +337,7 @@ class Core {
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
     std::uint32_t connection_grant_target_ = 0;
     Instant now_;  // of the turn in progress
+    std::uint32_t now_ms_ = 0;
 
     wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::array<io::Frame, io::kBurst> frames_;

@@ -376,7 +376,7 @@ void Core::end_connection(std::uint32_t index) {
     connection.alive = false;
     leave_early(connection);
     tcp::release(tcp_, connection.tcb);
-    wheel_.disarm(index);
+    wheel_.clear(index);
     take_off(index);
     chunks_.give_back_chain(connection.send_queue);
     chunks_.give_back_chain(connection.staged);
@@ -404,17 +404,6 @@ void Core::release_if_unused(std::uint32_t index) {
     chunks_.give_back_chain(stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel));
     chunks_.give_back_chain(stream.send_box.exchange(kNoChunk, std::memory_order_acq_rel));
     connections_.give_back(index);
-}
-
-// Pushing a deadline further away costs nothing: the wheel calls early and is armed again then.
-void Core::arm_wheel(std::uint32_t index) {
-    Connection& connection = connections_[index];
-    const Instant soon = now_ + kFirstLook;
-    Instant at = tcp::deadline(connection.tcb);
-    if (!connection.on_wheel && at > soon) at = soon;
-    connection.on_wheel = true;
-    connection.wheel_ms = static_cast<std::uint32_t>(at.ns / 1'000'000);
-    wheel_.arm(index, at);
 }
 
 void Core::schedule(std::uint32_t index, std::uint8_t work) {

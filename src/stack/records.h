@@ -30,7 +30,7 @@ struct Connection {
     std::uint32_t consumed_seen;   // of Stream::consumed
     std::uint32_t work_next;
     std::uint32_t work_previous;
-    std::uint32_t wheel_ms;  // with on_wheel: the wheel calls no later than this
+    std::uint32_t wheel_ms;  // if it lies ahead: the wheel looks no later than this
     std::uint8_t listed;     // 0: on no work list; else which
     bool alive : 1;          // the TCB is in use
     bool attached : 1;       // the application holds it, or finds it in an accept queue
@@ -39,7 +39,6 @@ struct Connection {
     bool has_path : 1;
     bool in_flow_table : 1;
     bool has_tcb : 1;  // `tcb` says how the connection is, or ended
-    bool on_wheel : 1;
 
     tcp::Tcb tcb;
 };

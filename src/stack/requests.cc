@@ -119,7 +119,6 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
     connection.has_tcb = false;
-    connection.on_wheel = false;
     streams_[index].reset(settings.send_buffer);
     streams_[index].low_water.store(tcp_.configuration.not_sent_low_water,
                                     std::memory_order_relaxed);

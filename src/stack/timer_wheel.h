@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deadlines of connections: a hierarchical wheel (Varghese and Lauck) of six levels with 64 slots,
-// 1.05 ms a tick, 2.2 years in all. A connection has at most one entry and it is lazy: pushing a
-// deadline further away costs nothing here, the entry fires early and is put back. One 64-bit map a
-// level tells the next slot in use, so idle time costs nothing either.
+// 1.05 ms a tick, 2.2 years in all. One 64-bit map a level tells the next slot in use, so idle time
+// costs nothing.
+//
+// The wheel is lazy: an entry has one place on it, and a deadline that is pushed further away, or
+// dropped, is one store; the wheel looks at it where it stands and puts it further on or forgets
+// it. Among a million connections it is memory that costs, so a slot is not a list through the
+// entries but blocks full of their numbers, one cache line each: those that will be looked at next
+// are known and asked for, and a look touches eight bytes of an entry, and nothing of its
+// connection.
 #pragma once
 
 #include <algorithm>
@@ -20,38 +26,52 @@ namespace mtcp::stack {
 
 class TimerWheel {
   public:
+    // The wheel looks at an entry this soon after it was put there, whatever its deadline: most
+    // timers of a short exchange are armed later, expire later, and then cost a store.
+    static constexpr Duration kFirstLook = milliseconds(40);
+
     // Entries are named 0 .. capacity-1. False when the memory is refused.
     [[nodiscard]] bool reserve(std::uint32_t capacity, Pages pages) {
-        region_ = Region::map(std::size_t{capacity} * sizeof(Node), pages);
-        for (auto& level : heads_)
-            level.fill(kNoIndex);
-        return region_.data() != nullptr || capacity == 0;
+        // All blocks of a slot but the first are full.
+        const std::uint32_t blocks = capacity / kBlockEntries + kSlots + 1;
+        entries_ = Region::map(std::size_t{capacity} * sizeof(Entry), pages);
+        slots_of_blocks_ = Region::map(std::size_t{blocks} * sizeof(std::uint16_t), Pages::normal);
+        return (entries_.data() != nullptr || capacity == 0) &&
+               slots_of_blocks_.data() != nullptr && blocks_.reserve(blocks, pages);
     }
     void start(Instant now) { current_ = tick_of(now); }
 
-    // Makes sure that the entry fires no later than `deadline` (rounded up to a tick). An entry
-    // already due earlier is left alone.
-    void arm(std::uint32_t entry, Instant deadline) {
-        if (deadline == kNever) return;
-        const std::uint64_t tick = std::max(tick_of(deadline) + 1, current_ + 1);
-        Node& node = nodes()[entry];
-        if (node.armed != 0) {
-            if (node.tick <= tick) return;  // also when it is about to fire
-            unlink(entry);
+    // The entry is due at `at_ms` (of the caller's clock, modulo 2^32) instead of what was said
+    // before. False: it is not on the wheel, put() must follow.
+    [[nodiscard]] bool store(std::uint32_t entry, std::uint32_t at_ms) {
+        Entry& e = entries()[entry];
+        e.due_ms = at_ms == kNotDue ? at_ms + 1 : at_ms;
+        return e.place != kNowhere;
+    }
+    // Makes sure that the wheel looks at the entry no later than it is due, and says when it does.
+    std::uint32_t put(std::uint32_t entry, Instant now) {
+        const Entry& e = entries()[entry];
+        const std::uint64_t due = std::max(due_tick(e, now), current_ + 1);
+        if (e.place == kAtHand) return e.due_ms;
+        if (e.place != kNowhere) {
+            const std::uint64_t look = tick_of_slot(slot_of(e.place));
+            if (look <= due) return ms_of(look);
+            take_off(entry);
+            link(entry, due);
+            return e.due_ms;
         }
-        node.tick = tick;
-        link(entry);
+        const Instant first_look = now + kFirstLook;
+        const bool is_far = due > tick_of(first_look);
+        link(entry, is_far ? tick_of(first_look) + 1 : due);
+        return is_far ? ms_of(first_look) : e.due_ms;
     }
-    void disarm(std::uint32_t entry) {
-        Node& node = nodes()[entry];
-        if (node.armed != 0 && node.armed != kIsAtHand) unlink(entry);
-        node.armed = 0;
-    }
+    // The entry is not due any more.
+    void clear(std::uint32_t entry) { entries()[entry].due_ms = kNotDue; }
 
-    void prefetch_entry(std::uint32_t entry) const { prefetch_for_write(nodes() + entry); }
+    void prefetch_entry(std::uint32_t entry) const { prefetch_for_write(entries() + entry); }
 
-    // Calls fire(entry) for every entry due by `now`; the entry is disarmed before. A few at a
-    // time are announced by soon(entry), so that what they need is there when they fire.
+    // Calls fire(entry) for every entry due by `now`; it is not on the wheel then. A few at a time
+    // are announced by soon(entry), so that what they need is there when they fire.
     template <typename Soon, typename Fire>
     void advance(Instant now, Soon&& soon, Fire&& fire) {
         const std::uint64_t target = tick_of(now);
@@ -62,71 +82,78 @@ class TimerWheel {
                 return;
             }
             current_ = next;
-            enter(soon, fire);
+            for (std::size_t level = kLevels; level-- > 0;) {
+                if ((current_ & ((std::uint64_t{1} << (kSlotBits * level)) - 1)) != 0) continue;
+                look_at_all(level << kSlotBits | (current_ >> (kSlotBits * level) & kSlotMask), now,
+                            soon, fire);
+            }
         }
     }
-    // No entry fires before this; kNever when none is armed.
+    // The wheel looks at no entry before this; kNever when there is none.
     [[nodiscard]] Instant next_deadline() const {
         const std::uint64_t tick = next_tick();
-        return tick == UINT64_MAX ? kNever : Instant{static_cast<std::int64_t>(tick << kTickShift)};
+        return tick == UINT64_MAX ? kNever : instant_of(tick);
     }
 
   private:
     static constexpr int kTickShift = 20;  // 2^20 ns
     static constexpr int kSlotBits = 6;
     static constexpr std::size_t kLevels = 6;
-    static constexpr std::size_t kExpired = kLevels;  // one more list: due, not yet fired
+    static constexpr std::size_t kSlots = kLevels << kSlotBits;
     static constexpr std::uint64_t kSlotMask = (1u << kSlotBits) - 1;
-    static constexpr std::size_t kAtHand = 16;       // entries announced before they fire
-    static constexpr std::uint8_t kIsAtHand = 0x80;  // on no list, about to fire
+    static constexpr std::uint32_t kBlockEntries = 15;
+    static constexpr std::size_t kLookedAt = 16;  // entries that are announced together
+    static constexpr std::uint32_t kNotDue = 0;
+    // Places: a block's index and a position in it plus one, or
+    static constexpr std::uint32_t kNowhere = 0;
+    static constexpr std::uint32_t kAtHand = UINT32_MAX;  // taken off, about to be looked at
 
-    struct Node {
-        std::uint32_t next;
-        std::uint32_t previous;  // of the list, or kNoIndex for the head
-        std::uint64_t tick;
-        std::uint8_t armed;  // level + 1; 0: not armed; or kIsAtHand
-        std::uint8_t slot;
+    struct Entry {
+        std::uint32_t place;
+        std::uint32_t due_ms;
+    };
+    struct alignas(kCacheLine) Block {
+        std::uint32_t below;  // the next block of the slot, full; kNoIndex: none
+        std::array<std::uint32_t, kBlockEntries> entries;
+    };
+    static_assert(sizeof(Block) == kCacheLine);
+    struct Slot {
+        std::uint32_t block = kNoIndex;  // the one that is not full, or the last one that is
+        std::uint32_t count = 0;         // entries in it
     };
 
     [[nodiscard]] static std::uint64_t tick_of(Instant t) {
         return static_cast<std::uint64_t>(t.ns) >> kTickShift;
     }
-    [[nodiscard]] Node* nodes() const { return reinterpret_cast<Node*>(region_.data()); }
+    [[nodiscard]] static Instant instant_of(std::uint64_t tick) {
+        return Instant{static_cast<std::int64_t>(tick << kTickShift)};
+    }
+    [[nodiscard]] static std::uint32_t ms_of(Instant t) {
+        return static_cast<std::uint32_t>(static_cast<std::uint64_t>(t.ns) / 1'000'000);
+    }
+    [[nodiscard]] static std::uint32_t ms_of(std::uint64_t tick) { return ms_of(instant_of(tick)); }
+    // The first tick that begins after the entry is due.
+    [[nodiscard]] static std::uint64_t due_tick(const Entry& entry, Instant now) {
+        const std::uint64_t now_ms = static_cast<std::uint64_t>(now.ns) / 1'000'000;
+        const auto ahead =
+            static_cast<std::int32_t>(entry.due_ms - static_cast<std::uint32_t>(now_ms));
+        const auto at_ms = static_cast<std::int64_t>(now_ms) + ahead;
+        return tick_of(Instant{at_ms * 1'000'000}) + 1;
+    }
+    [[nodiscard]] Entry* entries() const { return reinterpret_cast<Entry*>(entries_.data()); }
+    [[nodiscard]] std::uint16_t& slot_of_block(std::uint32_t block) const {
+        return reinterpret_cast<std::uint16_t*>(slots_of_blocks_.data())[block];
+    }
+    [[nodiscard]] std::size_t slot_of(std::uint32_t place) const {
+        return slot_of_block(place >> 4);
+    }
 
-    void link(std::uint32_t entry) {
-        Node& node = nodes()[entry];
-        const std::uint64_t delta = node.tick - current_;
-        const int width = 64 - std::countl_zero(delta | 1);
-        std::size_t level = static_cast<std::size_t>((width - 1) / kSlotBits);
-        std::uint64_t tick = node.tick;
-        if (level >= kLevels) {  // beyond the horizon: fires early and is armed again
-            level = kLevels - 1;
-            tick = current_ + (std::uint64_t{kSlotMask} << (kSlotBits * level));
-        }
-        const auto slot = static_cast<std::size_t>(tick >> (kSlotBits * level) & kSlotMask);
-        put(entry, level, slot);
-    }
-    void put(std::uint32_t entry, std::size_t level, std::size_t slot) {
-        Node& node = nodes()[entry];
-        node.armed = static_cast<std::uint8_t>(level + 1);
-        node.slot = static_cast<std::uint8_t>(slot);
-        node.previous = kNoIndex;
-        node.next = heads_[level][slot];
-        if (node.next != kNoIndex) nodes()[node.next].previous = entry;
-        heads_[level][slot] = entry;
-        used_[level] |= std::uint64_t{1} << slot;
-    }
-    void unlink(std::uint32_t entry) {
-        Node& node = nodes()[entry];
-        const std::size_t level = node.armed - 1u;
-        if (node.previous != kNoIndex) {
-            nodes()[node.previous].next = node.next;
-        } else {
-            heads_[level][node.slot] = node.next;
-            if (node.next == kNoIndex) used_[level] &= ~(std::uint64_t{1} << node.slot);
-        }
-        if (node.next != kNoIndex) nodes()[node.next].previous = node.previous;
-        node.armed = 0;
+    // When the cursor enters a slot next.
+    [[nodiscard]] std::uint64_t tick_of_slot(std::size_t slot) const {
+        const std::size_t level = slot >> kSlotBits;
+        const std::uint64_t position = current_ >> (kSlotBits * level);
+        const std::uint64_t steps = (slot - position - 1) & kSlotMask;
+        return (position + steps + 1) << (kSlotBits * level);
     }
     // The next tick at which the cursor enters a slot in use, on any level.
     [[nodiscard]] std::uint64_t next_tick() const {
@@ -141,51 +168,91 @@ class TimerWheel {
         }
         return earliest;
     }
-    template <typename Soon, typename Fire>
-    void enter(Soon&& soon, Fire&& fire) {
-        for (std::size_t level = kLevels; level-- > 0;) {
-            if ((current_ & ((std::uint64_t{1} << (kSlotBits * level)) - 1)) != 0) continue;
-            const auto slot = static_cast<std::size_t>(current_ >> (kSlotBits * level) & kSlotMask);
-            std::uint32_t entry = heads_[level][slot];
-            heads_[level][slot] = kNoIndex;
-            used_[level] &= ~(std::uint64_t{1} << slot);
-            // The list is detached whole; entries armed meanwhile go to other slots.
-            while (entry != kNoIndex) {
-                Node& node = nodes()[entry];
-                const std::uint32_t next = node.next;
-                if (next != kNoIndex) nodes()[next].previous = kNoIndex;
-                node.armed = 0;
-                if (node.tick <= current_) {
-                    put(entry, kExpired, 0);
-                } else {
-                    link(entry);
-                }
-                entry = next;
+
+    void link(std::uint32_t entry, std::uint64_t tick) {
+        const std::uint64_t delta = tick - current_;
+        const int width = 64 - std::countl_zero(delta | 1);
+        std::size_t level = static_cast<std::size_t>((width - 1) / kSlotBits);
+        if (level >= kLevels) {  // beyond the horizon: looked at early, and put on again
+            level = kLevels - 1;
+            tick = current_ + (std::uint64_t{kSlotMask} << (kSlotBits * level));
+        }
+        const std::uint64_t in_level = tick >> (kSlotBits * level) & kSlotMask;
+        const std::size_t number = level << kSlotBits | in_level;
+        Slot& slot = slots_[number];
+        if (slot.block == kNoIndex || slot.count == kBlockEntries) {
+            const std::uint32_t block = blocks_.take();
+            MTCP_ASSERT(block != kNoIndex);
+            blocks_[block].below = slot.block;
+            slot_of_block(block) = static_cast<std::uint16_t>(number);
+            slot = {block, 0};
+            used_[level] |= std::uint64_t{1} << in_level;
+        }
+        blocks_[slot.block].entries[slot.count++] = entry;
+        entries()[entry].place = slot.block << 4 | slot.count;
+    }
+    // The entry that was put into the slot last goes.
+    std::uint32_t take_last(std::size_t number) {
+        Slot& slot = slots_[number];
+        const std::uint32_t block = slot.block;
+        const std::uint32_t entry = blocks_[block].entries[--slot.count];
+        if (slot.count == 0) {
+            slot = {blocks_[block].below, kBlockEntries};
+            blocks_.give_back(block);
+            if (slot.block == kNoIndex) {
+                used_[number >> kSlotBits] &= ~(std::uint64_t{1} << (number & kSlotMask));
+            } else {
+                prefetch_for_write(&blocks_[slot.block]);
             }
         }
-        // Fired one at a time: `fire` may arm or disarm any entry, also one still in this list.
-        std::array<std::uint32_t, kAtHand> at_hand;
-        while (heads_[kExpired][0] != kNoIndex) {
+        return entry;
+    }
+    // The last one of the slot moves into the gap.
+    void take_off(std::uint32_t entry) {
+        const std::uint32_t place = entries()[entry].place;
+        const std::uint32_t last = take_last(slot_of(place));
+        entries()[entry].place = kNowhere;
+        if (last == entry) return;
+        blocks_[place >> 4].entries[(place & 15) - 1] = last;
+        entries()[last].place = place;
+    }
+
+    // A few at a time: taken off and asked for, announced, and only then put further on, forgotten,
+    // or fired. `fire` may store, put or clear any entry, also one of these.
+    template <typename Soon, typename Fire>
+    void look_at_all(std::size_t slot, Instant now, Soon&& soon, Fire&& fire) {
+        std::array<std::uint32_t, kLookedAt> at_hand;
+        while (slots_[slot].block != kNoIndex) {
             std::size_t count = 0;
-            for (; count < kAtHand && heads_[kExpired][0] != kNoIndex; ++count) {
-                const std::uint32_t entry = at_hand[count] = heads_[kExpired][0];
-                unlink(entry);
-                nodes()[entry].armed = kIsAtHand;
-                soon(entry);
+            for (; count < kLookedAt && slots_[slot].block != kNoIndex; ++count) {
+                at_hand[count] = take_last(slot);
+                prefetch_entry(at_hand[count]);
             }
             for (std::size_t i = 0; i < count; ++i) {
-                Node& node = nodes()[at_hand[i]];
-                if (node.armed != kIsAtHand) continue;  // disarmed meanwhile
-                node.armed = 0;
-                fire(at_hand[i]);
+                Entry& entry = entries()[at_hand[i]];
+                entry.place = kAtHand;
+                if (entry.due_ms != kNotDue && due_tick(entry, now) <= current_) soon(at_hand[i]);
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                Entry& entry = entries()[at_hand[i]];
+                entry.place = kNowhere;
+                if (entry.due_ms == kNotDue) continue;
+                const std::uint64_t due = due_tick(entry, now);
+                if (due > current_) {
+                    link(at_hand[i], due);
+                } else {
+                    fire(at_hand[i]);
+                }
             }
         }
     }
 
-    Region region_;
+    Region entries_;
+    Region slots_of_blocks_;
+    IndexPool<Block> blocks_;
     std::uint64_t current_ = 0;
-    std::array<std::array<std::uint32_t, kSlotMask + 1>, kLevels + 1> heads_{};
-    std::array<std::uint64_t, kLevels + 1> used_{};
+    std::array<Slot, kSlots> slots_{};
+    std::array<std::uint64_t, kLevels> used_{};
 };
 
 }  // namespace mtcp::stack

@@ -9,6 +9,7 @@ namespace mtcp::stack {
 
 TurnResult Core::turn(Instant now) {
     now_ = now;
+    now_ms_ = static_cast<std::uint32_t>(now.ns / 1'000'000);
     posted_ = false;
     const std::uint64_t available = chunks_.available_bytes();
     tcp_.memory = available * 4 < chunk_bytes_total_ ? tcp::Environment::Memory::low
@@ -46,13 +47,10 @@ void Core::timers(Instant now) {
     wheel_.advance(now, soon, [this, now](std::uint32_t index) {
         Connection& connection = connections_[index];
         if (!connection.alive) return;
-        const Instant deadline = tcp::deadline(connection.tcb);
-        connection.on_wheel = deadline != kNever && deadline > now;
-        if (connection.on_wheel) {  // the wheel was early, as it may
-            connection.wheel_ms = static_cast<std::uint32_t>(deadline.ns / 1'000'000);
-            wheel_.arm(index, deadline);
+        if (tcp::deadline(connection.tcb) > now) {
+            update_timer(index);
+            return;
         }
-        if (deadline > now) return;
         react(index, tcp::on_deadline(tcp_, connection.tcb, now), nullptr, now);
     });
     passive_timers(now);
