@@ -57,9 +57,22 @@ void Client::step(int timeout_ms) {
         return;
     }
     tally_.events += static_cast<std::uint64_t>(count);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    const auto events = static_cast<std::size_t>(count);
+    for (std::size_t i = 0; i < events; ++i) {
+        if (i + kEventsAhead < events) fetch_ahead(events_[i + kEventsAhead].data.u64);
         on_event(static_cast<int>(events_[i].data.u64), events_[i].events);
     }
+}
+
+// The one whose event comes, and the one that asks when it is answered.
+void Client::fetch_ahead(std::uint64_t socket) {
+    __builtin_prefetch(connections_.data() + socket, 1);
+    __builtin_prefetch(connecting_.data() + socket);
+    if (idle_count_ <= kEventsAhead) return;
+    std::size_t next = idle_first_ + kEventsAhead;
+    if (next >= idle_.size()) next -= idle_.size();
+    __builtin_prefetch(connections_.data() + idle_[next], 1);
+    asm volatile("");  // or gcc takes all this for nothing
 }
 
 void Client::reserve(std::size_t sockets) {

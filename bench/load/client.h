@@ -65,6 +65,7 @@ class Client {
         std::uint64_t asked_at = 0;  // ticks
     };
     [[nodiscard]] bool may_open() const;
+    void fetch_ahead(std::uint64_t socket);
     bool open_one();
     void on_event(int socket, std::uint32_t events);
     void established(int socket);

@@ -64,7 +64,11 @@ void Server::step(int timeout_ms) {
         return;
     }
     tally_.events += static_cast<std::uint64_t>(count);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    const auto events = static_cast<std::size_t>(count);
+    for (std::size_t i = 0; i < events; ++i) {
+        if (i + kEventsAhead < events) {
+            __builtin_prefetch(connections_.data() + events_[i + kEventsAhead].data.u64, 1);
+        }
         const int socket = static_cast<int>(events_[i].data.u64);
         if (socket == listener_) {
             accept_all();
