@@ -57,10 +57,13 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
             case net::Verdict::dropped: break;
         }
     }
-    for (std::size_t i = 0; i < std::min(kRecordsAhead, staged); ++i)
-        prefetch_for(arrivals_[i]);
+    for (std::size_t i = 0; i < staged; ++i)
+        flows_.prefetch_bucket(arrivals_[i].hash);
+    const auto fetch = [this, staged](std::size_t i) {
+        if (i < staged) prefetch_for(arrivals_[i]);
+    };
     for (std::size_t i = 0; i < staged; ++i) {
-        if (i + kRecordsAhead < staged) prefetch_for(arrivals_[i + kRecordsAhead]);
+        fetch_in_groups(i, fetch);
         deliver(arrivals_[i], now);
     }
     drain_network_notices(now);
@@ -85,7 +88,6 @@ bool Core::stage(const net::Inbound& inbound, Arrival& arrival) {
                    .remote_port = arrival.segment.source_port};
     arrival.hash = flow_hash(flow_secret_, arrival.key);
     arrival.hops = 0;
-    flows_.prefetch_bucket(arrival.hash);
     return true;
 }
 

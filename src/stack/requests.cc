@@ -29,13 +29,11 @@ bool Core::take_requests(Instant now) {
     // core.
     for (std::size_t taken = 0; taken < socket::kRequestRing; taken += burst.size()) {
         const std::size_t count = channel_.requests.pop_burst(burst);
-        const auto prefetch_for = [this](const Request& request) {
-            if (request.index < connections_.touched()) prefetch_flow(request.index);
+        const auto fetch = [this, &burst, count](std::size_t i) {
+            if (i < count && burst[i].index < connections_.touched()) prefetch_flow(burst[i].index);
         };
-        for (std::size_t i = 0; i < std::min(kRecordsAhead, count); ++i)
-            prefetch_for(burst[i]);
         for (std::size_t i = 0; i < count; ++i) {
-            if (i + kRecordsAhead < count) prefetch_for(burst[i + kRecordsAhead]);
+            fetch_in_groups(i, fetch);
             take(burst[i], now);
         }
         worked |= count != 0;
