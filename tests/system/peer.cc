@@ -37,6 +37,7 @@ struct Options {
     double duration_s = 1e9;
     double patience_s = 60;  // of a connection without progress
     double hold_s = 0;       // all stay open this long before their first byte
+    int keepalive_s = 0;     // whoever's reset was lost learns it by a probe; 0: never
     std::uint32_t receive_buffer = 0;
     std::string congestion;  // of the connections opened; empty: the stack's default
     std::uint32_t seed = 1;
@@ -63,6 +64,7 @@ class Worker {
     bool open_one();
     void accept_all();
     void adopt(int socket, const Request& request);
+    void keep_alive(int socket);
     void on_event(const net::Event& event);
     void drive(Flow& flow);
     void release(Flow& flow);
@@ -242,11 +244,21 @@ void Worker::adopt(int socket, const Request& request) {
     flow.in_use = true;
     flow.connected = false;
     flow.progressed = now_;
+    if (options_.keepalive_s != 0) keep_alive(socket);
     ++flow.generation;
     ++totals_.opened;
     ++open_;
     net::watch(around_.context, epoll_, net::kAdd, socket, net::kIn | net::kOut | net::kEdge,
                std::uint64_t{flow.generation} << 32U | index);
+}
+
+// Under loss one probe that is not answered, or ten, prove nothing.
+void Worker::keep_alive(int socket) {
+    net::Context context = around_.context;
+    net::set_option(context, socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    net::set_option(context, socket, IPPROTO_TCP, TCP_KEEPIDLE, options_.keepalive_s);
+    net::set_option(context, socket, IPPROTO_TCP, TCP_KEEPINTVL, options_.keepalive_s);
+    net::set_option(context, socket, IPPROTO_TCP, TCP_KEEPCNT, 30);
 }
 
 void Worker::on_event(const net::Event& event) {
@@ -312,6 +324,7 @@ Options parse(int argc, char** argv) {
         one->add_option("-p,--port", options.port);
         one->add_option("-N,--cores", options.cores);
         one->add_option("--patience", options.patience_s);
+        one->add_option("--keepalive", options.keepalive_s);
         one->add_option("--receive-buffer", options.receive_buffer);
     }
     drive->add_option("-o,--operations", options.operations);
