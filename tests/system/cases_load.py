@@ -2,6 +2,7 @@
 """Many connections at a time, several cores, and the soak: in the end nothing is left over."""
 from collections import Counter
 import pathlib
+import shutil
 import time
 
 import sandbox
@@ -81,30 +82,56 @@ SOAK_PHASES = [("loss=2% duplicate=0.5% reorder=1% reorder_delay=1ms", "1m"),
                ("loss=10% duplicate=2% reorder=5% reorder_delay=5ms corrupt=0.2%", "50k")]
 
 
+def end_backing_off():
+    """Time-outs of two seconds at most, and many of them.
+
+    After a handshake that was repeated the first time-out is of seconds; with 10 % loss each way, a few in a row make it
+    minutes for one connection in some tens of thousands. Then Linux gives up what its program has closed (102 s), or one
+    of the programs its patience, and the other's is reset: no fault of either stack.
+    """
+    for name, value in (("tcp_rto_max_ms", 2000), ("tcp_retries2", 60), ("tcp_orphan_retries", 60),
+                        ("tcp_syn_retries", 10), ("tcp_synack_retries", 10)):
+        setting = pathlib.Path("/proc/sys/net/ipv4") / name
+        if setting.exists():  # the first of them since Linux 6.15
+            setting.write_text(str(value))
+
+
+def witness(wire):
+    """How every connection over the wire began and ended, as the kernel saw it, for whoever has to explain a failure."""
+    device = getattr(wire, "peer", wire.name)
+    eventually(lambda: pathlib.Path("/sys/class/net", device).exists(), 10, f"no {device}")
+    log = sandbox.BUILD / "system-tests" / f"soak.{wire.name}.pcap"
+    return log, Program(["tcpdump", "-Z", "root", "-n", "-i", device, "-s", "96", "-B", "8192", "-w", str(log),
+                         "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0"], ready="listening")
+
+
 def soak_phase(number, accepting, connecting, seconds):
     """Both directions at once, two stacks against the kernel; in the end every level is what it was."""
     faults, longest = SOAK_PHASES[number % len(SOAK_PHASES)]
     print(f"--- phase {number}: {faults}, up to {longest}, {seconds:.0f} s", flush=True)
     # A checksum that the device completes is not there when the bit flips.
     more = {"io__offload": "off"} if "corrupt" in faults else {}
-    # At 10 % loss each way one SYN in five goes unanswered, and of 15,000 connections one loses the six of a minute. A
-    # reset that is lost is not sent again: whoever waits for one asks by keep-alive probes.
-    patience = ["--patience", "300", "--keepalive", "5"]
-    pathlib.Path("/proc/sys/net/ipv4/tcp_syn_retries").write_text("10")
+    # A reset that is lost is not sent again: whoever waits for one asks by keep-alive probes.
+    patience = ["--patience", "120", "--keepalive", "5"]
+    end_backing_off()
     taps = {"tap": more, "af_xdp": {}}
-    server_on_stack = peer_server(accepting, *patience, faults=f"{faults} seed={11 + number}", tcp_timewait=1,
+    settings = {"tcp_timewait": 1, "rto_max": "2000", "syn_retries": 10, "syn_ack_retries": 10}
+    server_on_stack = peer_server(accepting, *patience, faults=f"{faults} seed={11 + number}", **settings,
                                   **taps[accepting.io])
     before = levels(server_on_stack)
     server_on_kernel = kernel_peer_server(*patience, "-p", str(7001 + number))
     load = ["-o", "SRESRESREHXA", "-l", longest, "--random-length", "-n", "100000000", "-c", "50", "-d", str(seconds),
             *patience, "--seed", str(number)]
-    path = connecting.write_configuration("soak.conf", faults=f"{faults} seed={12 + number}", tcp_timewait=1,
-                                          syn_retries=10,
+    path = connecting.write_configuration("soak.conf", faults=f"{faults} seed={12 + number}", **settings,
                                           **taps[connecting.io])
     client_on_kernel = Program([binary("peer_kernel"), "drive", "-a", accepting.stack, *load])
     client_on_stack = connecting.program(binary("peer"), "drive", "-f", path, "-a", connecting.kernel, "-p",
                                          str(7001 + number), *load)
-    results = [client_on_kernel.result(seconds + 400), client_on_stack.result(seconds + 400)]
+    witnesses = [witness(wire) for wire in (accepting, connecting)] if shutil.which("tcpdump") else []
+    for client in (client_on_kernel, client_on_stack):
+        client.wait(seconds + 200)
+    print({name: count for name, count in statistics(server_on_stack).items() if count and name != "cores"})
+    results = [client_on_kernel.result(), client_on_stack.result()]
     for result in results:
         print(result, flush=True)
         expect((result["failed"], result["wrong"]), (0, 0), f"failed and wrong connections of the {result['stack']}")
@@ -112,6 +139,9 @@ def soak_phase(number, accepting, connecting, seconds):
     nothing_is_left(server_on_stack, before, 120)
     expect(server_on_stack.stop(), 0, "exit status of the server on the stack")
     expect(server_on_kernel.stop(), 0, "exit status of the server on the kernel")
+    for log, program in witnesses:
+        program.stop()
+        log.unlink()
     return Counter({name: sum(result[name] for result in results) for name in ("completed", "bytes_in", "bytes_out")})
 
 
