@@ -391,6 +391,7 @@ constexpr Key kKeys[] = {
      }},
     {"fin_wait_2", read_tcp_s<&Tcp::fin_wait_2>},
     {"retries", read_tcp_count<&Tcp::retries_2>},
+    {"orphan_retries", read_tcp_count<&Tcp::orphan_retries>},
     {"syn_retries", read_tcp_count<&Tcp::syn_retries>},
     {"syn_ack_retries", read_tcp_count<&Tcp::syn_ack_retries>},
     {"initial_window",

@@ -105,6 +105,7 @@ struct Configuration {
     Duration idle_timeout = {0};                          // original's tcp_timeout; 0: off
     std::uint8_t retries_1 = 3;                           // R1 (RFC 9293 SHLD-10)
     std::uint8_t retries_2 = 15;                          // R2, as Linux: about 15 min (SHLD-11)
+    std::uint8_t orphan_retries = 8;                      // of who was let go, as Linux
     std::uint8_t syn_retries = 7;                         // > 3 min of SYNs (RFC 9293 MUST-23)
     std::uint8_t syn_ack_retries = 5;                     // as Linux
     std::uint16_t initial_window_segments = 10;           // RFC 6928

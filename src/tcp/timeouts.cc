@@ -16,10 +16,6 @@
 namespace mtcp::tcp {
 namespace {
 
-// Nobody waits for a connection that was let go: it may not occupy memory for R2 (as Linux's
-// tcp_orphan_retries), whether the peer is silent or keeps its window closed for ever.
-constexpr std::uint8_t kOrphanRetries = 8;
-
 constexpr std::uint16_t kOpening =
     static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
 
@@ -46,8 +42,10 @@ std::uint8_t retries_allowed(const Configuration& configuration, const Tcb& tcb)
         return tcb.settings.syn_retries != 0 ? tcb.settings.syn_retries : configuration.syn_retries;
     }
     if (tcb.state == State::syn_received) return configuration.syn_ack_retries;
-    const bool orphan = tcb.flags.let_go && configuration.retries_2 > kOrphanRetries;
-    return orphan ? kOrphanRetries : configuration.retries_2;
+    // Nobody waits for a connection that was let go: it may not occupy memory for R2 (as Linux's
+    // tcp_orphan_retries), whether the peer is silent or keeps its window closed for ever.
+    const bool orphan = tcb.flags.let_go && configuration.retries_2 > configuration.orphan_retries;
+    return orphan ? configuration.orphan_retries : configuration.retries_2;
 }
 
 // RFC 9293 MUST-19, MUST-22: doubled each time, for SYNs as well.
@@ -111,7 +109,7 @@ void on_persist_timeout(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
         tcb.backoff = 0;
         return;
     }
-    const bool orphan_exhausted = tcb.flags.let_go && tcb.backoff >= kOrphanRetries;
+    const bool orphan_exhausted = tcb.flags.let_go && tcb.backoff >= env.configuration.orphan_retries;
     const bool silent =
         !tcb.flags.user_timeout && tcb.unanswered_probes >= env.configuration.retries_2;
     // RFC 9293 MUST-37: as long as probes are answered, the connection stays.

@@ -85,9 +85,10 @@ SOAK_PHASES = [("loss=2% duplicate=0.5% reorder=1% reorder_delay=1ms", "1m"),
 def end_backing_off():
     """Time-outs of two seconds at most, and many of them.
 
-    After a handshake that was repeated the first time-out is of seconds; with 10 % loss each way, a few in a row make it
-    minutes for one connection in some tens of thousands. Then Linux gives up what its program has closed (102 s), or one
-    of the programs its patience, and the other's is reset: no fault of either stack.
+    With 10 % loss each way one connection in some hundred thousand loses everything eight times in a row. Then either
+    stack gives up what its program has closed, and answers the peer, which may have it all but for one acknowledgment,
+    by a reset. And after a handshake that was repeated the first time-out is of seconds, so that a few make it minutes,
+    longer than a program's patience. Neither is a fault of a stack.
     """
     for name, value in (("tcp_rto_max_ms", 2000), ("tcp_retries2", 60), ("tcp_orphan_retries", 60),
                         ("tcp_syn_retries", 10), ("tcp_synack_retries", 10)):
@@ -115,7 +116,8 @@ def soak_phase(number, accepting, connecting, seconds):
     patience = ["--patience", "120", "--keepalive", "5"]
     end_backing_off()
     taps = {"tap": more, "af_xdp": {}}
-    settings = {"tcp_timewait": 1, "rto_max": "2000", "syn_retries": 10, "syn_ack_retries": 10}
+    settings = {"tcp_timewait": 1, "rto_max": "2000", "orphan_retries": 60, "syn_retries": 10,
+                "syn_ack_retries": 10}
     server_on_stack = peer_server(accepting, *patience, faults=f"{faults} seed={11 + number}", **settings,
                                   **taps[accepting.io])
     before = levels(server_on_stack)

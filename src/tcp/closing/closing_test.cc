@@ -194,6 +194,25 @@ TEST(Closing, OrphanInFinWait2IsDroppedAfterItsTime) {
     EXPECT_EQ(solo.state(), State::closed);
 }
 
+TEST(Closing, OrphanIsSentAgainAsOftenAsConfigured) {
+    for (const std::uint8_t limit : {std::uint8_t{8}, std::uint8_t{12}}) {
+        Solo solo;
+        if (limit != 8) solo.env.configuration.orphan_retries = limit;
+        solo.connect();
+        solo.segment({.flags = "F."});
+        static_cast<void>(solo.out());
+        solo.close();
+        EXPECT_EQ(solo.out(), "F. 1:1(0) ack 2");
+        while (solo.state() != State::closed) {
+            solo.now = deadline(solo.tcb);
+            static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
+            static_cast<void>(solo.out());
+        }
+        EXPECT_EQ(solo.counters.retransmission_timeouts, limit);
+        EXPECT_EQ(solo.counters.connections_timed_out, 1u);
+    }
+}
+
 TEST(Closing, CloseAfterShutdownBoundsFinWait2) {
     Solo solo;
     solo.connect();
