@@ -28,6 +28,15 @@ struct HostConfig {
     Duration program_delay{};  // the program sees events that much later: a busy application
     Sabotage sabotage = Sabotage::none;
     std::uint64_t seed = 1;
+
+    // Whether a SYN may be answered with a cookie: always, or because few records are soon full.
+    [[nodiscard]] bool may_send_cookies() const {
+        using Cookies = tcp::Configuration::Cookies;
+        constexpr std::uint32_t kAmple = 64;
+        const Cookies cookies = stack.tcp.syn_cookies;
+        return cookies == Cookies::always ||
+               (cookies == Cookies::when_full && stack.half_open_max < kAmple);
+    }
 };
 
 // The program on a host: it is called when the stack posted events, or when it asked to be; it

@@ -30,9 +30,7 @@ std::string drops_of(Host& host) {
 }
 
 WireOracle::Cookies cookies_of(const HostConfig& host) {
-    return host.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always
-               ? WireOracle::Cookies::used
-               : WireOracle::Cookies::unused;
+    return host.may_send_cookies() ? WireOracle::Cookies::used : WireOracle::Cookies::unused;
 }
 
 }  // namespace

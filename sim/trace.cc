@@ -78,7 +78,7 @@ void write_block(std::FILE* out, std::uint32_t type, const std::vector<std::uint
     const std::array<char, 4> padding{};
     std::fwrite(head.data(), 4, 2, out);
     std::fwrite(words.data(), 4, words.size(), out);
-    std::fwrite(bytes.data(), 1, bytes.size(), out);
+    if (!bytes.empty()) std::fwrite(bytes.data(), 1, bytes.size(), out);
     std::fwrite(padding.data(), 1, padded - bytes.size(), out);
     std::fwrite(&length, 4, 1, out);
 }

@@ -19,7 +19,7 @@ namespace mtcp::sim {
 
 class WireOracle final : public Observer {
   public:
-    // Whether a host answers every SYN with a cookie.
+    // Whether a host may answer a SYN with a cookie.
     enum class Cookies : std::uint8_t { unused, used };
     WireOracle(Findings& findings, io::Layer layer, std::uint32_t mtu,
                std::array<Cookies, 2> cookies)

@@ -187,8 +187,10 @@ void make_scarce(Random& random, WorldPlan& plan) {
         host.port.frames = 160 + random.below(64);
         host.port.transmit_segmentation = 0;
     }
-    for (SessionPlan& session : plan.sessions)
+    for (SessionPlan& session : plan.sessions) {
         session.may_fail = true;
+        session.server_may_be_reborn = plan.hosts[index(session.server)].may_send_cookies();
+    }
 }
 
 Episode draw_path_episode(Random& random, const WorldPlan& plan) {

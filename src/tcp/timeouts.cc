@@ -109,7 +109,8 @@ void on_persist_timeout(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
         tcb.backoff = 0;
         return;
     }
-    const bool orphan_exhausted = tcb.flags.let_go && tcb.backoff >= env.configuration.orphan_retries;
+    const bool orphan_exhausted =
+        tcb.flags.let_go && tcb.backoff >= env.configuration.orphan_retries;
     const bool silent =
         !tcb.flags.user_timeout && tcb.unanswered_probes >= env.configuration.retries_2;
     // RFC 9293 MUST-37: as long as probes are answered, the connection stays.
