@@ -55,7 +55,9 @@ std::uint32_t sample_rtt(Arrival& a, bool repairing) {
 // takes one sample a round trip (RFC 6298 §3); whoever else wants them gets all.
 std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
     Tcb& tcb = a.tcb;
-    std::uint32_t rtt_us = delivery.rtt_us;
+    // Originals that an ACK takes along with what filled the hole before them have waited for that
+    // at the peer; as in Linux, only a timestamp tells then.
+    std::uint32_t rtt_us = delivery.resent_acked ? 0 : delivery.rtt_us;
     const bool of_log = rtt_us > 0;
     if (!of_log && repairing) rtt_us = rtt_of_timestamp_us(a);
     if (rtt_us == 0) return 0;

@@ -108,6 +108,19 @@ TEST(Karn, RetransmittedSegmentGivesNoSampleWithoutTimestamps) {  // Checks RFC 
     EXPECT_EQ(solo.tcb.backoff, 0);
 }
 
+TEST(Karn, OriginalsThatWaitedBehindAHoleGiveNoSample) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 4);
+    const std::uint32_t srtt = solo.tcb.srtt_us;
+    for (int i = 0; i < 3; ++i)
+        solo.segment({.ack = 1});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    solo.now = solo.now + milliseconds(150);
+    solo.segment({.ack = 4001});
+    EXPECT_EQ(solo.tcb.srtt_us, srtt);
+}
+
 TEST(Karn, TimestampTellsWhichCopyWasAcknowledged) {  // RFC 7323 §4.1
     Solo solo;
     solo.env.configuration.timestamps = Configuration::Use::on;
