@@ -228,14 +228,19 @@ void note_result(Pair& pair, std::uint64_t begin) {
 
 // Opens all connections of a plan without end; false: they do not all come.
 bool establish(Pair& pair, const Options& options) {
-    // A rate that a small machine reaches while it does other things too.
-    const std::uint64_t patience =
-        monotonic_ns() + 10'000'000'000 + std::uint64_t{options.plan.concurrency} * 50'000;
+    // As long as there is progress: a machine that does other things too needs its time.
+    constexpr std::uint64_t kPatience = 10'000'000'000;
+    std::uint64_t before = 0, give_up = monotonic_ns() + kPatience;
     while (pair.client->tally().connected < options.plan.concurrency ||
            pair.server->tally().opened < options.plan.concurrency) {
         pair.client->step(0);
         pair.server->step(0);
-        if (monotonic_ns() > patience || pair.client->tally().failed != 0) {
+        const std::uint64_t now = monotonic_ns();
+        if (const std::uint64_t come = pair.server->tally().opened; come != before) {
+            before = come;
+            give_up = now + kPatience;
+        }
+        if (now > give_up || pair.client->tally().failed != 0) {
             const Tally& c = pair.client->tally();
             pair.problem = "of " + std::to_string(options.plan.concurrency) + " connections " +
                            std::to_string(c.opened) + " were opened, " +
