@@ -18,9 +18,9 @@ while read -r archive member least; do
     echo "prefetch: $found in $member, $least or more are asked for"
     status=1
 done <<'END'
-libmtcp_stack.a receive.cc.o 5
-libmtcp_stack.a requests.cc.o 4
-libmtcp_stack.a turn.cc.o 3
+libmtcp_stack.a receive.cc.o 3
+libmtcp_stack.a requests.cc.o 2
+libmtcp_stack.a turn.cc.o 2
 libmtcp_socket.a application.cc.o 1
 END
 ((status == 0)) && echo "prefetch: in the machine code wherever it is asked for"
