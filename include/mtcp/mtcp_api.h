@@ -267,7 +267,8 @@ MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len);
 
 /**
  * As mtcp_read(), with flags: MSG_PEEK (leave it there), MSG_WAITALL (a blocking socket waits for
- * all `len` bytes), MSG_DONTWAIT, MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line
+ * all `len` bytes), MSG_TRUNC (take the bytes without passing them on, tcp(7)), MSG_DONTWAIT,
+ * MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line
  * (RFC 6093), so MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it.
  */
 MTCP_API ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags);
@@ -277,15 +278,17 @@ MTCP_API int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int nu
 
 /**
  * Writes. A blocking socket takes everything; a non-blocking one what there is room for.
- * @return bytes taken, or -1: EAGAIN (no room, or SO_SNDTIMEO is over), ENOTCONN, EPIPE (ended, or
- *   shut down), ECONNRESET, ETIMEDOUT (reported once, then EPIPE), EFAULT, EINTR.
+ * @return bytes taken, or -1: EAGAIN (no room, or SO_SNDTIMEO is over), EPIPE (never connected,
+ *   ended, or shut down), ECONNRESET, ETIMEDOUT (reported once, then EPIPE), EFAULT, EINTR.
  */
 MTCP_API ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len);
 
 /**
  * As mtcp_write(), with flags: MSG_DONTWAIT, MSG_NOSIGNAL (always so), MSG_MORE (more follows:
  * hold back what does not fill a segment), MSG_OOB (the last byte is urgent, RFC 6093), MSG_EOR
- * (no effect); others: EINVAL.
+ * (no effect), MSG_ZEROCOPY (the bytes are copied all the same; with SO_ZEROCOPY the notices of
+ * Linux come at once, to be read with MSG_ERRQUEUE), MSG_CONFIRM, MSG_DONTROUTE (no effect); others:
+ * EINVAL.
  */
 MTCP_API ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags);
 
@@ -310,7 +313,11 @@ MTCP_API int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int n
  */
 MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags);
 
-/** As mtcp_recv(), into msg->msg_iov; msg_namelen, msg_controllen and msg_flags become 0. */
+/**
+ * As mtcp_recv(), into msg->msg_iov; msg_namelen becomes 0. With TCP_INQ a control message tells
+ * what another read would find. MSG_ERRQUEUE reads no bytes but the notices of MSG_ZEROCOPY, as
+ * Linux writes them (SO_EE_CODE_ZEROCOPY_COPIED); EAGAIN: there is none.
+ */
 MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags);
 
 /* ------------------------------------------------------------------------------------- batches */
@@ -354,22 +361,26 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
 /**
  * Reads an option. SOL_SOCKET: SO_ERROR (cleared by reading), SO_TYPE, SO_DOMAIN, SO_PROTOCOL,
  * SO_ACCEPTCONN, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
- * SO_SNDBUF (bytes, not doubled), SO_RCVTIMEO, SO_SNDTIMEO. IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
+ * SO_SNDBUF (twice what was set, as on Linux: half of it stands for overhead), SO_RCVBUFFORCE,
+ * SO_SNDBUFFORCE (to set), SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_SNDLOWAT (1), SO_ZEROCOPY,
+ * SO_MAX_PACING_RATE; SO_BROADCAST, SO_PRIORITY, SO_MARK, SO_BUSY_POLL: remembered, no more.
+ * IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
  * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_FASTOPEN (listeners: most connections whose SYN brought data
  * and whose handshake is not complete), TCP_FASTOPEN_KEY (16 or 32 bytes: the key in use, then one
  * that is still accepted), TCP_FASTOPEN_CONNECT (connect() waits for the first write, whose bytes
  * go with the SYN), TCP_FASTOPEN_NO_COOKIE, TCP_NOTSENT_LOWAT (bytes; a write takes more only while
- * less waits to be sent, and is signalled below half of it), TCP_CONGESTION, TCP_INFO (layout of
- * Linux). IPPROTO_IP: IP_TOS, IP_TTL, IP_MTU_DISCOVER. Sources: socket(7), tcp(7), ip(7).
- * @return 0, or -1: ENOPROTOOPT, EINVAL (length), EFAULT.
+ * less waits to be sent, and is signalled below half of it), TCP_INQ, TCP_CONGESTION, TCP_CC_INFO,
+ * TCP_INFO (layout of Linux). IPPROTO_IP: IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_MTU (of a
+ * connection), IP_BIND_ADDRESS_NO_PORT (always so). Sources: socket(7), tcp(7), ip(7).
+ * @return 0, or -1: ENOPROTOOPT, EINVAL (length), ENOTCONN (IP_MTU), EFAULT.
  */
 MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optval,
                              socklen_t* optlen);
 
 /**
- * Sets an option of the list above (the first six lines' SO_ERROR to SO_ACCEPTCONN and TCP_INFO
- * are read-only).
+ * Sets an option of the list above (SO_ERROR to SO_ACCEPTCONN, SO_SNDLOWAT, TCP_INFO, TCP_CC_INFO
+ * and IP_MTU are read-only).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length or value), EFAULT, ENOENT (congestion control).
  */
 MTCP_API int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval,
@@ -380,7 +391,8 @@ MTCP_API int mtcp_setsock_nonblock(mctx_t mctx, int sockid);
 
 /**
  * @param request FIONREAD (bytes that can be read), FIONBIO (set or clear non-blocking),
- *   SIOCATMARK (reading stands at the urgent mark), SIOCOUTQ (bytes not acknowledged); else EINVAL.
+ *   SIOCATMARK (reading stands at the urgent mark), SIOCOUTQ (bytes not acknowledged), SIOCOUTQNSD
+ *   (bytes not sent); else EINVAL.
  * @param argp an int.
  */
 MTCP_API int mtcp_socket_ioctl(mctx_t mctx, int sockid, int request, void* argp);

@@ -8,6 +8,7 @@
 #include "api/context.h"
 #include "api/socket_address.h"
 #include "mtcp_api.h"
+#include "socket/message.h"
 #include "socket/stream_socket.h"
 
 namespace mtcp::api {
@@ -127,12 +128,10 @@ ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags) {
     if (msg == nullptr) return refuse(EFAULT);
     if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
         return refuse(wrong);
-    const long result = receive_into(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags);
-    if (result < 0) return result;
-    msg->msg_namelen = 0;
-    msg->msg_controllen = 0;
-    msg->msg_flags = 0;
-    return result;
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~(mtcp::socket::kReceiveFlags | MSG_ERRQUEUE)) != 0) return refuse(EINVAL);
+    return answer(mtcp::socket::receive_message(call.app(), call.descriptor(), *msg, flags));
 }
 
 }  // extern "C"

@@ -26,6 +26,10 @@ class ByteCursor {
             source += n;
         });
     }
+    // As put(), leaving what is there.
+    void skip(std::size_t bytes) {
+        walk(bytes, [](const std::byte*, std::size_t) {});
+    }
     // Copies the next bytes out of the buffers; there must be as many.
     void get(std::byte* destination, std::size_t bytes) {
         walk(bytes, [&destination](const std::byte* here, std::size_t n) {

@@ -66,6 +66,12 @@ void DescriptorTable::inherit(Descriptor& listener, Descriptor& d) {
         to.linger_s = from.linger_s;
         to.reuse_address = from.reuse_address;
         to.reuse_port = from.reuse_port;
+        to.zero_copy = from.zero_copy;
+        to.reports_inq = from.reports_inq;
+        to.broadcast = from.broadcast;
+        to.priority = from.priority;
+        to.mark = from.mark;
+        to.busy_poll_us = from.busy_poll_us;
         to.not_sent_low_water = from.not_sent_low_water;
         from.handed_down = new_details(to);
     }

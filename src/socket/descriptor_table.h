@@ -33,6 +33,7 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t urgent : 1 = 0;       // announced, and not yet read past
     std::uint8_t inherit : 1 = 0;      // listener: its options changed since mtcp_listen
     std::uint8_t deferred : 1 = 0;     // stream: connect() waits for data to go with the SYN
+    std::uint8_t notices : 1 = 0;      // stream: something waits for MSG_ERRQUEUE
     std::uint32_t options = kNoIndex;  // record of options, see DescriptorTable::details()
     union {
         std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
@@ -66,10 +67,19 @@ struct DescriptorDetails {
     std::uint8_t reuse_port : 1 = 0;
     std::uint8_t fast_open_connect : 1 = 0;    // TCP_FASTOPEN_CONNECT
     std::uint8_t fast_open_no_cookie : 1 = 0;  // TCP_FASTOPEN_NO_COOKIE
+    std::uint8_t zero_copy : 1 = 0;            // SO_ZEROCOPY
+    std::uint8_t reports_inq : 1 = 0;          // TCP_INQ
+    std::uint8_t broadcast : 1 = 0;            // SO_BROADCAST, which TCP has no use for
+    std::uint8_t late_port : 1 = 0;            // IP_BIND_ADDRESS_NO_PORT, which is so anyway
+    std::int32_t priority = 0;                 // SO_PRIORITY,
+    std::uint32_t mark = 0;                    // SO_MARK,
+    std::int32_t busy_poll_us = 0;             // SO_BUSY_POLL: remembered, no more
     std::uint32_t fast_open_limit = 0;         // TCP_FASTOPEN
     std::uint32_t not_sent_low_water = 0;      // TCP_NOTSENT_LOWAT
     tcp::FastOpenKeys fast_open_keys;          // TCP_FASTOPEN_KEY
     wire::Endpoint deferred_remote;            // of Descriptor::deferred
+    std::uint32_t zero_copies = 0;             // writes with MSG_ZEROCOPY so far, and of these
+    std::uint32_t zero_copies_told = 0;        // those whose end was told; both modulo 2^32
     std::uint32_t port_next = 0;               // PortTable: the next id bound to the port, + 1
     std::uint32_t handed_down = kNoIndex;      // listener: record of what it accepts, once made
     std::uint32_t references = 0;              // descriptors that share this, or hand it down

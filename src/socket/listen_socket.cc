@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "socket/stream_socket.h"
+
 namespace mtcp::socket {
 
 long bind(Application& app, Descriptor& d, const wire::Endpoint& where) {
@@ -70,9 +72,7 @@ namespace {
 void inherit(Application& app, Descriptor& listener, Descriptor& d) {
     app.table().inherit(listener, d);
     const DescriptorDetails& details = app.details(d);
-    if (details.not_sent_low_water != 0) {
-        app.stream(d).low_water.store(details.not_sent_low_water, std::memory_order_relaxed);
-    }
+    if (details.not_sent_low_water != 0) set_low_water(app.stream(d), details);
     if (listener.inherit == 0) return;
     // The stack gave it the options of mtcp_listen(); these are newer.
     app.stream(d).send_limit.store(details.settings.send_buffer, std::memory_order_relaxed);

@@ -14,7 +14,7 @@ std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
     if (d.connection == kNoIndex) return d.deferred != 0 ? EpollBits::writable : 0;
     Stream& s = app.stream(d);
     const std::uint32_t status = s.status.load(std::memory_order_acquire);
-    std::uint32_t bits = 0;
+    std::uint32_t bits = d.notices != 0 ? EpollBits::err : 0;
     const bool failed = (status & StreamStatus::failed) != 0;
     const bool over = failed || (status & StreamStatus::ended) != 0;
     const bool read_over = over || d.shut_read != 0 || (status & StreamStatus::peer_closed) != 0;

@@ -15,6 +15,8 @@ struct EpollBits {
     static constexpr std::uint32_t in = 0x001, pri = 0x002, out = 0x004, err = 0x008, hup = 0x010;
     static constexpr std::uint32_t read_normal = 0x040, write_normal = 0x100, read_hup = 0x2000;
     static constexpr std::uint32_t one_shot = 1u << 30, edge = 1u << 31;
+    // EPOLLEXCLUSIVE, EPOLLWAKEUP: one thread waits, and nothing sleeps because of it.
+    static constexpr std::uint32_t without_meaning = 1u << 28 | 1u << 29;
     static constexpr std::uint32_t readable = in | read_normal;
     static constexpr std::uint32_t writable = out | write_normal;
     static constexpr std::uint32_t always = err | hup;  // reported though not asked for

@@ -17,11 +17,18 @@
 #include "socket/stream_socket.h"
 #include "socket/tcp_info.h"
 
+// The C library's header is older.
+#ifndef TCP_INQ
+#define TCP_INQ 36
+#endif
+
 namespace mtcp::socket {
 namespace {
 
-constexpr std::int64_t kBufferMin = 2048;
-constexpr std::int64_t kBufferMax = 64 << 20;
+// Of buffers, as set: in socket(7) half of SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF.
+constexpr std::uint32_t kReceiveBufferMin = 1152;
+constexpr std::uint32_t kSendBufferMin = 2304;
+constexpr std::uint32_t kBufferMax = 64 << 20;
 constexpr int kMssUnconnected = 536;  // RFC 9293 MUST-15
 
 // What an integer option needs to do its work.
@@ -36,7 +43,7 @@ struct IntegerOption {
     int name;
     std::int64_t least;  // of the value; outside: -EINVAL
     std::int64_t most;
-    int (*get)(const Access&);
+    int (*get)(const Access&);               // nullptr: write-only
     void (*set)(const Access&, int value);  // nullptr: read-only
     bool of_connection;                     // the stack must learn of a change
 };
@@ -44,23 +51,36 @@ struct IntegerOption {
 constexpr std::int64_t kAny = std::numeric_limits<int>::max();
 constexpr std::int64_t kAnyNegative = std::numeric_limits<int>::min();
 
-int clamp_buffer(int value) {
-    return static_cast<int>(std::clamp<std::int64_t>(value, kBufferMin, kBufferMax));
+// socket(7): what is set is doubled, the half being the kernel's overhead, and read as doubled. A
+// negative number is a large one, as for the kernel.
+//
+// Of the receive buffer, where the half is never payload, we keep the other half; the send buffer is
+// counted with overhead (kPieceOverhead) and kept doubled.
+void set_receive_buffer(const Access& a, int value) {
+    a.details.settings.receive_buffer =
+        std::clamp(static_cast<std::uint32_t>(value), kReceiveBufferMin, kBufferMax);
+    a.details.settings.receive_fixed = 1;
 }
 
 void set_send_buffer(const Access& a, int value) {
-    a.details.settings.send_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
+    a.details.settings.send_buffer =
+        2 * std::clamp(static_cast<std::uint32_t>(value), kSendBufferMin, kBufferMax);
     a.details.settings.send_fixed = 1;
     if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
     a.app.stream(a.d).send_limit.store(a.details.settings.send_buffer, std::memory_order_relaxed);
     a.app.raise(a.d, EpollBits::writable);
 }
 
+// All ones: no limit, whatever the configuration says.
 void set_low_water(const Access& a, int value) {
     a.details.not_sent_low_water = static_cast<std::uint32_t>(value);
     if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
-    a.app.stream(a.d).low_water.store(a.details.not_sent_low_water, std::memory_order_relaxed);
+    set_low_water(a.app.stream(a.d), a.details);
     a.app.raise(a.d, EpollBits::writable);
+}
+
+int get_receive_buffer(const Access& a) {
+    return static_cast<int>(2 * a.details.settings.receive_buffer);
 }
 
 int get_mss(const Access& a) {
@@ -89,6 +109,11 @@ void publish_listener(const Access& a) {
 #define MTCP_SETTING_SET(field, type) \
     [](const Access& a, int value) { a.details.settings.field = static_cast<type>(value); }
 #define MTCP_SETTING(field, type) MTCP_SETTING_GET(field), MTCP_SETTING_SET(field, type), true
+// A switch of the socket that the stack need not know.
+#define MTCP_DETAIL(field)                                                        \
+    [](const Access& a) -> int { return a.details.field; },                       \
+        [](const Access& a, int value) { a.details.field = value != 0 ? 1 : 0; }, \
+        false
 #define MTCP_SWITCH(field)   \
     MTCP_SETTING_GET(field), \
         [](const Access& a, int value) { a.details.settings.field = value != 0 ? 1 : 0; }, true
@@ -114,13 +139,29 @@ constexpr IntegerOption kOptions[] = {
      [](const Access&, int) {}, false},
     // RFC 9293 MUST-24, MAY-5.
     {SOL_SOCKET, SO_KEEPALIVE, kAnyNegative, kAny, MTCP_SWITCH(keepalive)},
-    {SOL_SOCKET, SO_RCVBUF, 0, kAny, MTCP_SETTING_GET(receive_buffer),
-     [](const Access& a, int value) {
-         a.details.settings.receive_buffer = static_cast<std::uint32_t>(clamp_buffer(value));
-         a.details.settings.receive_fixed = 1;
-     },
+    {SOL_SOCKET, SO_RCVBUF, kAnyNegative, kAny, get_receive_buffer, set_receive_buffer, true},
+    {SOL_SOCKET, SO_RCVBUFFORCE, kAnyNegative, kAny, nullptr, set_receive_buffer, true},
+    {SOL_SOCKET, SO_SNDBUF, kAnyNegative, kAny, MTCP_SETTING_GET(send_buffer), set_send_buffer,
      true},
-    {SOL_SOCKET, SO_SNDBUF, 0, kAny, MTCP_SETTING_GET(send_buffer), set_send_buffer, true},
+    {SOL_SOCKET, SO_SNDBUFFORCE, kAnyNegative, kAny, nullptr, set_send_buffer, true},
+    // One byte wakes a reader, and a writer, on all systems that let it be set at all.
+    {SOL_SOCKET, SO_RCVLOWAT, 0, 1, [](const Access&) -> int { return 1; },
+     [](const Access&, int) {}, false},
+    {SOL_SOCKET, SO_SNDLOWAT, 0, 0, [](const Access&) -> int { return 1; }, nullptr, false},
+    {SOL_SOCKET, SO_ZEROCOPY, 0, 1, MTCP_DETAIL(zero_copy)},
+    // Programs set these for every socket; they are remembered.
+    {SOL_SOCKET, SO_BROADCAST, kAnyNegative, kAny, MTCP_DETAIL(broadcast)},
+    {SOL_SOCKET, SO_PRIORITY, kAnyNegative, kAny,
+     [](const Access& a) -> int { return a.details.priority; },
+     [](const Access& a, int value) { a.details.priority = value; }, false},
+    {SOL_SOCKET, SO_MARK, kAnyNegative, kAny,
+     [](const Access& a) -> int { return static_cast<int>(a.details.mark); },
+     [](const Access& a, int value) { a.details.mark = static_cast<std::uint32_t>(value); }, false},
+    {SOL_SOCKET, SO_BUSY_POLL, 0, kAny,
+     [](const Access& a) -> int { return a.details.busy_poll_us; },
+     [](const Access& a, int value) { a.details.busy_poll_us = value; }, false},
+    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, kAnyNegative, kAny, MTCP_DETAIL(late_port)},
+    {IPPROTO_TCP, TCP_INQ, 0, 1, MTCP_DETAIL(reports_inq)},
     {IPPROTO_TCP, TCP_NODELAY, kAnyNegative, kAny, MTCP_SWITCH(no_delay)},
     {IPPROTO_TCP, TCP_CORK, kAnyNegative, kAny, MTCP_SWITCH(cork)},
     // tcp(7). Never set: quick at first; 0: never; else always.
@@ -156,7 +197,7 @@ constexpr IntegerOption kOptions[] = {
      },
      false},
     // The stack learns of it, and tells what has left so far.
-    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, kAny,
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, kAnyNegative, kAny,
      [](const Access& a) -> int { return static_cast<int>(a.details.not_sent_low_water); },
      set_low_water, true},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0, 1,
@@ -176,6 +217,7 @@ constexpr IntegerOption kOptions[] = {
 };
 
 #undef MTCP_SWITCH
+#undef MTCP_DETAIL
 #undef MTCP_SETTING
 #undef MTCP_SETTING_SET
 #undef MTCP_SETTING_GET
@@ -192,6 +234,13 @@ long answer(const T& value, std::span<std::byte> out, socklen_t& length) {
     if (out.size() < sizeof value) return -EINVAL;
     std::memcpy(out.data(), &value, sizeof value);
     length = sizeof value;
+    return 0;
+}
+
+// As the kernel, which gives as much of an integer as there is room for.
+long answer_integer(int value, std::span<std::byte> out, socklen_t& length) {
+    length = static_cast<socklen_t>(std::min(out.size(), sizeof value));
+    std::memcpy(out.data(), &value, length);
     return 0;
 }
 
@@ -309,6 +358,12 @@ tcp::Status ask_status(const Access& a) {
     return status;
 }
 
+// ip(7): of a connected socket.
+long get_path_mtu(const Access& a, std::span<std::byte> out, socklen_t& length) {
+    if (a.d.kind != DescriptorKind::stream || !is_connected(a.app, a.d)) return -ENOTCONN;
+    return answer_integer(ask_status(a).path_mtu, out, length);
+}
+
 // Empty for algorithms that have nothing to tell, as in the kernel.
 long get_congestion_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
     tcp_cc_info info{};
@@ -398,8 +453,8 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     DescriptorDetails seen = app.details(d);
     const Access access{app, d, seen};
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
-        if (out.size() < sizeof(int)) return -EINVAL;
-        return answer(option->get(access), out, length);
+        if (option->get == nullptr) return -ENOPROTOOPT;
+        return answer_integer(option->get(access), out, length);
     }
     if (level == SOL_SOCKET && name == SO_LINGER) return get_linger(access.details, out, length);
     if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
@@ -418,6 +473,7 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
         return get_pacing_rate(access, out, length);
     }
+    if (level == IPPROTO_IP && name == IP_MTU) return get_path_mtu(access, out, length);
     return -ENOPROTOOPT;
 }
 
@@ -450,6 +506,18 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     return -ENOPROTOOPT;
 }
 
+namespace {
+
+// What still waits here, and what the stack has not sent.
+std::uint32_t unsent_bytes(Application& app, Descriptor& d) {
+    if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return 0;
+    DescriptorDetails seen = app.details(d);
+    const tcp::Status status = ask_status({app, d, seen});  // after this turn nothing waits here
+    return static_cast<std::uint32_t>(status.unsent_bytes);
+}
+
+}  // namespace
+
 long control_socket(Application& app, Descriptor& d, int request, int& argument) {
     if (request == FIONBIO) {
         d.non_blocking = argument != 0 ? 1 : 0;
@@ -459,6 +527,7 @@ long control_socket(Application& app, Descriptor& d, int request, int& argument)
     switch (static_cast<unsigned>(request)) {
         case FIONREAD: argument = static_cast<int>(readable_bytes(app, d)); return 0;
         case SIOCATMARK: argument = at_urgent_mark(app, d) ? 1 : 0; return 0;
+        case SIOCOUTQNSD: argument = static_cast<int>(unsent_bytes(app, d)); return 0;
         case SIOCOUTQ: argument = static_cast<int>(unacknowledged_bytes(app, d)); return 0;
         default: return -EINVAL;
     }

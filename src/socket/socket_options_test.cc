@@ -39,8 +39,11 @@ TEST_F(OptionsTest, IntegerOptionsComeBack) {
         int level, name, value;
     };
     const Row rows[] = {{SOL_SOCKET, SO_REUSEADDR, 1},   {SOL_SOCKET, SO_REUSEPORT, 1},
-                        {SOL_SOCKET, SO_KEEPALIVE, 1},   {SOL_SOCKET, SO_RCVBUF, 70'000},
-                        {SOL_SOCKET, SO_SNDBUF, 80'000}, {IPPROTO_TCP, TCP_NODELAY, 1},
+                        {SOL_SOCKET, SO_KEEPALIVE, 1},   {SOL_SOCKET, SO_ZEROCOPY, 1},
+                        {SOL_SOCKET, SO_BROADCAST, 1},   {SOL_SOCKET, SO_PRIORITY, 6},
+                        {SOL_SOCKET, SO_MARK, 666},      {SOL_SOCKET, SO_BUSY_POLL, 50},
+                        {IPPROTO_TCP, TCP_INQ, 1},       {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1},
+                        {SOL_SOCKET, SO_RCVLOWAT, 1},    {IPPROTO_TCP, TCP_NODELAY, 1},
                         {IPPROTO_TCP, TCP_CORK, 1},      {IPPROTO_TCP, TCP_QUICKACK, 1},
                         {IPPROTO_TCP, TCP_MAXSEG, 1200}, {IPPROTO_TCP, TCP_KEEPIDLE, 30},
                         {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
@@ -52,6 +55,24 @@ TEST_F(OptionsTest, IntegerOptionsComeBack) {
         EXPECT_EQ(set(id, row.level, row.name, row.value), 0) << row.level << '/' << row.name;
         EXPECT_EQ(get_int(id, row.level, row.name), row.value) << row.level << '/' << row.name;
     }
+}
+
+// socket(7).
+TEST_F(OptionsTest, BufferSizesAreReadDoubled) {
+    struct Row {
+        int name, set, get;
+    };
+    const Row rows[] = {{SO_RCVBUF, 70'000, 140'000},    {SO_SNDBUF, 80'000, 160'000},
+                        {SO_RCVBUFFORCE, 9000, 18'000},  {SO_SNDBUFFORCE, 9000, 18'000},
+                        {SO_RCVBUF, 0, 2304},            {SO_SNDBUF, 0, 4608},
+                        {SO_RCVBUF, -1, 2 * (64 << 20)}, {SO_SNDBUF, -1, 2 * (64 << 20)}};
+    const long id = make_socket();
+    for (const Row& row : rows) {
+        EXPECT_EQ(set(id, SOL_SOCKET, row.name, row.set), 0) << row.name;
+        const bool receive = row.name == SO_RCVBUF || row.name == SO_RCVBUFFORCE;
+        EXPECT_EQ(get_int(id, SOL_SOCKET, receive ? SO_RCVBUF : SO_SNDBUF), row.get) << row.name;
+    }
+    EXPECT_EQ(app->details(d(id)).settings.receive_buffer, 64u << 20);
 }
 
 TEST_F(OptionsTest, OptionsOfIpFitInOneByte) {
@@ -86,7 +107,10 @@ TEST_F(OptionsTest, WrongNamesLengthsAndValuesAreRefused) {
     EXPECT_EQ(set(id, 1234, 1, value), -ENOPROTOOPT);
     char small = 1;
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NODELAY, small), -EINVAL);
-    EXPECT_EQ(get(id, IPPROTO_TCP, TCP_NODELAY, small), -EINVAL);
+    EXPECT_EQ(get(id, IPPROTO_TCP, TCP_NODELAY, small), 0);  // as much as there is room for
+    EXPECT_EQ(small, 0);
+    EXPECT_EQ(set(id, SOL_SOCKET, SO_SNDLOWAT, 1), -ENOPROTOOPT);
+    EXPECT_EQ(get(id, IPPROTO_IP, IP_MTU, value), -ENOTCONN);
     EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 0), -EINVAL);
     EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 256), -EINVAL);
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_KEEPCNT, 0), -EINVAL);
@@ -101,12 +125,12 @@ TEST_F(OptionsTest, AConnectionLearnsOfChanges) {
     const long id = make_connected();
     ASSERT_EQ(set(id, IPPROTO_TCP, TCP_NODELAY, 1), 0);
     ASSERT_EQ(set(id, IPPROTO_TCP, TCP_KEEPIDLE, 11), 0);
-    ASSERT_EQ(set(id, SOL_SOCKET, SO_SNDBUF, 4096), 0);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_SNDBUF, 4096), 0);  // doubled
     stack.run_stack();
     EXPECT_EQ(peer(id).settings.no_delay, 1);
     EXPECT_EQ(peer(id).settings.keepalive_idle_s, 11);
-    EXPECT_EQ(stream(id).send_limit.load(), 4096u);
-    EXPECT_EQ(write(id, std::string(10'000, 'x')), 4096);
+    EXPECT_EQ(stream(id).send_limit.load(), 8192u);
+    EXPECT_EQ(write(id, std::string(10'000, 'x')), 8192);
     EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_MAXSEG), 1460);
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "socket/fast_open.h"
+#include "socket/message.h"
 #include "socket/pipe.h"
 #include "socket/stream_socket.h"
 
@@ -105,6 +106,7 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     const bool all = blocking && (flags & MSG_WAITALL) != 0;
     const std::size_t wanted = to.left();
     if (wanted == 0) return 0;
+    const bool discards = (flags & MSG_TRUNC) != 0;  // tcp(7): taken, not passed on
     std::size_t taken = 0;
     if (flags == 0) {  // mostly there is something; nothing of it is urgent
         const std::uint32_t status = s.status.load(std::memory_order_acquire);
@@ -123,7 +125,9 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
             taken = peek_bytes(app, d, s, to);
         } else {
             taken += take_bytes(app, d, s, to.left(),
-                                [&to](const std::byte* from, std::size_t n) { to.put(from, n); });
+                                [&to, discards](const std::byte* from, std::size_t n) {
+                                    discards ? to.skip(n) : to.put(from, n);
+                                });
         }
         if (taken == wanted || (taken != 0 && !all)) return static_cast<long>(taken);
         const long reason = why_nothing(app, d, status);
@@ -275,6 +279,16 @@ long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
     return receive_from_stream(app, d, to, flags);
 }
 
+namespace {
+
+// MSG_ZEROCOPY: the program waits to hear that its buffer is free.
+long told_of_buffer(Application& app, Descriptor& d, long taken, int flags) {
+    if (taken > 0 && (flags & MSG_ZEROCOPY) != 0) note_zero_copy(app, d);
+    return taken;
+}
+
+}  // namespace
+
 long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
     if (d.kind == DescriptorKind::pipe_write) {
         const long result = write_pipe(app, d, from);
@@ -282,7 +296,8 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
     }
     if (d.kind != DescriptorKind::stream) return -EBADF;
     if (d.deferred != 0) {
-        return open_with_data(app, d, app.details(d).deferred_remote, from, flags);
+        const long taken = open_with_data(app, d, app.details(d).deferred_remote, from, flags);
+        return told_of_buffer(app, d, taken, flags);
     }
     // On a connection the flag means nothing; without one and a name there is nobody to connect to.
     if ((flags & MSG_FASTOPEN) != 0 && !is_connected(app, d)) {
@@ -290,8 +305,8 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
         const long wrong = check_unopened(app, d);
         return wrong != 0 ? wrong : -EINVAL;
     }
-    if (d.connection == kNoIndex) return -ENOTCONN;
-    return send_to_stream(app, d, from, flags);
+    if (d.connection == kNoIndex) return -EPIPE;  // as Linux; POSIX has ENOTCONN
+    return told_of_buffer(app, d, send_to_stream(app, d, from, flags), flags);
 }
 
 long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std::size_t& used,
@@ -363,7 +378,7 @@ long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote, Byte
              int flags) {
     const bool opens = d.kind == DescriptorKind::stream && (flags & MSG_FASTOPEN) != 0;
     if (!opens || d.deferred != 0 || is_connected(app, d)) return send(app, d, from, flags);
-    return open_with_data(app, d, remote, from, flags);
+    return told_of_buffer(app, d, open_with_data(app, d, remote, from, flags), flags);
 }
 
 std::uint32_t readable_bytes(Application& app, Descriptor& d) {

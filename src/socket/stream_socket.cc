@@ -81,9 +81,7 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     d.connection = index;
     d.deferred = 0;
     app.attach(index, &d);
-    if (details.not_sent_low_water != 0) {
-        app.stream(d).low_water.store(details.not_sent_low_water, std::memory_order_relaxed);
-    }
+    if (details.not_sent_low_water != 0) set_low_water(app.stream(d), details);
     // In the box before the stack hears of the connection: so they go with its SYN.
     const std::uint32_t taken = early_bytes == 0 ? 0 : queue_early(app, d, early, early_bytes);
     app.post_open(index, parameters);

@@ -33,9 +33,9 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind);
 // --- bytes ---
 // The flags that receive() and send() understand; the caller refuses others.
 inline constexpr int kReceiveFlags =
-    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC;
-inline constexpr int kSendFlags =
-    MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR | MSG_FASTOPEN;
+    MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC | MSG_TRUNC;
+inline constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_OOB | MSG_EOR |
+                                  MSG_FASTOPEN | MSG_ZEROCOPY | MSG_CONFIRM | MSG_DONTROUTE;
 // recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*.
 [[nodiscard]] long receive(Application& app, Descriptor& d, ByteCursor to, int flags);
 [[nodiscard]] long send(Application& app, Descriptor& d, ByteCursor from, int flags);
@@ -71,6 +71,11 @@ std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std
 [[nodiscard]] bool at_urgent_mark(Application& app, const Descriptor& d);
 [[nodiscard]] bool is_connected(Application& app, const Descriptor& d);
 
+// TCP_NOTSENT_LOWAT, where it was set; all ones: no limit.
+inline void set_low_water(Stream& s, const DescriptorDetails& details) {
+    const std::uint32_t bytes = details.not_sent_low_water;
+    s.low_water.store(bytes == UINT32_MAX ? 0 : bytes, std::memory_order_relaxed);
+}
 // Bytes written that have not left yet; with TCP_NOTSENT_LOWAT alone.
 [[nodiscard]] inline std::uint32_t unsent_bytes(const Stream& s) {
     return s.written - s.sent.load(std::memory_order_acquire);

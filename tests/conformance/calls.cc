@@ -4,26 +4,18 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "api/socket_address.h"
 #include "socket/epoll.h"
 #include "socket/listen_socket.h"
+#include "socket/message.h"
 #include "socket/pipe.h"
-#include "socket/readiness.h"
 #include "socket/socket_options.h"
 #include "socket/stream_socket.h"
-
-// The C library's header is older.
-#ifndef TCP_CM_INQ
-#define TCP_INQ 36
-#define TCP_CM_INQ TCP_INQ
-#endif
 
 namespace mtcp::conformance {
 namespace {
@@ -138,7 +130,6 @@ long Calls::close(int fd) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         end(app, d);
         descriptors_.remove(fd);
-        reports_inq_.erase(fd);
         return 0;
     });
 }
@@ -174,45 +165,13 @@ long Calls::send(int fd, std::span<const iovec> buffers, int flags) {
     });
 }
 
-long Calls::set_inq(int fd, const void* value, socklen_t length) {
-    int wanted = 0;
-    if (length < sizeof wanted) return -EINVAL;
-    std::memcpy(&wanted, value, sizeof wanted);
-    if (wanted < 0 || wanted > 1) return -EINVAL;
-    if (wanted == 1) {
-        reports_inq_.insert(fd);
-    } else {
-        reports_inq_.erase(fd);
-    }
-    return 0;
-}
-
 long Calls::receive_message(int fd, msghdr& message, int flags) {
-    const long result = receive(fd, {message.msg_iov, message.msg_iovlen}, flags);
-    if (result < 0) return result;
-    const bool tells =
-        reports_inq_.contains(fd) && message.msg_controllen >= CMSG_SPACE(sizeof(int));
-    message.msg_namelen = 0;
-    message.msg_flags = 0;
-    if (!tells) {
-        message.msg_controllen = 0;
-        return result;
-    }
-    // What another read would find; one more when that is the end of the stream (tcp(7)).
-    const long left = with(fd, [](Application& app, Descriptor& d) -> long {
-        const std::uint32_t bytes = socket::readable_bytes(app, d);
-        const std::uint32_t bits = socket::readiness(app, d);
-        return bytes == 0 && (bits & socket::EpollBits::read_hup) != 0 ? 1
-                                                                       : static_cast<long>(bytes);
+    return with(fd, [&](Application& app, Descriptor& d) -> long {
+        if ((flags & ~(socket::kReceiveFlags | MSG_ERRQUEUE)) != 0) return -EINVAL;
+        if (const int wrong = check({message.msg_iov, message.msg_iovlen}); wrong != 0)
+            return -wrong;
+        return socket::receive_message(app, d, message, flags);
     });
-    message.msg_controllen = CMSG_SPACE(sizeof(int));
-    cmsghdr* const control = CMSG_FIRSTHDR(&message);
-    control->cmsg_level = SOL_TCP;
-    control->cmsg_type = TCP_CM_INQ;
-    control->cmsg_len = CMSG_LEN(sizeof(int));
-    const int count = static_cast<int>(left);
-    std::memcpy(CMSG_DATA(control), &count, sizeof count);
-    return result;
 }
 
 long Calls::send_to(int fd, std::span<const iovec> buffers, int flags, const sockaddr* name,
@@ -253,32 +212,14 @@ long Calls::control(int fd, int request, int* argument) {
 long Calls::get_option(int fd, int level, int name, void* value, socklen_t* length) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         if (value == nullptr || length == nullptr) return -EFAULT;
-        if (level == IPPROTO_TCP && name == TCP_INQ) {
-            if (*length < sizeof(int)) return -EINVAL;
-            *static_cast<int*>(value) = reports_inq_.contains(fd) ? 1 : 0;
-            *length = sizeof(int);
-            return 0;
-        }
-        const long result = socket::get_option(app, d, level, name,
-                                               {static_cast<std::byte*>(value), *length}, *length);
-        // The send buffer is given doubled, the receive buffer is not: half of Linux's is overhead.
-        if (result == 0 && level == SOL_SOCKET && name == SO_RCVBUF) *static_cast<int*>(value) *= 2;
-        return result;
+        return socket::get_option(app, d, level, name, {static_cast<std::byte*>(value), *length},
+                                  *length);
     });
 }
 
 long Calls::set_option(int fd, int level, int name, const void* value, socklen_t length) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         if (value == nullptr && length != 0) return -EFAULT;
-        if (level == IPPROTO_TCP && name == TCP_INQ) return set_inq(fd, value, length);
-        // Linux counts the overhead of its own buffers, and so allows twice what was asked for
-        // (socket(7)); a script expects to read that.
-        if (level == SOL_SOCKET && name == SO_SNDBUF && length >= sizeof(int)) {
-            int doubled = 0;
-            std::memcpy(&doubled, value, sizeof doubled);
-            doubled = std::clamp(doubled, 0, std::numeric_limits<int>::max() / 2) * 2;
-            return socket::set_option(app, d, level, name, std::as_bytes(std::span(&doubled, 1)));
-        }
         return socket::set_option(app, d, level, name,
                                   {static_cast<const std::byte*>(value), length});
     });

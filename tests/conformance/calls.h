@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <set>
 #include <span>
 
 #include "socket/application.h"
@@ -31,7 +30,6 @@ class Calls {
     [[nodiscard]] long pipe(int fds[2]);
 
     [[nodiscard]] long receive(int fd, std::span<const iovec> buffers, int flags);
-    // Also the control message of TCP_INQ.
     [[nodiscard]] long receive_message(int fd, msghdr& message, int flags);
     [[nodiscard]] long send(int fd, std::span<const iovec> buffers, int flags);
     long send_to(int fd, std::span<const iovec> buffers, int flags, const sockaddr* name,
@@ -56,11 +54,9 @@ class Calls {
     [[nodiscard]] long with(int fd, Act&& act);
     // Gives a new socket its descriptor.
     [[nodiscard]] long name(socket::Application& app, long id);
-    [[nodiscard]] long set_inq(int fd, const void* value, socklen_t length);
 
     Engine& engine_;
     DescriptorMap descriptors_;
-    std::set<int> reports_inq_;  // TCP_INQ
 };
 
 }  // namespace mtcp::conformance
