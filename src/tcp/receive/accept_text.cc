@@ -30,8 +30,22 @@ void place_in_order(Arrival& a) {
     move_rcv_nxt(a, a.seq + a.length);
 }
 
+// RFC 2883 §4.2: of a segment of which parts have arrived before, the first of these is told. One
+// that waits to be told already stays.
+void note_what_is_held(Arrival& a, const Reassembly& record) {
+    if (a.tcb.flags.dsack) return;
+    for (std::size_t i = 0; i < record.count; ++i) {
+        const SequenceNumber begin = higher(record.range[i].begin, a.seq);
+        const SequenceNumber end = lower(record.range[i].end, a.seq + a.length);
+        if (begin >= end) continue;
+        note_duplicate(a.tcb, begin, end);
+        return;
+    }
+}
+
 // Inserts into the record; returns the end of what could be taken.
 SequenceNumber insert_text(Arrival& a, Reassembly& record) {
+    note_what_is_held(a, record);
     const SequenceNumber taken = insert(record, a.tcb.rcv.nxt, a.seq, a.seq + a.length, a.reaction);
     for (std::size_t i = 0; i < a.reaction.placement_count; ++i) {
         a.reaction.placements[i].payload_offset += a.payload_offset;
@@ -76,7 +90,6 @@ void accept_out_of_order(Arrival& a) {
     if (taken == a.seq) {
         a.reaction.drop = Drop::tcp_out_of_order_full;
     } else if (a.reaction.placement_count == 0) {
-        note_duplicate(tcb, a.seq, a.seq + a.length);
         a.reaction.drop = Drop::tcp_duplicate;
     }
 }

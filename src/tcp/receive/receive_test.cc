@@ -174,6 +174,21 @@ TEST(Sack, DuplicateOfOutOfOrderDataIsReported) {
     EXPECT_EQ(solo.last.placement_count, 0);
 }
 
+TEST(Sack, FirstPartThatArrivedBeforeIsReported) {  // RFC 2883 §4.2
+    Solo solo;
+    solo.connect();
+    solo.segment({.seq = 101, .length = 100});
+    solo.segment({.seq = 301, .length = 100});
+    static_cast<void>(solo.out());
+    solo.segment({.seq = 51, .length = 400});  // covers both
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1 sack 101:201 51:451");
+    solo.segment({.seq = 401, .length = 100});  // begins within
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1 sack 401:451 51:501");
+    solo.segment({.seq = 1, .length = 60});  // fills the gap, ends within
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 501 sack 51:61");
+    solo.consume(500);
+}
+
 TEST(ReceiveWindow, ClosesAndOpensWithoutSillySteps) {  // Checks RFC 9293 MUST-39.
     Solo solo;
     solo.settings.receive_buffer = 4000;
