@@ -319,6 +319,7 @@ constexpr Key kKeys[] = {
          return {};
      }},
     {"restart_after_idle", read_tcp_use<&Tcp::restart_after_idle>},
+    {"tail_loss_probe", read_tcp_use<&Tcp::tail_loss_probe>},
     {"num_mem_ch", ignore},
     {"num_tx_desc", ignore},
     {"num_rx_desc", ignore},

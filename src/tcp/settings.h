@@ -49,15 +49,15 @@ struct Settings {
     std::uint16_t keepalive_idle_s = 7200;  // TCP_KEEPIDLE (RFC 9293 MUST-28)
     std::uint16_t keepalive_interval_s = 75;  // TCP_KEEPINTVL
     std::uint8_t keepalive_count : 7 = 9;     // TCP_KEEPCNT
-    std::uint8_t quick_start : 1 = 1;  // the first ACKs hardly wait; TCP_QUICKACK 0 makes them
-    std::uint8_t type_of_service = 0;         // IP_TOS (RFC 9293 MUST-48)
-    std::uint8_t time_to_live = 64;           // IP_TTL (RFC 9293 MUST-49)
-    std::uint8_t keepalive : 1 = 0;           // SO_KEEPALIVE (RFC 9293 MUST-25: off)
-    std::uint8_t no_delay : 1 = 0;            // TCP_NODELAY (RFC 9293 MUST-17)
-    std::uint8_t cork : 1 = 0;                // TCP_CORK
-    std::uint8_t quick_ack : 1 = 0;           // TCP_QUICKACK
-    std::uint8_t path_discovery : 3 = 1;      // IP_MTU_DISCOVER; 0: routers may cut our packets
-    std::uint8_t receive_fixed : 1 = 0;       // SO_RCVBUF was set: it does not grow by itself
+    std::uint8_t quick_start : 1 = 1;     // the first ACKs hardly wait; TCP_QUICKACK 0 makes them
+    std::uint8_t type_of_service = 0;     // IP_TOS (RFC 9293 MUST-48)
+    std::uint8_t time_to_live = 64;       // IP_TTL (RFC 9293 MUST-49)
+    std::uint8_t keepalive : 1 = 0;       // SO_KEEPALIVE (RFC 9293 MUST-25: off)
+    std::uint8_t no_delay : 1 = 0;        // TCP_NODELAY (RFC 9293 MUST-17)
+    std::uint8_t cork : 1 = 0;            // TCP_CORK
+    std::uint8_t quick_ack : 1 = 0;       // TCP_QUICKACK
+    std::uint8_t path_discovery : 3 = 1;  // IP_MTU_DISCOVER; 0: routers may cut our packets
+    std::uint8_t receive_fixed : 1 = 0;   // SO_RCVBUF was set: it does not grow by itself
     CongestionAlgorithm congestion = CongestionAlgorithm::cubic;  // TCP_CONGESTION
     std::uint8_t syn_retries : 7 = 0;  // TCP_SYNCNT; 0: the core's default
     std::uint8_t send_fixed : 1 = 0;   // SO_SNDBUF was set: it does not grow by itself
@@ -134,6 +134,7 @@ struct Configuration {
     enum class HyStart : std::uint8_t { off, classic, plus_plus };
     HyStart hystart = HyStart::plus_plus;  // CUBIC leaves slow start early (RFC 9406)
     Use restart_after_idle = Use::on;      // RFC 5681 §4.1
+    Use tail_loss_probe = Use::on;         // RFC 8985 §7
     enum class Cookies : std::uint8_t { off, when_full, always };
     Cookies syn_cookies = Cookies::when_full;
 };

@@ -80,6 +80,8 @@ constexpr Row kRows[] = {
     {"tcp_retries1", 1, MTCP_NUMBER(tcp.retries_1, std::uint8_t)},
     {"tcp_retries2", 1, MTCP_NUMBER(tcp.retries_2, std::uint8_t)},
     {"tcp_min_tso_segs", 1, MTCP_NUMBER(tcp.train_segments_min, std::uint8_t)},
+    // 3: with tail loss probes; the rest of the numbers means nothing any more.
+    {"tcp_early_retrans", 1, MTCP_SWITCH(tcp.tail_loss_probe)},
     {"tcp_slow_start_after_idle", 1, MTCP_SWITCH(tcp.restart_after_idle)},
     {"tcp_fin_timeout", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.fin_wait_2 = seconds(v[0]); }},

@@ -169,6 +169,15 @@ TEST(TailLossProbe, ADsackOfTheProbeMeansThatNothingWasLost) {
     EXPECT_EQ(solo.env.recoveries.used(), 0u);
 }
 
+TEST(TailLossProbe, CanBeSwitchedOff) {
+    Solo solo;
+    solo.env.configuration.tail_loss_probe = Configuration::Use::off;
+    solo.connect();
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.tcb.waits_for, WaitsFor::timeout);
+}
+
 TEST(TailLossProbe, WithoutSackThereIsNone) {
     Solo solo;
     solo.peer_options.sack_permitted = false;

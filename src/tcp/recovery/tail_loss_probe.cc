@@ -16,10 +16,11 @@ namespace {
 constexpr Duration kProbeSlack = milliseconds(2);  // two ticks
 
 // RFC 8985 §7.2: SACK is there to tell what the probe found, and no recovery is under way.
-bool may_probe(const Tcb& tcb) {
+bool may_probe(const Configuration& configuration, const Tcb& tcb) {
     constexpr std::uint16_t kOpening =
         static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
-    return tcb.flags.selective_ack && tcb.phase == Phase::open && !is_one_of(tcb.state, kOpening);
+    return configuration.tail_loss_probe == Configuration::Use::on && tcb.flags.selective_ack &&
+           tcb.phase == Phase::open && !is_one_of(tcb.state, kOpening);
 }
 
 Duration probe_timeout(const Configuration& configuration, const Tcb& tcb) {
@@ -45,7 +46,7 @@ Duration time_left(const Environment& env, const Tcb& tcb, Instant now) {
 
 void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
     const bool was_other = is_armed(tcb, Timer::retransmit) && tcb.waits_for != WaitsFor::timeout;
-    const bool probing = may_probe(tcb);
+    const bool probing = may_probe(env.configuration, tcb);
     const Duration timeout = since == Since::sending || (was_other && !probing)
                                  ? time_left(env, tcb, now)
                                  : microseconds(backed_off_rto_us(tcb, env.configuration.rto_max));
