@@ -286,9 +286,9 @@ MTCP_API ssize_t mtcp_write(mctx_t mctx, int sockid, const char* buf, size_t len
 /**
  * As mtcp_write(), with flags: MSG_DONTWAIT, MSG_NOSIGNAL (always so), MSG_MORE (more follows:
  * hold back what does not fill a segment), MSG_OOB (the last byte is urgent, RFC 6093), MSG_EOR
- * (no effect), MSG_ZEROCOPY (the bytes are copied all the same; with SO_ZEROCOPY the notices of
- * Linux come at once, to be read with MSG_ERRQUEUE), MSG_CONFIRM, MSG_DONTROUTE (no effect); others:
- * EINVAL.
+ * (no segment will span the end of this write), MSG_ZEROCOPY (the bytes are copied all the same;
+ * with SO_ZEROCOPY the notices of Linux come at once, to be read with MSG_ERRQUEUE), MSG_CONFIRM,
+ * MSG_DONTROUTE (no effect); others: EINVAL.
  */
 MTCP_API ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags);
 

@@ -91,6 +91,7 @@ enum class RequestKind : std::uint8_t {
     write,     // index: take the send box
     more,      // index: as write, and more follows (MSG_MORE)
     urgent,    // index: as write, and the last byte is urgent
+    record,    // index: as write, and what lies behind `value` bytes of the stream stays apart
     consumed,  // index: `consumed` moved enough to tell the peer
     shutdown,  // index: no more will be sent
     close,     // index: the application forgets the connection; value != 0: abort (SO_LINGER 0)

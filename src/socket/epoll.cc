@@ -9,8 +9,7 @@
 namespace mtcp::socket {
 namespace {
 
-constexpr std::uint32_t kModes =
-    EpollBits::one_shot | EpollBits::edge | EpollBits::without_meaning;
+constexpr std::uint32_t kModes = EpollBits::one_shot | EpollBits::edge | EpollBits::without_meaning;
 constexpr std::uint32_t kPollInvalid = 0x020;  // POLLNVAL
 
 Instant deadline_in(Application& app, int timeout_ms) {

@@ -43,7 +43,7 @@ struct IntegerOption {
     int name;
     std::int64_t least;  // of the value; outside: -EINVAL
     std::int64_t most;
-    int (*get)(const Access&);               // nullptr: write-only
+    int (*get)(const Access&);              // nullptr: write-only
     void (*set)(const Access&, int value);  // nullptr: read-only
     bool of_connection;                     // the stack must learn of a change
 };
@@ -54,8 +54,8 @@ constexpr std::int64_t kAnyNegative = std::numeric_limits<int>::min();
 // socket(7): what is set is doubled, the half being the kernel's overhead, and read as doubled. A
 // negative number is a large one, as for the kernel.
 //
-// Of the receive buffer, where the half is never payload, we keep the other half; the send buffer is
-// counted with overhead (kPieceOverhead) and kept doubled.
+// Of the receive buffer, where the half is never payload, we keep the other half; the send buffer
+// is counted with overhead (kPieceOverhead) and kept doubled.
 void set_receive_buffer(const Access& a, int value) {
     a.details.settings.receive_buffer =
         std::clamp(static_cast<std::uint32_t>(value), kReceiveBufferMin, kBufferMax);
@@ -110,10 +110,9 @@ void publish_listener(const Access& a) {
     [](const Access& a, int value) { a.details.settings.field = static_cast<type>(value); }
 #define MTCP_SETTING(field, type) MTCP_SETTING_GET(field), MTCP_SETTING_SET(field, type), true
 // A switch of the socket that the stack need not know.
-#define MTCP_DETAIL(field)                                                        \
-    [](const Access& a) -> int { return a.details.field; },                       \
-        [](const Access& a, int value) { a.details.field = value != 0 ? 1 : 0; }, \
-        false
+#define MTCP_DETAIL(field)                                  \
+    [](const Access& a) -> int { return a.details.field; }, \
+        [](const Access& a, int value) { a.details.field = value != 0 ? 1 : 0; }, false
 #define MTCP_SWITCH(field)   \
     MTCP_SETTING_GET(field), \
         [](const Access& a, int value) { a.details.settings.field = value != 0 ? 1 : 0; }, true

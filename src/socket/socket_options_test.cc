@@ -62,10 +62,14 @@ TEST_F(OptionsTest, BufferSizesAreReadDoubled) {
     struct Row {
         int name, set, get;
     };
-    const Row rows[] = {{SO_RCVBUF, 70'000, 140'000},    {SO_SNDBUF, 80'000, 160'000},
-                        {SO_RCVBUFFORCE, 9000, 18'000},  {SO_SNDBUFFORCE, 9000, 18'000},
-                        {SO_RCVBUF, 0, 2304},            {SO_SNDBUF, 0, 4608},
-                        {SO_RCVBUF, -1, 2 * (64 << 20)}, {SO_SNDBUF, -1, 2 * (64 << 20)}};
+    const Row rows[] = {{SO_RCVBUF, 70'000, 140'000},
+                        {SO_SNDBUF, 80'000, 160'000},
+                        {SO_RCVBUFFORCE, 9000, 18'000},
+                        {SO_SNDBUFFORCE, 9000, 18'000},
+                        {SO_RCVBUF, 0, 2304},
+                        {SO_SNDBUF, 0, 4608},
+                        {SO_RCVBUF, -1, 2 * (64 << 20)},
+                        {SO_SNDBUF, -1, 2 * (64 << 20)}};
     const long id = make_socket();
     for (const Row& row : rows) {
         EXPECT_EQ(set(id, SOL_SOCKET, row.name, row.set), 0) << row.name;

@@ -180,8 +180,8 @@ std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::ui
 void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
     const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
     // A request in the ring takes these bytes along, unless it would hold them back.
-    const bool covered =
-        posted && kind != RequestKind::urgent && (d.more_posted == 0 || kind == RequestKind::more);
+    const bool marks = kind == RequestKind::urgent || kind == RequestKind::record;
+    const bool covered = posted && !marks && (d.more_posted == 0 || kind == RequestKind::more);
     if (covered) return;
     d.more_posted = kind == RequestKind::more ? 1 : 0;
     app.post({.kind = kind, .index = d.connection, .value = s.written});
@@ -216,12 +216,15 @@ long write_some(Application& app, Descriptor& d, ByteCursor& from, RequestKind k
         if (head != kNoChunk) post_write(app, d, s, RequestKind::write);
         return -EAGAIN;
     }
-    post_write(app, d, s, kind);
+    // The mark goes behind the last byte of the write.
+    const bool ends = kind != RequestKind::record || from.left() == 0;
+    post_write(app, d, s, ends ? kind : RequestKind::write);
     return static_cast<long>(taken);
 }
 
 RequestKind write_kind(int flags) {
     if ((flags & MSG_OOB) != 0) return RequestKind::urgent;
+    if ((flags & MSG_EOR) != 0) return RequestKind::record;
     return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
 }
 

@@ -73,6 +73,7 @@ Result<Done, Problem> Core::reserve() {
         !tcp_.reassemblies.reserve(configuration_.reassemblies_max) ||
         !tcp_.path_searches.reserve(
             std::min(configuration_.recoveries_max, tcp::kPathSearchesMax)) ||
+        !tcp_.marks.reserve(std::min(configuration_.recoveries_max, tcp::kMarkListsMax)) ||
         !tcp_.controllers.reserve(
             std::min(configuration_.controllers_max, tcp::congestion::kRecordsMax))) {
         return failure(refused("loss-recovery records"));

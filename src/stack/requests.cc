@@ -54,6 +54,13 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::write: take_send_box(index, tcp::SendHint::none, now); break;
         case RequestKind::more: take_send_box(index, tcp::SendHint::more_follows, now); break;
         case RequestKind::urgent: take_send_box(index, tcp::SendHint::urgent, now); break;
+        case RequestKind::record:
+            take_send_box(index, tcp::SendHint::none, now);
+            if (!connections_[index].alive) break;
+            tcp::mark_record(tcp_, connections_[index].tcb,
+                             static_cast<std::uint32_t>(request.value) -
+                                 streams_[index].acknowledged.load(std::memory_order_relaxed));
+            break;
         case RequestKind::consumed:
             streams_[index].consume_posted.store(0, std::memory_order_seq_cst);
             if (connections_[index].alive) sync_consumed(index, now);

@@ -20,6 +20,7 @@
 #include "tcp/reaction.h"
 #include "tcp/receive/reassembly.h"
 #include "tcp/recovery/recovery.h"
+#include "tcp/send/marks_record.h"
 #include "tcp/settings.h"
 #include "tcp/status.h"
 #include "tcp/tcb.h"
@@ -37,6 +38,7 @@ struct Environment {
     Destinations destinations;           // what connections to the same host have learnt
     FastOpenPause fast_open_pause;
     IndexPool<PathSearch> path_searches;  // side records of connections that doubt their path's MTU
+    IndexPool<Marks> marks;               // side records of connections with MSG_EOR
     IndexPool<congestion::Record> controllers;  // side records of congestion control
     Counters* counters = nullptr;
     // Set by the core when its chunk pools run low: receive windows then stop growing.
@@ -59,6 +61,9 @@ Reaction on_open(Environment&, Tcb& tcb, const OpenRequest&, Instant now);
 enum class SendHint : std::uint8_t { none, more_follows, urgent };
 // §3.10.2: `bytes` were appended to the send queue. Also call with 0 to clear a MSG_MORE.
 Reaction on_send(Environment&, Tcb&, std::uint32_t bytes, SendHint, Instant now);
+// MSG_EOR: no segment shall carry both what lies before and what lies behind the first `ahead`
+// bytes of the send queue. A hint: where there is no memory to remember it, nothing happens.
+void mark_record(Environment&, Tcb&, std::uint32_t ahead);
 // §3.10.3: the application took `bytes` of what was received. In two steps, as mostly no window
 // update is due and nothing follows.
 enum class WindowUpdate : std::uint8_t { not_due, due };

@@ -27,6 +27,7 @@ bool is_undisturbed(const Tcb& tcb) {
                                                                 .fin_received = true,
                                                                 .cork = true,
                                                                 .more_follows = true,
+                                                                .records = true,
                                                                 .send_urgent = true,
                                                                 .receive_urgent = true,
                                                                 .dsack = true,

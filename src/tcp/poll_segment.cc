@@ -15,6 +15,7 @@
 #include "tcp/recovery/undo.h"
 #include "tcp/send/limit_clock.h"
 #include "tcp/send/pacer.h"
+#include "tcp/send/record_marks.h"
 #include "tcp/send/segmenter.h"
 #include "tcp/send/waiting.h"
 #include "tcp/timers.h"
@@ -122,7 +123,12 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
     // RFC 9293 SHLD-27: one PSH for however many writes.
     const bool pushed = !tcb.flags.more_follows || tcb.flags.push_now;
     const bool ends_queue = plan.length > 0 && plan.seq + plan.length == tcb.snd.end;
-    if ((ends_queue && pushed) || train) out.flags.bits |= Flags::psh;
+    const bool ends_record =
+        tcb.flags.records && is_mark(env, tcb, plan.seq + plan.length);  // MSG_EOR
+    // What a SYN carried (RFC 7413) is what the server waits for, also when it goes again.
+    const bool ends_early = plan.what == Send::repair && tcb.syn_bytes != 0 &&
+                            plan.seq + plan.length == tcb.iss + 1 + tcb.syn_bytes;
+    if ((ends_queue && pushed) || ends_record || ends_early || train) out.flags.bits |= Flags::psh;
     write_urgent(tcb, out);
 }
 

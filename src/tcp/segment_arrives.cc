@@ -30,7 +30,7 @@ using wire::SequenceNumber;
 // be lost.
 int reset_error(const Tcb& tcb) {
     switch (tcb.state) {
-        case State::syn_received: return tcb.flags.active_open ? ECONNREFUSED : ECONNRESET;
+        case State::syn_received: return tcb.active_open ? ECONNREFUSED : ECONNRESET;
         case State::time_wait: return 0;
         default: return ECONNRESET;
     }

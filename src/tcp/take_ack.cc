@@ -14,6 +14,7 @@
 #include "tcp/recovery/side_record.h"
 #include "tcp/recovery/tail_loss_probe.h"
 #include "tcp/recovery/without_record.h"
+#include "tcp/send/record_marks.h"
 #include "tcp/send/send_window.h"
 #include "tcp/timers.h"
 
@@ -81,6 +82,8 @@ void advance_una(Arrival& a) {
         a.reaction.events |= Events::writable;
     }
     if (((old.raw ^ a.seg.ack.raw) >> 30) != 0) fold_totals(tcb);
+    if (tcb.flags.records) [[unlikely]]
+        forget_marks(a.env, tcb);
     // As in Linux, MSG_MORE holds back until the next ACK, TCP_CORK for as long as it is set.
     tcb.pending.loosen = tcb.flags.more_follows && !tcb.flags.cork && bytes_unsent(tcb) > 0;
     if (tcb.flags.send_urgent && tcb.send_up <= a.seg.ack) tcb.flags.send_urgent = false;
@@ -262,6 +265,7 @@ void take_ack_of_syn(Arrival& a) {
         a.reaction.events |= Events::writable;
     }
     tcb.snd.una = a.seg.ack;
+    forget_marks(a.env, tcb);
     const bool again = tcb.retransmissions > 0;
     if (Recovery* r = record_of(a.env, tcb)) {  // of what left behind the SYN
         Delivery delivery;

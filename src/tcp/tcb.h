@@ -59,7 +59,7 @@ struct ConnectionFlags {
     bool cork : 1;            // copy of Settings
     bool more_follows : 1;    // MSG_MORE on the last send
     bool timing : 1;          // timed_seq and timed_us are valid (Karn)
-    bool active_open : 1;     // RFC 9293 MUST-11
+    bool records : 1;         // `marks` is valid: segments end where these do (MSG_EOR)
     bool send_urgent : 1;     // send_up is valid and not yet acknowledged
     bool receive_urgent : 1;  // receive_up is valid and not yet read
     bool dsack : 1;           // dsack_* wait to be reported (RFC 2883)
@@ -212,6 +212,7 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t window_steps;     // RFC 8985 §6.2: quarters of the minimum RTT
     std::uint8_t window_persists : 5;  // recoveries until the window shrinks again
     SendLimit limit : 2;
+    bool active_open : 1;  // RFC 9293 MUST-11
     RepairFlags repair;
     FastOpenState fast_open;
     std::uint8_t soft_error;  // errno of the last ICMP error, 0: none
@@ -251,7 +252,8 @@ struct alignas(kCacheLine) Tcb {
     std::uint32_t window_grown_at;   // delivered bytes when the reordering window last grew
     std::uint16_t undo_resent;       // retransmissions no D-SACK has told of
     std::uint16_t duplicates;        // segments that D-SACK told of
-    std::uint16_t reorderings;       // times that reordering was seen
+    std::uint8_t reorderings;        // times that reordering was seen, 255: or more
+    std::uint8_t marks;              // index of the side record of send/record_marks.h
     std::uint16_t syn_bytes;         // payload of our SYN
 };
 

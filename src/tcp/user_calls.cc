@@ -15,6 +15,7 @@
 #include "tcp/recovery/delivery_rate.h"
 #include "tcp/recovery/side_record.h"
 #include "tcp/send/pacer.h"
+#include "tcp/send/record_marks.h"
 #include "tcp/settle.h"
 #include "tcp/timers.h"
 
@@ -60,7 +61,7 @@ Reaction on_open(Environment& env, Tcb& tcb, const OpenRequest& request, Instant
                now);
     if (env.destinations.knows_paths(now)) [[unlikely]]
         begin_on_known_path(env, tcb, now);
-    tcb.flags.active_open = true;
+    tcb.active_open = true;
     tcb.fast_open.wanted = request.fast_open != FastOpenWish::none;
     tcb.fast_open.without_cookie = request.fast_open == FastOpenWish::without_cookie;
     tcb.pending.syn = true;
@@ -198,6 +199,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
 
 void release(Environment& env, Tcb& tcb) {
     release_reassembly(env, tcb);
+    release_marks(env, tcb);
     end_search(env, tcb);
     congestion::release_record(env, tcb);
     if (tcb.recovery != kNoIndex) {

@@ -195,6 +195,7 @@ class ScriptedStack : public Driver {
             case RequestKind::write:
             case RequestKind::more:
             case RequestKind::urgent:
+            case RequestKind::record:
             case RequestKind::shutdown: take_box(index); break;
             case RequestKind::consumed: streams[index].consume_posted.store(0); break;
             case RequestKind::close:

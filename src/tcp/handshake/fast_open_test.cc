@@ -99,6 +99,17 @@ TEST(FastOpenClient, DataThatWasNotTakenIsSentAgainAtOnce) {
     EXPECT_EQ(bytes_queued(solo.tcb), 0u);
 }
 
+TEST(FastOpenClient, DataOfTheSynIsPushedWhenItIsSentAgain) {
+    Solo solo;
+    learn_cookie(solo);
+    solo.open();
+    solo.send(700);
+    EXPECT_EQ(solo.out(), "S 0:700(700)");
+    solo.send(500);
+    solo.segment(syn_ack(solo, 1));
+    EXPECT_EQ(solo.out(), "P. 1:701(700) ack 1 | P. 701:1201(500) ack 1");
+}
+
 TEST(FastOpenClient, DataSentAgainAndLostIsSeenByWhatArrivesBehindIt) {
     Solo solo;
     learn_cookie(solo);
@@ -112,7 +123,7 @@ TEST(FastOpenClient, DataSentAgainAndLostIsSeenByWhatArrivesBehindIt) {
     static_cast<void>(solo.out());
     solo.now = solo.now + milliseconds(10);
     solo.segment({.ack = 101, .sack = {{701, 4701}}});
-    EXPECT_EQ(solo.out(), ". 101:701(600) ack 1");
+    EXPECT_EQ(solo.out(), "P. 101:701(600) ack 1");
     solo.segment({.ack = 4701});
     EXPECT_EQ(solo.tcb.phase, Phase::open);
 }

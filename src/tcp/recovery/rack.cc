@@ -41,7 +41,7 @@ void note_reordering(Tcb& tcb, SequenceNumber from, SequenceNumber highest) {
         tcb.reordering =
             static_cast<std::uint8_t>(segments < kReorderingMax ? segments : kReorderingMax);
     }
-    if (tcb.reorderings < UINT16_MAX) ++tcb.reorderings;
+    if (tcb.reorderings < UINT8_MAX) ++tcb.reorderings;
 }
 
 void adapt_reordering_window(Tcb& tcb, std::uint32_t round_from, std::uint32_t total) {

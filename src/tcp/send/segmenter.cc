@@ -7,6 +7,7 @@
 #include "tcp/recovery/loss_recovery.h"
 #include "tcp/recovery/side_record.h"
 #include "tcp/recovery/tail_loss_probe.h"
+#include "tcp/send/record_marks.h"
 #include "tcp/send/train.h"
 #include "tcp/timers.h"
 
@@ -61,11 +62,18 @@ SequenceRange within_window(const Tcb& tcb, SequenceRange range) {
     return range;
 }
 
+// Of a range that is sent again, what lies before the next mark of a record.
+SequenceRange within_record(const Environment& env, const Tcb& tcb, SequenceRange range) {
+    if (tcb.flags.records) [[unlikely]]
+        range.end = range.begin + up_to_mark(env, tcb, range.begin, range.length());
+    return range;
+}
+
 // One segment whatever cwnd says, and even when the window is closed.
 SendPlan plan_first_repair(const Environment& env, const Tcb& tcb) {
     SequenceRange range = next_to_repair(env, tcb);
     if (range.length() == 0) range = {tcb.snd.una, tcb.snd.nxt};
-    range = within_window(tcb, range);
+    range = within_record(env, tcb, within_window(tcb, range));
     return range.length() == 0 ? SendPlan{} : resending(tcb, range, Send::repair);
 }
 
@@ -74,7 +82,7 @@ SendPlan plan_repair(const Environment& env, const Tcb& tcb) {
     if (range.length() == 0) return {};
     // RFC 9293 SHLD-16: within the offered window; the retransmission timer sees to the rest.
     if (range.begin >= tcb.snd.una + tcb.snd.wnd) return {};
-    range = within_window(tcb, range);
+    range = within_record(env, tcb, within_window(tcb, range));
     const std::uint32_t least = range.length() < tcb.mss ? range.length() : tcb.mss;
     if (congestion_room(env, tcb) < least || is_armed(tcb, Timer::pacing)) return {};
     return resending(tcb, range, Send::repair);
@@ -98,10 +106,20 @@ Hold hold_small(const Tcb& tcb, std::uint32_t length, std::uint32_t unsent) {
     return Hold::nagle;
 }
 
+// What waits to be sent, bytes.
+struct Unsent {
+    std::uint32_t all;
+    std::uint32_t record;  // those that may share a segment with the first
+    // More follows, but nothing may join the end of the record: it does not wait for that.
+    [[nodiscard]] bool closes(std::uint32_t length) const {
+        return length == record && record < all;
+    }
+};
+
 // Cuts `sendable` bytes into what one OutgoingSegment carries.
 // RFC 9293 SHLD-28.
-std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable,
-                  std::uint32_t unsent, std::uint32_t payload_max) {
+std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable, Unsent unsent,
+                  std::uint32_t payload_max) {
     // CWR is for one segment alone; whoever cuts a train might put it on each (RFC 3168 §6.1.2).
     if (payload_max < 2u * tcb.mss || sendable == tcb.mss || tcb.ecn.cwr) {
         return tcb.mss;
@@ -111,8 +129,9 @@ std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable
     std::uint32_t length = sendable < train ? sendable : train;
     const std::uint32_t tail = length % tcb.mss;
     // The last piece of a train obeys the same rules as a small segment on its own.
-    const bool ends_queue = length == unsent;
-    if (tail != 0 && (!ends_queue || hold_small(tcb, tail, tail) != Hold::none)) length -= tail;
+    if (tail == 0 || unsent.closes(length)) return length;
+    const bool ends_queue = length == unsent.all;
+    if (!ends_queue || hold_small(tcb, tail, tail) != Hold::none) length -= tail;
     return length;
 }
 
@@ -134,11 +153,14 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
         return plan;
     }
     const std::uint32_t congestion = congestion_room(env, tcb);
+    Unsent waiting{unsent, unsent};
+    if (tcb.flags.records) [[unlikely]]
+        waiting.record = up_to_mark(env, tcb, plan.seq, unsent);
     std::uint32_t sendable = window < congestion ? window : congestion;
-    if (sendable > unsent) sendable = unsent;
-    if (tcb.path_search && unsent > tcb.mss) [[unlikely]] {
+    if (sendable > waiting.record) sendable = waiting.record;
+    if (tcb.path_search && waiting.record > tcb.mss) [[unlikely]] {
         const ProbePlan probe =
-            plan_path_probe(*search_of(env, tcb), tcb, {congestion, window, unsent});
+            plan_path_probe(*search_of(env, tcb), tcb, {congestion, window, waiting.record});
         if (probe.length > 0 || probe.waits) {
             plan.what = probe.waits ? Send::nothing : Send::data;
             plan.hold = probe.waits ? Hold::window : Hold::none;
@@ -148,10 +170,12 @@ SendPlan plan_new_data(const Environment& env, const Tcb& tcb, std::uint32_t pay
         }
     }
     if (sendable >= tcb.mss) {
-        plan.length = cut(env, tcb, sendable, unsent, payload_max);
+        plan.length = cut(env, tcb, sendable, waiting, payload_max);
+    } else if (waiting.closes(sendable)) {
+        plan.length = sendable;
     } else {
         // Room that congestion control leaves below one MSS is not worth a small segment.
-        const bool by_congestion = sendable < unsent && congestion < window;
+        const bool by_congestion = sendable < waiting.record && congestion < window;
         plan.hold = by_congestion ? Hold::window : hold_small(tcb, sendable, unsent);
         if (plan.hold != Hold::none) return plan;
         plan.length = sendable;
@@ -167,7 +191,9 @@ SendPlan plan_tail_probe(const Environment& env, const Tcb& tcb) {
     SendPlan plan;
     const std::uint32_t unsent = tcb.snd.nxt < tcb.snd.end ? tcb.snd.end - tcb.snd.nxt : 0;
     const std::uint32_t window = window_room(tcb);
-    const std::uint32_t length = unsent < tcb.mss ? unsent : tcb.mss;
+    std::uint32_t length = unsent < tcb.mss ? unsent : tcb.mss;
+    if (tcb.flags.records) [[unlikely]]
+        length = up_to_mark(env, tcb, tcb.snd.nxt, length);
     if (length > 0 && length <= window) {
         plan.what = Send::data;
         plan.seq = tcb.snd.nxt;
@@ -177,7 +203,12 @@ SendPlan plan_tail_probe(const Environment& env, const Tcb& tcb) {
     }
     const Recovery* r = record_of(env, tcb);
     if (r == nullptr || r->log.count == 0) return plan;
-    return resending(tcb, last_segment(tcb, *r), Send::tail);
+    SequenceRange last = last_segment(tcb, *r);
+    for (SequenceRange record = within_record(env, tcb, last); record.end < last.end;
+         record = within_record(env, tcb, last)) {
+        last.begin = record.end;
+    }
+    return resending(tcb, last, Send::tail);
 }
 
 // SYN, RST: whatever else waits, these go first.

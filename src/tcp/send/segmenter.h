@@ -51,8 +51,8 @@ struct SendPlan {
     const auto replies = bits_of<std::uint8_t>(tcb.pending);
     const auto flags = bits_of<std::uint16_t>(tcb.flags);
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
-    const auto careful = bits_of<std::uint16_t>(
-        ConnectionFlags{.cork = true, .more_follows = true, .send_urgent = true, .dsack = true});
+    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{
+        .cork = true, .more_follows = true, .records = true, .send_urgent = true, .dsack = true});
     constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
         bit(State::established) | bit(State::close_wait) | bit(State::fin_wait_1) |
         bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));

@@ -51,6 +51,58 @@ TEST(Nagle, SettingNoDelayReleasesWhatIsHeld) {
     EXPECT_EQ(solo.out(), "P. 11:21(10) ack 1");
 }
 
+TEST(EndOfRecord, CutsSegmentsAndIsPushed) {
+    Solo solo;
+    solo.connect();
+    solo.send(1200);
+    mark_record(solo.env, solo.tcb, 1200);
+    solo.send(300);
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1 | P. 1001:1201(200) ack 1");
+    solo.segment({.ack = 1201});
+    EXPECT_EQ(solo.env.marks.used(), 0u);
+    EXPECT_EQ(solo.out(), "P. 1201:1501(300) ack 1");
+}
+
+TEST(EndOfRecord, HoldsWhenTheLastIsProbedFor) {
+    Solo solo;
+    solo.settings.no_delay = 1;
+    solo.connect();
+    for (std::uint32_t records = 1; records <= 3; ++records) {
+        solo.send(100);
+        mark_record(solo.env, solo.tcb, 100 * records);
+        static_cast<void>(solo.out());
+    }
+    EXPECT_EQ(solo.advance(milliseconds(400)), "+201 P. 201:301(100) ack 1");
+}
+
+TEST(EndOfRecord, IsForgottenWithoutMemoryOrWhenItIsPast) {
+    Solo solo(0);
+    solo.connect();
+    solo.send(100);
+    mark_record(solo.env, solo.tcb, 100);
+    EXPECT_FALSE(solo.tcb.flags.records);
+    Solo late;
+    late.connect();
+    late.send(100);
+    static_cast<void>(late.out());
+    late.segment({.ack = 101});
+    mark_record(late.env, late.tcb, 0);
+    mark_record(late.env, late.tcb, UINT32_MAX);
+    EXPECT_FALSE(late.tcb.flags.records);
+}
+
+TEST(EndOfRecord, MoreThanThereIsRoomForAreJoined) {
+    Solo solo;
+    solo.connect();
+    solo.send(100 * 40);
+    for (std::uint32_t i = 1; i <= 40; ++i)
+        mark_record(solo.env, solo.tcb, 100 * i);
+    const std::string marked = solo.out();
+    EXPECT_NE(marked.find("P. 3001:3101(100) ack 1"), std::string::npos) << marked;
+    solo.segment({.ack = 3101});
+    EXPECT_EQ(solo.out(), "P. 3101:4001(900) ack 1");
+}
+
 TEST(Nagle, FinReleasesWhatIsHeld) {
     Solo solo;
     solo.connect();

@@ -62,6 +62,7 @@ void prepare(Environment& env, Counters& counters, std::uint32_t pool_size) {
         ASSERT_TRUE(env.recoveries.reserve(pool_size));
         ASSERT_TRUE(env.reassemblies.reserve(pool_size));
         ASSERT_TRUE(env.path_searches.reserve(pool_size));
+        ASSERT_TRUE(env.marks.reserve(pool_size));
         ASSERT_TRUE(env.controllers.reserve(pool_size));
     }
 }
@@ -82,6 +83,7 @@ Solo::~Solo() {
     EXPECT_EQ(env.recoveries.used(), 0u);
     EXPECT_EQ(env.reassemblies.used(), 0u);
     EXPECT_EQ(env.path_searches.used(), 0u);
+    EXPECT_EQ(env.marks.used(), 0u);
 }
 
 void Solo::note(const Reaction& reaction) {
