@@ -112,13 +112,18 @@ MAC = {"server": "02:00:00:00:00:0a", "client": "02:00:00:00:00:0b"}
 SERVER_ADDRESS, CLIENT_ADDRESS = "10.78.0.1", "10.78.1.1"
 
 
-def mtcp_configuration(role, cpu, drive, trust, connections):
-    """The stack's defaults, but for what the headline asks for: 1 M records in TIME-WAIT."""
+JUMBO = ["io.mtu = 9000", "io.buffer_size = 9216"]
+
+
+def mtcp_configuration(role, cpu, drive, trust, connections, owner="client", frames=()):
+    """The stack's defaults, but for what the headline asks for: 1 M records in TIME-WAIT. The owner (memif's slave) has
+    the frames in its own memory; what the other end sends is copied there."""
     other = "client" if role == "server" else "server"
     addresses = {"server": [SERVER_ADDRESS], "client": [f"10.78.1.{i}" for i in range(1, ADDRESSES + 1)]}
-    lines = ["io = memif", f"port = {WORK}/memif.sock", f"io.role = {'master' if role == 'server' else 'slave'}",
+    lines = ["io = memif", f"port = {WORK}/memif.sock", f"io.role = {'slave' if role == owner else 'master'}",
              f"io.mac = {MAC[role]}", "num_cores = 1", f"core_mask = {1 << cpu:x}", f"drive = {drive}",
              f"max_concurrency = {max(20000, connections + connections // 4)}", "time_wait_max = 1000000"]
+    lines += frames
     if trust:
         lines.append("io.trust = ours")
     lines += [f"address = {address}/16" for address in addresses[role]]
@@ -131,11 +136,12 @@ def waiting_of(drive):
     return "sleeping" if drive == "paired" else "spinning"
 
 
-def run_mtcp(machine, plan, client=(), drive="inline", trust=False, wait=None, seconds=1.0, warm_up=0.5):
+def run_mtcp(machine, plan, client=(), drive="inline", trust=False, wait=None, owner="client", frames=(), seconds=1.0,
+             warm_up=0.5):
     """One server and one client of ours, a CPU each, joined by memif: the client's result, with counters of both."""
     connections = int(plan.get("concurrency", 64))
     for role, cpu in (("server", machine.server_cpu), ("client", machine.client_cpu)):
-        text = mtcp_configuration(role, cpu, drive, trust, connections)
+        text = mtcp_configuration(role, cpu, drive, trust, connections, owner, frames)
         (WORK / f"{role}.conf").write_text(text)
     (WORK / "memif.sock").unlink(missing_ok=True)
     common = [*options(plan), "--port", PORT, "--wait", wait or waiting_of(drive)]

@@ -263,7 +263,10 @@ void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant no
 
 void Core::close(std::uint32_t index, bool abort, Instant now) {
     Connection& connection = connections_[index];
-    if (connection.alive) take_send_box(index, tcp::SendHint::none, now);
+    const bool unsent = streams_[index].send_box.load(std::memory_order_relaxed) != kNoChunk;
+    if (connection.alive && unsent) {
+        take_send_box(index, tcp::SendHint::none, now);
+    }
     if (connection.alive) sync_consumed(index, now);
     connection.attached = connection.announced = false;
     if (!connection.alive) {

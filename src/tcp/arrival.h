@@ -43,4 +43,7 @@ struct Arrival {
     }
 };
 
+// RFC 9293 §3.10.7.4, eighth: the peer's FIN is next. In a state that receives.
+void take_fin(Tcb& tcb, Reaction& reaction);
+
 }  // namespace mtcp::tcp

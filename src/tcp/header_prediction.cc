@@ -2,6 +2,7 @@
 // The conditions all at once, then each number moved on once.
 #include "tcp/header_prediction.h"
 
+#include "tcp/arrival.h"
 #include "tcp/path/ecn.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/rtt_estimator.h"
@@ -36,8 +37,7 @@ bool is_undisturbed(const Tcb& tcb) {
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
     constexpr unsigned kHolding = Timer::persist | Timer::cork | Timer::pacing;
     const unsigned disturbed =
-        static_cast<unsigned>(tcb.state != State::established) | (flags & careful) |
-        (bits_of<std::uint8_t>(tcb.ecn) & ~unsigned{agreed}) |
+        (flags & careful) | (bits_of<std::uint8_t>(tcb.ecn) & ~unsigned{agreed}) |
         (bits_of<std::uint8_t>(tcb.pending) & ~unsigned{bare_ack}) | (tcb.armed & kHolding) |
         static_cast<unsigned>(tcb.phase) | static_cast<unsigned>(tcb.probe_out) |
         static_cast<unsigned>(tcb.path_search) | tcb.retransmissions | tcb.backoff | tcb.owed_acks |
@@ -97,12 +97,14 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     const std::uint32_t acked = seg.ack - tcb.snd.una;
     const wire::Options& options = seg.options;
     const bool timestamps = options.timestamps;
-    unsigned other = (seg.flags.bits & ~unsigned{Flags::psh}) ^ Flags::ack;
+    const bool fin = seg.flags.has(Flags::fin);
+    unsigned other = (seg.flags.bits & ~unsigned{Flags::psh | Flags::fin}) ^ Flags::ack;
     other |= seg.seq.raw ^ tcb.rcv.nxt.raw;
-    other |= static_cast<unsigned>(length > tcb.rcv.wnd) | static_cast<unsigned>(acked > flight);
+    other |= static_cast<unsigned>(length + (fin ? 1u : 0u) > tcb.rcv.wnd);
+    other |= static_cast<unsigned>(acked > flight);
     other |= options.sack_count | static_cast<unsigned>(timestamps != tcb.flags.timestamps);
     other |= static_cast<unsigned>(seg.ecn == EcnField::marked);
-    other |= static_cast<unsigned>((acked | length) == 0);  // a duplicate, or the window only
+    other |= static_cast<unsigned>((acked | length) == 0 && !fin);  // a duplicate, or the window
     if (other != 0 || !is_undisturbed(tcb)) return false;
     if (timestamps && static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0) {
         return false;  // PAWS
@@ -119,6 +121,7 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     update_send_window(tcb, seg, std::uint32_t{seg.window} << tcb.send_window_shift);
     if (acked != 0) acknowledge_sent(env, tcb, seg.ack, now, reaction);
     if (length != 0) take_text(env, tcb, length, now, reaction);
+    if (fin) take_fin(tcb, reaction);
 
     // settle(), for whom nothing but an ACK can wait when all is sent.
     if (tcb.snd.nxt == tcb.snd.end) {

@@ -8,7 +8,8 @@
 
 namespace mtcp::tcp {
 
-// An in-order segment of an established connection that repairs, holds back and negotiates nothing.
+// An in-order segment, with text or FIN or an ACK of news, of a connection in ESTABLISHED that
+// repairs, holds back and negotiates nothing.
 // False: neither `tcb` nor `reaction` was touched.
 [[nodiscard]] bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
                                   Reaction& reaction);

@@ -168,26 +168,9 @@ Step process_text(Arrival& a) {
 // --- eighth: FIN ---
 
 void check_fin(Arrival& a) {
-    Tcb& tcb = a.tcb;
-    if (!is_one_of(tcb.state, kReceiving) || !fin_is_next(a)) return;
-    tcb.rcv.nxt += 1;
-    if (tcb.rcv.wnd > 0) --tcb.rcv.wnd;
-    tcb.flags.fin_received = true;
-    tcb.pending.ack = true;
-    a.reaction.events |= Events::peer_closed;
-    release_reassembly(a.env, tcb);
-    switch (tcb.state) {
-        case State::established: transition(tcb, State::close_wait); break;
-        case State::fin_wait_1:  // our FIN is not acknowledged, or this were FIN-WAIT-2
-            transition(tcb, State::closing);
-            break;
-        case State::fin_wait_2:
-            transition(tcb, State::time_wait);
-            a.reaction.events |= Events::time_wait;
-            disarm(tcb, tcb.armed);
-            break;
-        default: break;
-    }
+    if (!is_one_of(a.tcb.state, kReceiving) || !fin_is_next(a)) return;
+    take_fin(a.tcb, a.reaction);
+    release_reassembly(a.env, a.tcb);
 }
 
 void eight_steps(Arrival& a) {
@@ -229,10 +212,31 @@ void in_order(Arrival& a) {
 
 }  // namespace
 
+void take_fin(Tcb& tcb, Reaction& reaction) {
+    tcb.rcv.nxt += 1;
+    if (tcb.rcv.wnd > 0) --tcb.rcv.wnd;
+    tcb.flags.fin_received = true;
+    tcb.pending.ack = true;
+    reaction.events |= Events::peer_closed;
+    switch (tcb.state) {
+        case State::established: transition(tcb, State::close_wait); break;
+        case State::fin_wait_1:  // our FIN is not acknowledged, or this were FIN-WAIT-2
+            transition(tcb, State::closing);
+            break;
+        case State::fin_wait_2:
+            transition(tcb, State::time_wait);
+            reaction.events |= Events::time_wait;
+            disarm(tcb, tcb.armed);
+            break;
+        default: break;
+    }
+}
+
 Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
     Reaction reaction;
     const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
-    if (predicts && take_predicted(env, tcb, seg, now, reaction)) return reaction;
+    if (predicts && tcb.state == State::established && take_predicted(env, tcb, seg, now, reaction))
+        return reaction;
     Arrival arrival(env, tcb, seg, now, reaction);
     if (tcb.state == State::closed || tcb.state == State::time_wait) [[unlikely]] {
         reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB
