@@ -215,6 +215,7 @@ class Core {
     void drop_half_open(std::uint32_t index);
     void queue_half_open(std::uint32_t index);
     void drop_time_wait(std::uint32_t index);
+    void recycle_time_wait();
     void enter_time_wait(std::uint32_t index, Instant now);
     void reset_stray(const Arrival& arrival, Instant now);
     void passive_timers(Instant now);

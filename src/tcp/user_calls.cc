@@ -104,15 +104,15 @@ WindowUpdate take_consumed(Environment& env, Tcb& tcb, std::uint32_t bytes, Inst
     return due ? WindowUpdate::due : WindowUpdate::not_due;
 }
 
-Reaction on_window_update_due(Environment& env, Tcb& tcb, Instant now) {
+Reaction on_window_update_due(Environment&, Tcb& tcb, Instant) {
+    // Reading changes nothing else: whatever waits was scheduled by what made it wait.
     Reaction reaction;
     tcb.pending.ack = true;
-    settle(env, tcb, reaction, now);
+    reaction.work = Work::ack;
     return reaction;
 }
 
 Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
-    // Reading changes nothing else: whatever waits was scheduled by what made it wait.
     if (take_consumed(env, tcb, bytes, now) == WindowUpdate::not_due) return {};
     return on_window_update_due(env, tcb, now);
 }
