@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "base/assert.h"
+#include "base/cache_line.h"
 #include "base/memory.h"
 
 namespace mtcp {
@@ -36,6 +37,7 @@ class IndexPool {
         if (free_head_ != kNoIndex) {
             const std::uint32_t index = free_head_;
             std::memcpy(&free_head_, slot(index), sizeof free_head_);
+            if (free_head_ != kNoIndex) prefetch_for_write(slot(free_head_));
             ++used_;
             return index;
         }

@@ -91,13 +91,13 @@ class SpscRing {
         return count;
     }
     // Consumer side: the next entry without taking it, or nullptr.
-    [[nodiscard]] const T* peek() {
+    [[nodiscard]] const T* peek() { return peek(0); }
+
+    // Consumer side: the entry behind `ahead` others, without taking it, or nullptr.
+    [[nodiscard]] const T* peek(std::size_t ahead) {
         const std::size_t head = head_.load(std::memory_order_relaxed);
-        if (head == tail_seen_) {
-            tail_seen_ = tail_.load(std::memory_order_acquire);
-            if (head == tail_seen_) return nullptr;
-        }
-        return &slots_[head & mask_];
+        if (tail_seen_ - head <= ahead) tail_seen_ = tail_.load(std::memory_order_acquire);
+        return tail_seen_ - head <= ahead ? nullptr : &slots_[(head + ahead) & mask_];
     }
 
     // Either side; exact only when the other one is still.

@@ -111,6 +111,10 @@ class Network {
     // Longest-prefix route. `source_hint` unspecified: the source is chosen here.
     [[nodiscard]] Result<Route, RouteError> route(const wire::IpAddress& destination,
                                                   const wire::IpAddress& source_hint);
+    // The source that route() chose for it the last time, or anything: to look ahead with.
+    [[nodiscard]] const wire::IpAddress& likely_source(const wire::IpAddress& destination) {
+        return cached_route(destination).source;
+    }
     // Would route() find a way to it, our own addresses included? (For choosing a source or
     // ENETUNREACH.)
     [[nodiscard]] bool has_route(const wire::IpAddress& destination) const;

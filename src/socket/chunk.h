@@ -10,6 +10,7 @@
 #include <span>
 
 #include "base/assert.h"
+#include "base/cache_line.h"
 #include "base/index_pool.h"
 #include "base/memory.h"
 
@@ -89,6 +90,7 @@ class ChunkStore {
             return take_untouched(chunk_class);
         Chunk& chunk = at(ref);
         free_[c] = chunk.next;
+        if (chunk.next != kNoChunk) prefetch_for_write(&at(chunk.next));
         ++used_[c];
         chunk.reset(ref);
         return ref;

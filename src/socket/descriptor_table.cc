@@ -94,12 +94,14 @@ std::uint32_t DescriptorTable::take(DescriptorKind kind) {
     } else {
         id = free_ids()[free_head_];
         free_head_ = free_head_ + 1 == capacity_ ? 0 : free_head_ + 1;
-        --ring_count_;
+        // Of the next, which was closed as long ago, nothing is in the cache any more.
+        if (--ring_count_ != 0) prefetch_for_write(&hot()[free_ids()[free_head_]]);
     }
     --free_count_;
     ++used_;
     Descriptor& d = *new (&hot()[id]) Descriptor{};
-    share(d, fresh_);
+    d.options = fresh_;
+    ++details_[fresh_].references;
     d.kind = kind;
     return id;
 }

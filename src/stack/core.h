@@ -283,6 +283,9 @@ class Core {
     void change(const socket::ListenerOptions& options);
     void unlisten(socket::Listener& listener, Instant now);
     void refill_grants();
+    [[nodiscard]] std::uint64_t first_port_step(wire::FlowKey key) const;
+    [[nodiscard]] std::uint16_t port_at(std::uint64_t step) const;
+    void prefetch_port(std::uint32_t ahead);
     [[nodiscard]] bool pick_port(wire::FlowKey& key, Instant now);
     [[nodiscard]] bool claim(const wire::FlowKey& key, Instant now);
 

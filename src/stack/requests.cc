@@ -29,11 +29,15 @@ bool Core::take_requests(Instant now) {
     // core.
     for (std::size_t taken = 0; taken < socket::kRequestRing; taken += burst.size()) {
         const std::size_t count = channel_.requests.pop_burst(burst);
-        const auto fetch = [this, &burst, count](std::size_t i) {
-            if (i < count && burst[i].index < connections_.touched()) prefetch_flow(burst[i].index);
+        std::uint32_t opens_ahead = 0;  // asked for and not yet taken
+        const auto fetch = [this, &burst, &opens_ahead, count](std::size_t i) {
+            if (i >= count) return;
+            if (burst[i].index < connections_.touched()) prefetch_flow(burst[i].index);
+            if (burst[i].kind == RequestKind::open) prefetch_port(opens_ahead++);
         };
         for (std::size_t i = 0; i < count; ++i) {
             fetch_in_groups(i, fetch);
+            if (burst[i].kind == RequestKind::open) --opens_ahead;
             take(burst[i], now);
         }
         worked |= count != 0;
@@ -211,15 +215,33 @@ bool Core::claim(const wire::FlowKey& key, Instant now) {
     return true;
 }
 
-// RFC 6056 §3.3.4: a secret starting point for each destination, then a walk. A port is taken only
-// if the flow's owner is this core, so that its answers come here.
-bool Core::pick_port(wire::FlowKey& key, Instant now) {
-    const std::uint32_t first = configuration_.port_first;
-    const std::uint32_t span = configuration_.port_last - first + 1u;
+// RFC 6056 §3.3.4: a secret starting point for each destination, then a walk.
+std::uint64_t Core::first_port_step(wire::FlowKey key) const {
     key.local_port = 0;
-    const std::uint64_t start = wire::flow_siphash(port_secret_, key) + ports_picked_;
+    return wire::flow_siphash(port_secret_, key) + ports_picked_;
+}
+std::uint16_t Core::port_at(std::uint64_t step) const {
+    const std::uint32_t first = configuration_.port_first;
+    return static_cast<std::uint16_t>(first + step % (configuration_.port_last - first + 1u));
+}
+
+// The place in the flow table where pick_port() will look first for the open that `ahead` others
+// precede. A guess, which a port in use or another destination among those others makes wrong.
+void Core::prefetch_port(std::uint32_t ahead) {
+    const socket::OpenParameters* const parameters = channel_.open_parameters.peek(ahead);
+    if (parameters == nullptr) return;
+    wire::FlowKey key = parameters->key;
+    if (key.local.is_unspecified()) key.local = network_->likely_source(key.remote);
+    if (key.local_port == 0) key.local_port = port_at(first_port_step(key) + ahead);
+    flows_.prefetch_bucket(flow_hash(flow_secret_, key));
+}
+
+// A port is taken only if the flow's owner is this core, so that its answers come here.
+bool Core::pick_port(wire::FlowKey& key, Instant now) {
+    const std::uint32_t span = configuration_.port_last - configuration_.port_first + 1u;
+    const std::uint64_t start = first_port_step(key);
     for (std::uint32_t step = 0; step < span; ++step) {
-        key.local_port = static_cast<std::uint16_t>(first + (start + step) % span);
+        key.local_port = port_at(start + step);
         // Where another core listens, answers that land elsewhere would be taken for its own.
         if (links_.cores > 1 && (owner_of(key, links_.cores) != links_.self ||
                                  links_.shared->listening.any(key.local_port))) {
