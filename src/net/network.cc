@@ -145,6 +145,8 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
 }
 
 bool Network::has_route(const wire::IpAddress& destination) const {
+    const CachedRoute& cached = cached_route(destination);
+    if (cached.destination == destination && cached.path.interface != kLocal) return true;
     switch (addresses_.kind(destination)) {
         case AddressKind::own: return true;
         case AddressKind::other: return routes_.find(destination) != nullptr;

@@ -112,7 +112,7 @@ class Network {
     [[nodiscard]] Result<Route, RouteError> route(const wire::IpAddress& destination,
                                                   const wire::IpAddress& source_hint);
     // The source that route() chose for it the last time, or anything: to look ahead with.
-    [[nodiscard]] const wire::IpAddress& likely_source(const wire::IpAddress& destination) {
+    [[nodiscard]] const wire::IpAddress& likely_source(const wire::IpAddress& destination) const {
         return cached_route(destination).source;
     }
     // Would route() find a way to it, our own addresses included? (For choosing a source or
@@ -303,9 +303,14 @@ class Network {
     }
 
     static constexpr std::size_t kCachedRoutes = 256;
+    [[nodiscard]] static std::size_t place_of_route(const wire::IpAddress& destination) {
+        return (destination.v4_bits() * 0x9e3779b1u) >> 24;
+    }
     [[nodiscard]] CachedRoute& cached_route(const wire::IpAddress& destination) {
-        const std::uint32_t mixed = destination.v4_bits() * 0x9e3779b1u;
-        return cached_routes_[mixed >> 24];
+        return cached_routes_[place_of_route(destination)];
+    }
+    [[nodiscard]] const CachedRoute& cached_route(const wire::IpAddress& destination) const {
+        return cached_routes_[place_of_route(destination)];
     }
 
     Counters* counters_;
