@@ -146,7 +146,7 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
 std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::uint32_t bytes) {
     ChunkStore& chunks = app.chunks();
     const ChunkClass whole = class_for(bytes);
-    if (head == kNoChunk && bytes <= chunk_capacity(whole)) {
+    if (head == kNoChunk && bytes != 0 && bytes <= chunk_capacity(whole)) {
         head = app.cache().take(whole);
         if (head != kNoChunk && chunk_capacity(head) >= bytes) [[likely]] {
             Chunk& chunk = chunks.at(head);

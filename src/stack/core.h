@@ -240,7 +240,8 @@ class Core {
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void drop_front(Connection& connection, std::uint32_t bytes);
     void wake_writer(std::uint32_t index);
-    void grow_send_buffer(const Connection& connection, socket::Stream& stream);
+    // True: the limit is larger now.
+    bool grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
     void make_connection(std::uint32_t index, const tcp::Settings& settings);
     void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
@@ -260,10 +261,7 @@ class Core {
             return;
         }
         const std::uint32_t at_ms = tcp::earliest_ms(connection.tcb);
-        const bool on_wheel = wheel_.store(index, at_ms);
-        const auto ahead = static_cast<std::int32_t>(connection.wheel_ms - now_ms_);
-        const auto beyond = static_cast<std::int32_t>(at_ms - connection.wheel_ms);
-        if (!on_wheel || ahead <= 0 || beyond < 0) connection.wheel_ms = wheel_.put(index, now_);
+        connection.wheel_ms = wheel_.update(index, at_ms, connection.wheel_ms, now_);
     }
     void schedule(std::uint32_t index, std::uint8_t work);
 
@@ -349,7 +347,6 @@ class Core {
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
     std::uint32_t connection_grant_target_ = 0;
     Instant now_;  // of the turn in progress
-    std::uint32_t now_ms_ = 0;
 
     wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::array<io::Frame, io::kBurst> frames_;

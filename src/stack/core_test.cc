@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "socket/readiness.h"
 #include "stack/testing/core_fixture.h"
 
 namespace mtcp::stack {
@@ -168,6 +169,43 @@ TEST_F(CoreTest, AClosedListenerResetsWhatItHadNotAccepted) {
     close(client);
     world.run_for(seconds(1));
     EXPECT_EQ(core->levels().flows, 0u);
+}
+
+// What the application has put into its box is unseen when an ACK comes, and with that ACK the
+// buffer may grow: whoever waits for room must be told all the same.
+TEST_F(CoreTest, AWriterThatWaitsForRoomIsToldAlsoWhenTheBufferGrowsMeanwhile) {
+    for (int turns = 0; turns < 12; ++turns) {
+        constexpr std::uint32_t kLimit = 8192;
+        CoreSetup setup = small_setup();
+        setup.configuration.tcp.defaults.send_buffer = kLimit;
+        start(std::move(setup));
+        const long listener = listen_on(80);
+        const long client = connect_to(80);
+        const long server = accept_from(listener);
+        ASSERT_GE(server, 0);
+        world.settle();
+        socket::Descriptor& writer = descriptor(client);
+        const std::string text(kLimit / 3 + 400, 'x');
+        const std::size_t less = kLimit / 3 - 100;
+        ASSERT_EQ(send_some(client, text.data(), less, 0), static_cast<long>(less));
+        for (int i = 0; i < turns; ++i)
+            static_cast<void>(world.step(world.now + milliseconds(1)));
+        ASSERT_EQ(send_some(client, text.data(), text.size(), 0), static_cast<long>(text.size()));
+        const std::uint32_t bits = socket::readiness_for(*app, writer, socket::EpollBits::writable);
+        const bool waits = (bits & socket::EpollBits::writable) == 0;
+        for (int i = 0; i < 100; ++i) {
+            static_cast<void>(world.step(world.now + milliseconds(1)));
+            std::string read(8192, '\0');
+            static_cast<void>(receive_into(server, read.data(), read.size(), MSG_DONTWAIT));
+        }
+        const socket::Stream& stream = app->stream(writer);
+        EXPECT_EQ(stream.acknowledged.load(), stream.written);
+        EXPECT_FALSE(waits && stream.wants_write.load() != 0) << "after " << turns << " turns";
+        app.reset();
+        driver.reset();
+        core.reset();
+        world.now = Instant{1'000'000'000'000};
+    }
 }
 
 }  // namespace

@@ -260,13 +260,13 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
         drop_front(connection, bytes);
     }
     const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
-    grow_send_buffer(connection, stream);
+    const bool grown = grow_send_buffer(connection, stream);
     const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed) + bytes;
-    // Nobody waits for room when less than a third of the buffer was in use: the writer whom more
-    // than two thirds kept waiting was woken as they fell below, or is while what it has put into
-    // the box, unseen here, leaves; and who changes a limit looks again by itself. So nobody needs
-    // to be asked, which costs a barrier.
-    if (tcp::bytes_queued(connection.tcb) + bytes <= limit / 3 &&
+    // Nobody waits for room when a third of the buffer or less was in use and it is as large as
+    // before: a writer waits with more than two thirds, and was woken when an ACK took them below,
+    // or is when what it has put into the box, unseen here, leaves; who changes a limit looks again
+    // by itself. So nobody needs to be asked, which costs a barrier.
+    if (!grown && tcp::bytes_queued(connection.tcb) + bytes <= limit / 3 &&
         stream.low_water.load(std::memory_order_relaxed) == 0) {
         stream.acknowledged.store(acknowledged, std::memory_order_release);
         return;
@@ -314,13 +314,15 @@ void Core::drop_front(Connection& connection, std::uint32_t bytes) {
 }
 
 // The send buffer follows the congestion window, while there is memory and SO_SNDBUF was not set.
-void Core::grow_send_buffer(const Connection& connection, socket::Stream& stream) {
-    if (connection.tcb.settings.send_fixed != 0) return;
-    if (tcp_.memory == tcp::Environment::Memory::low) return;
+bool Core::grow_send_buffer(const Connection& connection, socket::Stream& stream) {
+    if (connection.tcb.settings.send_fixed != 0) return false;
+    if (tcp_.memory == tcp::Environment::Memory::low) return false;
     const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
     const std::uint32_t wanted =
         std::min(tcp::send_buffer_wanted(connection.tcb), tcp_.configuration.send_buffer_max);
-    if (wanted > limit) stream.send_limit.store(wanted, std::memory_order_relaxed);
+    if (wanted <= limit) return false;
+    stream.send_limit.store(wanted, std::memory_order_relaxed);
+    return true;
 }
 
 // --- telling the application

@@ -30,7 +30,7 @@ struct Connection {
     std::uint32_t consumed_seen;   // of Stream::consumed
     std::uint32_t work_next;
     std::uint32_t work_previous;
-    std::uint32_t wheel_ms;  // if it lies ahead: the wheel looks no later than this
+    std::uint32_t wheel_ms;  // until then the wheel has not looked: see TimerWheel::update()
     std::uint8_t listed;     // 0: on no work list; else which
     bool alive : 1;          // the TCB is in use
     bool attached : 1;       // the application holds it, or finds it in an accept queue

@@ -257,8 +257,8 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
 void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
     Connection& connection = connections_[index];
     socket::Stream& stream = streams_[index];
-    // The exchange makes the store before it visible: whoever puts something into the box after it
-    // posts a request of its own.
+    // On x86 and ARMv8 the exchange makes the store before it visible: whoever puts something into
+    // the box after it finds the flag down, and posts a request of its own.
     stream.write_posted.store(0, std::memory_order_relaxed);
     const ChunkRef chain = stream.send_box.exchange(kNoChunk, std::memory_order_seq_cst);
     if (!connection.alive || (chain != kNoChunk && !tcp::can_send(connection.tcb))) {

@@ -42,28 +42,16 @@ class TimerWheel {
     void start(Instant now) { current_ = tick_of(now); }
 
     // The entry is due at `at_ms` (of the caller's clock, modulo 2^32) instead of what was said
-    // before. False: it is not on the wheel, put() must follow.
-    [[nodiscard]] bool store(std::uint32_t entry, std::uint32_t at_ms) {
+    // before. Answers until when the wheel surely has not looked at it again: what the next call
+    // wants as `look_ms`. Mostly the wheel looks soon enough, and all is one store.
+    [[nodiscard]] std::uint32_t update(std::uint32_t entry, std::uint32_t at_ms,
+                                       std::uint32_t look_ms, Instant now) {
         Entry& e = entries()[entry];
         e.due_ms = at_ms == kNotDue ? at_ms + 1 : at_ms;
-        return e.place != kNowhere;
-    }
-    // Makes sure that the wheel looks at the entry no later than it is due, and says when it does.
-    std::uint32_t put(std::uint32_t entry, Instant now) {
-        const Entry& e = entries()[entry];
-        const std::uint64_t due = std::max(due_tick(e, now), current_ + 1);
-        if (e.place == kAtHand) return e.due_ms;
-        if (e.place != kNowhere) {
-            const std::uint64_t look = tick_of_slot(slot_of(e.place));
-            if (look <= due) return ms_of(look);
-            take_off(entry);
-            link(entry, due);
-            return e.due_ms;
-        }
-        const Instant first_look = now + kFirstLook;
-        const bool is_far = due > tick_of(first_look);
-        link(entry, is_far ? tick_of(first_look) + 1 : due);
-        return is_far ? ms_of(first_look) : e.due_ms;
+        // Once it has looked, it looks again when the entry was due then: that may be too late now.
+        const bool has_looked = static_cast<std::int32_t>(look_ms - ms_of(now)) <= 0;
+        const bool is_late = static_cast<std::int32_t>(at_ms - look_ms) < 0;
+        return e.place == kNowhere || has_looked || is_late ? put(entry, now) : look_ms;
     }
     // The entry is not due any more.
     void clear(std::uint32_t entry) { entries()[entry].due_ms = kNotDue; }
@@ -139,6 +127,19 @@ class TimerWheel {
             static_cast<std::int32_t>(entry.due_ms - static_cast<std::uint32_t>(now_ms));
         const auto at_ms = static_cast<std::int64_t>(now_ms) + ahead;
         return tick_of(Instant{at_ms * 1'000'000}) + 1;
+    }
+    // Sees to it that the wheel looks at the entry no later than it is due, and says when it does.
+    std::uint32_t put(std::uint32_t entry, Instant now) {
+        const Entry& e = entries()[entry];
+        if (e.place == kAtHand) return ms_of(current_);  // at once, and puts it where it belongs
+        const std::uint64_t due = std::max(due_tick(e, now), current_ + 1);
+        if (e.place == kNowhere) {
+            link(entry, std::min(due, tick_of(now + kFirstLook) + 1));
+        } else if (tick_of_slot(slot_of(e.place)) > due) {
+            take_off(entry);
+            link(entry, due);
+        }
+        return ms_of(tick_of_slot(slot_of(e.place)));  // a slot of a higher level comes early
     }
     [[nodiscard]] Entry* entries() const { return reinterpret_cast<Entry*>(entries_.data()); }
     [[nodiscard]] std::uint16_t& slot_of_block(std::uint32_t block) const {

@@ -48,7 +48,11 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
 bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
     if (connection.attached && connection.alive) sync_consumed(index, now);
-    if (!connection.alive || !ensure_path(connection)) return true;
+    if (!connection.alive) return true;
+    if (!ensure_path(connection)) {
+        update_timer(index);
+        return true;
+    }
     const std::size_t interface = connection.path.interface;
     const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     if ((blocked_interfaces_ & interface_bit) != 0) return false;

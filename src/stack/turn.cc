@@ -9,7 +9,6 @@ namespace mtcp::stack {
 
 TurnResult Core::turn(Instant now) {
     now_ = now;
-    now_ms_ = static_cast<std::uint32_t>(now.ns / 1'000'000);
     posted_ = false;
     const std::uint64_t available = chunks_.available_bytes();
     tcp_.memory = available * 4 < chunk_bytes_total_ ? tcp::Environment::Memory::low

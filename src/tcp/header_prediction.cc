@@ -40,8 +40,8 @@ bool is_undisturbed(const Tcb& tcb) {
         (flags & careful) | (bits_of<std::uint8_t>(tcb.ecn) & ~unsigned{agreed}) |
         (bits_of<std::uint8_t>(tcb.pending) & ~unsigned{bare_ack}) | (tcb.armed & kHolding) |
         static_cast<unsigned>(tcb.phase) | static_cast<unsigned>(tcb.probe_out) |
-        static_cast<unsigned>(tcb.path_search) | tcb.retransmissions | tcb.backoff | tcb.owed_acks |
-        ~(tcb.recovery & tcb.reassembly);
+        static_cast<unsigned>(tcb.path_search) | tcb.retransmissions | tcb.backoff | tcb.dup_acks |
+        tcb.owed_acks | ~(tcb.recovery & tcb.reassembly);
     return disturbed == 0;
 }
 
@@ -49,7 +49,8 @@ bool is_undisturbed(const Tcb& tcb) {
 // A flow of small messages that does not fill its window is none of its business.
 bool interests_congestion_control(const Tcb& tcb, std::uint32_t flight, std::uint32_t acked) {
     return acked >= tcb.mss || 2 * flight > tcb.cwnd || flight + tcb.mss >= tcb.cwnd ||
-           tcb.settings.congestion == CongestionAlgorithm::bbr;
+           tcb.settings.congestion == CongestionAlgorithm::bbr ||
+           tcb.settings.congestion == CongestionAlgorithm::dctcp;  // both look at every ACK
 }
 
 void acknowledge_sent(Environment& env, Tcb& tcb, SequenceNumber ack, Instant now,

@@ -7,6 +7,7 @@
 #include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
+#include "tcp/path/ecn.h"
 #include "tcp/path/mss.h"
 #include "tcp/path/path_search.h"
 #include "tcp/receive/accept_text.h"
@@ -175,7 +176,10 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool buffer_changed = tcb.settings.receive_buffer != grown;
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
-    if (other_algorithm) congestion::on_algorithm_changed(env, tcb);
+    if (other_algorithm) {
+        congestion::on_algorithm_changed(env, tcb);
+        choose_echo(tcb);
+    }
     if (!is_paced(tcb)) disarm(tcb, Timer::pacing);
     if (timeout_set) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.

@@ -20,7 +20,7 @@ std::uint64_t add_four_words(std::uint64_t sum, const std::byte* at) {
 #ifdef __x86_64__
     // Each carry goes into the next addition; compilers take it out into a register instead.
     asm("addq (%1), %0\n\tadcq 8(%1), %0\n\tadcq 16(%1), %0\n\tadcq 24(%1), %0\n\tadcq $0, %0"
-        : "+r"(sum)
+        : "+&r"(sum)
         : "r"(at), "m"(*reinterpret_cast<const std::byte(*)[32]>(at))
         : "cc");
     return sum;

@@ -6,6 +6,7 @@
 
 #include "tcp/congestion/controller.h"
 #include "tcp/handshake/isn.h"
+#include "tcp/path/ecn.h"
 #include "tcp/path/mss.h"
 #include "tcp/path/path_search.h"
 #include "tcp/receive/ack_policy.h"
@@ -111,6 +112,7 @@ void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant 
         begin_search(env, tcb, now);
     }
     congestion::begin(env, tcb, now);
+    choose_echo(tcb);
     if (tcb.retransmissions > 0 && tcb.srtt_us == 0) tcb.rto_us = kRtoAfterLostSynUs;
     tcb.retransmissions = 0;
     tcb.backoff = 0;

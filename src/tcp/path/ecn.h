@@ -34,6 +34,11 @@ void agree_on_ecn(const Configuration& configuration, Tcb& tcb, const wire::Segm
 bool withdraw_ecn_offer(Tcb& tcb);
 
 // --- receiver (RFC 3168 §6.1.3) ---
+// How marks are echoed: each as it came where both ends run DCTCP, which is known of ours only (RFC
+// 8257 §3.2); else until the sender says that it has reduced.
+inline void choose_echo(Tcb& tcb) {
+    tcb.ecn.exact = tcb.ecn.agreed && tcb.settings.congestion == CongestionAlgorithm::dctcp;
+}
 // For every segment with acceptable text, before it is acknowledged.
 void note_mark(Arrival& a);
 // Must header prediction leave the segment to the eight steps for it?
