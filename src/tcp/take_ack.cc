@@ -57,7 +57,9 @@ std::uint32_t sample_rtt(Arrival& a, bool repairing) {
 std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
     Tcb& tcb = a.tcb;
     // Originals that an ACK takes along with what filled the hole before them have waited for that
-    // at the peer; as in Linux, only a timestamp tells then.
+    // at the peer; as in Linux, only a timestamp tells then. But they came, so that the time-out
+    // need not stay doubled until one does.
+    if (delivery.resent_acked && delivery.rtt_us > 0) tcb.backoff = 0;
     std::uint32_t rtt_us = delivery.resent_acked ? 0 : delivery.rtt_us;
     const bool of_log = rtt_us > 0;
     if (!of_log && repairing) rtt_us = rtt_of_timestamp_us(a);

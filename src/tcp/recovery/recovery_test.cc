@@ -117,8 +117,10 @@ TEST(Karn, OriginalsThatWaitedBehindAHoleGiveNoSample) {
         solo.segment({.ack = 1});
     EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
     solo.now = solo.now + milliseconds(150);
+    solo.tcb.backoff = 2;
     solo.segment({.ack = 4001});
     EXPECT_EQ(solo.tcb.srtt_us, srtt);
+    EXPECT_EQ(solo.tcb.backoff, 0) << "what was sent once came through";
 }
 
 TEST(Karn, TimestampTellsWhichCopyWasAcknowledged) {  // RFC 7323 §4.1
