@@ -280,7 +280,7 @@ void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant no
     const std::uint32_t fresh = consumed - connection.consumed_seen;
     connection.consumed_seen = consumed;
     if (tcp::take_consumed(tcp_, connection.tcb, fresh, now) == tcp::WindowUpdate::not_due) return;
-    react(index, tcp::on_window_update_due(tcp_, connection.tcb, now), nullptr, now);
+    react(index, tcp::on_window_update_due(connection.tcb), nullptr, now);
 }
 
 void Core::close(std::uint32_t index, bool abort, Instant now) {

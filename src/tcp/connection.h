@@ -68,7 +68,7 @@ void mark_record(Environment&, Tcb&, std::uint32_t ahead);
 // update is due and nothing follows.
 enum class WindowUpdate : std::uint8_t { not_due, due };
 [[nodiscard]] WindowUpdate take_consumed(Environment&, Tcb&, std::uint32_t bytes, Instant now);
-Reaction on_window_update_due(Environment&, Tcb&, Instant now);
+Reaction on_window_update_due(Tcb&);
 // Both.
 Reaction on_consume(Environment&, Tcb&, std::uint32_t bytes, Instant now);
 // §3.10.4, half: no more will be sent (shutdown SHUT_WR). Reading goes on.

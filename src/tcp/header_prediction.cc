@@ -4,6 +4,7 @@
 
 #include "tcp/arrival.h"
 #include "tcp/path/ecn.h"
+#include "tcp/receive/acceptability.h"
 #include "tcp/receive/ack_policy.h"
 #include "tcp/recovery/rtt_estimator.h"
 #include "tcp/recovery/tail_loss_probe.h"
@@ -114,11 +115,7 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
 
     tcb.last_received_ms = to_ms(now);
     tcb.unanswered_probes = 0;
-    // RFC 7323 §4.3 (2); see note_timestamp().
-    if (timestamps && seg.seq <= tcb.rcv.acked) {
-        tcb.ts_recent = options.ts_value;
-        tcb.ts_recent_s = to_s(now);
-    }
+    note_timestamp(tcb, seg, now);
     update_send_window(tcb, seg, std::uint32_t{seg.window} << tcb.send_window_shift);
     if (acked != 0) acknowledge_sent(env, tcb, seg.ack, now, reaction);
     if (length != 0) take_text(env, tcb, length, now, reaction);

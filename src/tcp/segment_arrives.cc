@@ -108,7 +108,7 @@ Step check_ack(Arrival& a) {
     if (!a.seg.flags.has(Flags::ack)) return a.discard(Drop::tcp_bad_flags);
     if (tcb.state == State::syn_received) {
         if (acknowledge_our_syn(a) == Step::done) return Step::done;
-        note_timestamp(a);
+        note_timestamp(a.tcb, a.seg, a.now);
         if (tcb.fast_open.early) take_ack(a);  // of data sent behind the SYN-ACK: SACK, window
     } else {
         // RFC 5961 §5.2 (RFC 9293 MAY-12): neither from the future nor from long ago.
@@ -117,7 +117,7 @@ Step check_ack(Arrival& a) {
             return a.discard(Drop::tcp_bad_ack);
         }
         // Not sooner: a forged segment would else make PAWS refuse all that is true.
-        note_timestamp(a);
+        note_timestamp(a.tcb, a.seg, a.now);
         take_ack(a);
     }
     return tcb.snd.una > tcb.snd.end ? after_fin_acked(a) : Step::next;
@@ -204,7 +204,7 @@ bool is_in_order(const Arrival& a) {
 }
 
 void in_order(Arrival& a) {
-    note_timestamp(a);
+    note_timestamp(a.tcb, a.seg, a.now);
     take_ack(a);
     if (a.length > 0) accept_text(a);
     check_fin(a);  // one that arrived early may be due now

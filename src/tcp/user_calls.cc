@@ -105,7 +105,7 @@ WindowUpdate take_consumed(Environment& env, Tcb& tcb, std::uint32_t bytes, Inst
     return due ? WindowUpdate::due : WindowUpdate::not_due;
 }
 
-Reaction on_window_update_due(Environment&, Tcb& tcb, Instant) {
+Reaction on_window_update_due(Tcb& tcb) {
     // Reading changes nothing else: whatever waits was scheduled by what made it wait.
     Reaction reaction;
     tcb.pending.ack = true;
@@ -115,7 +115,7 @@ Reaction on_window_update_due(Environment&, Tcb& tcb, Instant) {
 
 Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
     if (take_consumed(env, tcb, bytes, now) == WindowUpdate::not_due) return {};
-    return on_window_update_due(env, tcb, now);
+    return on_window_update_due(tcb);
 }
 
 Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {

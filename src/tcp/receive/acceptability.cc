@@ -118,14 +118,13 @@ Step check_sequence(Arrival& a) {
     return Step::next;
 }
 
-void note_timestamp(Arrival& a) {
-    Tcb& tcb = a.tcb;
-    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return;
+void note_timestamp(Tcb& tcb, const wire::Segment& seg, Instant now) {
+    if (!tcb.flags.timestamps || !seg.options.timestamps) return;
     // RFC 7323 §4.3 (2): the segment that covers the last ACK we sent, so that a delayed ACK is
     // counted in the peer's RTT.
-    if (a.seg.seq > tcb.rcv.acked) return;
-    tcb.ts_recent = a.seg.options.ts_value;
-    tcb.ts_recent_s = to_s(a.now);
+    if (seg.seq > tcb.rcv.acked) return;
+    tcb.ts_recent = seg.options.ts_value;
+    tcb.ts_recent_s = to_s(now);
 }
 
 }  // namespace mtcp::tcp
