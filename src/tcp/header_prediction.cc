@@ -113,13 +113,13 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     }
     if (acked != 0 && interests_congestion_control(tcb, flight, acked)) return false;
 
-    tcb.last_received_ms = to_ms(now);
     tcb.unanswered_probes = 0;
     note_timestamp(tcb, seg, now);
     update_send_window(tcb, seg, std::uint32_t{seg.window} << tcb.send_window_shift);
     if (acked != 0) acknowledge_sent(env, tcb, seg.ack, now, reaction);
     if (length != 0) take_text(env, tcb, length, now, reaction);
     if (fin) take_fin(tcb, reaction);
+    tcb.last_received_ms = to_ms(now);
 
     // settle(), for whom nothing but an ACK can wait when all is sent.
     if (tcb.snd.nxt == tcb.snd.end) {

@@ -108,7 +108,7 @@ void write_urgent(const Tcb& tcb, OutgoingSegment& out) {
 void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
                    OutgoingSegment& out) {
     const bool sack_due = tcb.pending.ack && has_sack_to_report(env, tcb);
-    tcb.converses |= is_armed(tcb, Timer::delayed_ack);
+    note_ride(tcb);
     write_header(env, tcb, now, out);
     tcb.pending.ack = tcb.pending.ack || sack_due;  // blocks have no room beside data
     out.seq = plan.seq;
@@ -135,7 +135,7 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
 // The same, for a plan of plan_expected(): nothing is repaired, urgent or held back.
 void write_expected(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
                     OutgoingSegment& out) {
-    tcb.converses |= is_armed(tcb, Timer::delayed_ack);
+    note_ride(tcb);
     out.seq = plan.seq;
     out.ack = tcb.rcv.nxt;
     out.window = advertise_window(env, tcb);

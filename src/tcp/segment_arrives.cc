@@ -242,7 +242,6 @@ Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
         reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB
         return reaction;
     }
-    tcb.last_received_ms = to_ms(now);
     tcb.unanswered_probes = 0;
     if (predicts && is_in_order(arrival)) {
         in_order(arrival);
@@ -255,6 +254,7 @@ Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     } else {
         eight_steps(arrival);
     }
+    tcb.last_received_ms = to_ms(now);
     settle(env, tcb, reaction, now);
     return reaction;
 }

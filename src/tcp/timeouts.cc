@@ -174,6 +174,7 @@ Reaction on_deadline(Environment& env, Tcb& tcb, Instant now) {
     if (is_due(tcb, Timer::delayed_ack, now)) {
         disarm(tcb, Timer::delayed_ack);
         tcb.pending.ack = true;
+        tcb.waited_in_vain = true;
     }
     if (is_due(tcb, Timer::cork, now)) {
         disarm(tcb, Timer::cork);

@@ -6,12 +6,27 @@
 
 namespace mtcp::tcp {
 
+namespace {
+
+// An ACK waits for data to ride on, or for the next segment, which it acknowledges too. The last
+// one waited for nothing, and this segment came after a pause longer than any round trip: nothing
+// speaks for a ride, nor for a next segment within the wait. (Linux leaves its "pingpong mode" when
+// a delayed ACK fires, and acknowledges at once after a pause of more than the RTO.)
+bool waits_in_vain(const Tcb& tcb, Instant now) {
+    if (!tcb.waited_in_vain) return false;
+    const std::uint64_t pause_ms = to_ms(now) - tcb.last_received_ms;
+    return pause_ms * 1000 > tcb.rto_us;
+}
+
+}  // namespace
+
 void acknowledge_in_order(const Environment& env, Tcb& tcb, std::uint32_t length, Instant now) {
     // tcb.mss stands for the size of the peer's full segments: both ends of a path nearly always
     // agree, and options are subtracted alike.
     const std::uint32_t half_buffer = tcb.settings.receive_buffer / 2;
     const std::uint32_t two_segments = 2u * tcb.mss < half_buffer ? 2u * tcb.mss : half_buffer;
-    bool at_once = tcb.rcv.nxt - tcb.rcv.acked >= two_segments || tcb.settings.quick_ack;
+    bool at_once = tcb.rcv.nxt - tcb.rcv.acked >= two_segments || tcb.settings.quick_ack ||
+                   waits_in_vain(tcb, now);
     if (tcb.quick_acks > 0 && length >= tcb.mss) {
         --tcb.quick_acks;
         at_once = true;

@@ -84,6 +84,34 @@ TEST(DelayedAck, WaitsLongerOnceOneHasFoundItsRide) {
     EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 65:65(0) ack 129");
 }
 
+TEST(DelayedAck, DoesNotWaitInVainAgainAfterAPause) {
+    Solo solo;
+    solo.connect();
+    use_up_quick_acks(solo);
+    solo.segment({.flags = "P.", .length = 64});
+    EXPECT_EQ(solo.advance(seconds(2)), "+40 . 1:1(0) ack 65");
+    solo.segment({.flags = "P.", .seq = 65, .length = 64});
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 129");
+    // Without a pause there may be a next one soon, which the ACK would serve as well.
+    solo.segment({.flags = "P.", .seq = 129, .length = 64});
+    EXPECT_EQ(solo.advance(seconds(2)), "+40 . 1:1(0) ack 193");
+}
+
+TEST(DelayedAck, WaitsAfterAPauseWhereTheLastOneFoundItsRide) {
+    Solo solo;
+    solo.connect();
+    use_up_quick_acks(solo);
+    solo.segment({.flags = "P.", .length = 64});
+    EXPECT_EQ(solo.advance(seconds(2)), "+40 . 1:1(0) ack 65");
+    solo.segment({.flags = "P.", .seq = 65, .length = 64});
+    solo.send(64);
+    EXPECT_EQ(solo.out(), "P. 1:65(64) ack 129");
+    solo.segment({.seq = 129, .ack = 65});
+    EXPECT_EQ(solo.advance(seconds(2)), "");
+    solo.segment({.flags = "P.", .seq = 129, .length = 64, .ack = 65});
+    EXPECT_EQ(solo.advance(seconds(2)), "+40 . 65:65(0) ack 193");
+}
+
 TEST(DelayedAck, TheAckOfASynThatRodeSaysNothingOfThoseToCome) {
     Solo solo;
     solo.connect();
