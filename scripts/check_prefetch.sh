@@ -10,18 +10,22 @@ build=${1:?usage: check_prefetch.sh BUILD_DIR}
 object=$(mktemp)
 trap 'rm -f "$object"' EXIT
 status=0
-while read -r archive member least; do
+while read -r archive member instruction least; do
     [[ -f $build/$archive ]] || { echo "prefetch: $build/$archive is not built"; exit 1; }
     ar p "$build/$archive" "$member" >"$object"
-    found=$(objdump -d --no-show-raw-insn "$object" | grep -cP '\tprefetch' || true)
+    found=$(objdump -d --no-show-raw-insn "$object" | grep -cP "\t$instruction" || true)
     ((found >= least)) && continue
-    echo "prefetch: $found in $member, $least or more are asked for"
+    echo "prefetch: $found $instruction in $member, $least or more are asked for"
     status=1
 done <<'END'
-libmtcp_stack.a receive.cc.o 3
-libmtcp_stack.a requests.cc.o 2
-libmtcp_stack.a turn.cc.o 2
-libmtcp_socket.a application.cc.o 1
+libmtcp_stack.a receive.cc.o prefetch 3
+libmtcp_stack.a receive.cc.o prefetchw 2
+libmtcp_stack.a requests.cc.o prefetchw 2
+libmtcp_stack.a turn.cc.o prefetchw 2
+libmtcp_stack.a transmit.cc.o prefetchw 1
+libmtcp_socket.a application.cc.o prefetchw 1
+libmtcp_io.a guest_link.cc.o prefetchw 2
+libmtcp_io.a owner_link.cc.o prefetchw 2
 END
 ((status == 0)) && echo "prefetch: in the machine code wherever it is asked for"
 exit $status

@@ -22,8 +22,14 @@ inline void prefetch_lines(const void* address, std::size_t bytes) {
     if (bytes > 2 * kCacheLine) prefetch(at + 2 * kCacheLine);
 }
 inline void prefetch_for_write(const void* address) {
+#ifdef __x86_64__
+    // Compilers without -mprfchw ask for a copy to read, and the write then goes to the other core
+    // once more. A processor that does not know the instruction takes it for none.
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+#else
     __builtin_prefetch(address, 1, 3);
     asm volatile("");
+#endif
 }
 
 // All lines of a region that is about to be written: they come at the same time.

@@ -37,9 +37,7 @@ class Transmitter {
     [[nodiscard]] bool allocate(io::Frame& frame) {
         if (stashed_ == 0 && !refill()) return false;
         frame = stash_[--stashed_];
-        // The next but one to be written: the lines of a frame may lie in the cache of whoever
-        // received it last.
-        if (stashed_ > 1) prefetch_lines_for_write(stash_[stashed_ - 2].data, 2 * kCacheLine);
+        if (stashed_ >= kAhead) prefetch_stashed(kAhead);
         return true;
     }
     // An allocated frame that will not be sent; kept for the next allocate() when there is room.
@@ -60,6 +58,12 @@ class Transmitter {
 
   private:
     static constexpr io::Capabilities kNoQueue{};
+    // The lines of an empty frame may lie in the cache of whoever received it last, and then take
+    // as long to come as several segments take to be made: they are asked for this many ahead.
+    static constexpr std::size_t kAhead = 8;
+    void prefetch_stashed(std::size_t ahead) const {
+        prefetch_lines_for_write(stash_[stashed_ - ahead].data, 2 * kCacheLine);
+    }
     [[nodiscard]] bool refill();
     [[nodiscard]] bool make_room(const io::Frame& frame, Instant now);
 

@@ -72,6 +72,7 @@ std::size_t GuestLink::receive(std::span<Frame> frames, LinkContext context) {
         break_off(context);
         return 0;
     }
+    fetch_descriptors(*receive_, next_, std::min<std::size_t>(waiting, frames.size()), Use::read);
     const Checksum checksum = session_->both_ends_ours ? Checksum::verified : Checksum::in_frame;
     const std::size_t count = receive_burst(*this, waiting, frames, context, checksum);
     return_slots();
@@ -150,6 +151,7 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = filled_;
+    fetch_descriptors(*transmit_, filled_, frames.size(), Use::write);
     std::size_t count = 0;
     for (; count < frames.size(); ++count) {
         if (frames[count].length == 0 || frames[count].length > context.pool.buffer_size()) {

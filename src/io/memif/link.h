@@ -3,15 +3,18 @@
 // memory is ours (slave), GuestLink where it is the peer's (master).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include "base/cache_line.h"
 #include "base/counters.h"
 #include "io/frame.h"
 #include "io/memif/buffer_pool.h"
 #include "io/memif/session.h"
+#include "io/packet_io.h"
 
 namespace mtcp::io::memif {
 
@@ -71,6 +74,18 @@ class Link {
     }
 
   protected:
+    // Asks for the lines of the next descriptors, `count` but a burst at most, from slot `first`
+    // on. The peer wrote them last, and one by one each would be waited for.
+    enum class Use : std::uint8_t { read, write };
+    static void fetch_descriptors(const Ring& ring, std::uint32_t first, std::size_t count,
+                                  Use use) {
+        constexpr std::size_t kPerLine = kCacheLine / sizeof(Descriptor);
+        const std::size_t end = std::min(count, kBurst) + kPerLine - 1;
+        for (std::size_t i = 0; i < end; i += kPerLine) {
+            const Descriptor* const at = &ring.descriptors[(first + i) & (ring.size - 1)];
+            use == Use::write ? prefetch_for_write(at) : mtcp::prefetch(at);
+        }
+    }
     void break_off(LinkContext context);
     // To be called after store_sequential() of the index that announces new frames.
     void wake_peer() const;

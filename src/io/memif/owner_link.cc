@@ -60,9 +60,10 @@ void OwnerLink::consume_lent() {
     ++on_loan_;
 }
 
+// Without a look at the descriptor, which is on its way itself.
 void OwnerLink::prefetch(std::uint32_t ahead) const {
     const std::uint32_t at = slot(taken_ + ahead, *receive_);
-    prefetch_lines(buffer(posted_buffer_[at]), copy_once(receive_->descriptors[at]).length);
+    prefetch_lines(buffer(posted_buffer_[at]), 2 * kCacheLine);
 }
 
 std::size_t OwnerLink::receive(std::span<Frame> frames, LinkContext context) {
@@ -74,6 +75,8 @@ std::size_t OwnerLink::receive(std::span<Frame> frames, LinkContext context) {
         break_off(context);
         return 0;
     }
+    // They will be written when their slots are posted again.
+    fetch_descriptors(*receive_, taken_, std::min<std::size_t>(waiting, frames.size()), Use::write);
     const Checksum checksum = session_->both_ends_ours ? Checksum::verified : Checksum::in_frame;
     const std::size_t count = receive_burst(*this, waiting, frames, context, checksum);
     post_buffers();
@@ -173,6 +176,7 @@ std::size_t OwnerLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = sent_;
+    fetch_descriptors(*transmit_, sent_, frames.size(), Use::write);
     std::size_t count = 0;
     while (count < frames.size() && distance(reclaimed_, sent_) < transmit_->size) {
         if (!put(frames[count], context)) break;
