@@ -18,7 +18,7 @@ RUNNING = []
 class Program:
     """A process whose output is kept."""
 
-    def __init__(self, command, cpus=None, space=""):
+    def __init__(self, command, cpus=None, space="", stdin=subprocess.DEVNULL):
         command = [str(part) for part in command]
         self.name = os.path.basename(command[0])
         if cpus is not None:
@@ -27,8 +27,13 @@ class Program:
         if self.out.exists():
             self.out, self.err = self.out.with_suffix(".client"), self.err.with_suffix(".client_err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen(inside(space) + command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            self.process = subprocess.Popen(inside(space) + command, stdin=stdin, stdout=out, stderr=err)
         RUNNING.append(self)
+
+    def type(self, line):
+        """For who was started with a pipe for its input."""
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
 
     def text(self):
         return self.out.read_text(errors="replace")
@@ -115,19 +120,22 @@ SERVER_ADDRESS, CLIENT_ADDRESS = "10.78.0.1", "10.78.1.1"
 JUMBO = ["io.mtu = 9000", "io.buffer_size = 9216"]
 
 
-def mtcp_configuration(role, cpu, drive, trust, connections, owner="client", frames=()):
+def mtcp_configuration(role, cpu, drive, trust, connections, owner="client", layer="ip", frames=()):
     """The stack's defaults, but for what the headline asks for: 1 M records in TIME-WAIT. The owner (memif's slave) has
-    the frames in its own memory; what the other end sends is copied there."""
+    the frames in its own memory; what the other end sends is copied there. The layer is what a frame begins with: IP, as
+    on the kernel's loopback, where no two stations have to be told apart, or an Ethernet header."""
     other = "client" if role == "server" else "server"
     addresses = {"server": [SERVER_ADDRESS], "client": [f"10.78.1.{i}" for i in range(1, ADDRESSES + 1)]}
     lines = ["io = memif", f"port = {WORK}/memif.sock", f"io.role = {'slave' if role == owner else 'master'}",
-             f"io.mac = {MAC[role]}", "num_cores = 1", f"core_mask = {1 << cpu:x}", f"drive = {drive}",
+             f"io.layer = {layer}", "num_cores = 1", f"core_mask = {1 << cpu:x}", f"drive = {drive}",
              f"max_concurrency = {max(20000, connections + connections // 4)}", "time_wait_max = 1000000"]
     lines += frames
     if trust:
         lines.append("io.trust = ours")
     lines += [f"address = {address}/16" for address in addresses[role]]
-    lines += [f"neighbour = {address} {MAC[other]}" for address in addresses[other]]
+    if layer == "ethernet":
+        lines.append(f"io.mac = {MAC[role]}")
+        lines += [f"neighbour = {address} {MAC[other]}" for address in addresses[other]]
     return "\n".join(lines) + "\n"
 
 
@@ -136,12 +144,12 @@ def waiting_of(drive):
     return "sleeping" if drive == "paired" else "spinning"
 
 
-def run_mtcp(machine, plan, client=(), drive="inline", trust=False, wait=None, owner="client", frames=(), seconds=1.0,
-             warm_up=0.5):
+def run_mtcp(machine, plan, client=(), drive="inline", trust=False, wait=None, owner="client", layer="ip", frames=(),
+             seconds=1.0, warm_up=0.5):
     """One server and one client of ours, a CPU each, joined by memif: the client's result, with counters of both."""
     connections = int(plan.get("concurrency", 64))
     for role, cpu in (("server", machine.server_cpu), ("client", machine.client_cpu)):
-        text = mtcp_configuration(role, cpu, drive, trust, connections, owner, frames)
+        text = mtcp_configuration(role, cpu, drive, trust, connections, owner, layer, frames)
         (WORK / f"{role}.conf").write_text(text)
     (WORK / "memif.sock").unlink(missing_ok=True)
     common = [*options(plan), "--port", PORT, "--wait", wait or waiting_of(drive)]
@@ -272,28 +280,33 @@ def run_floor(machine, trust=False, seconds=1.0):
         echo.forget()
 
 
-def testpmd(role, cpu, path, more):
+def testpmd(role, cpu, path, more, **program):
     """DPDK's own ends of a memif, forwarding from the port to itself."""
     name = f"bench_{role}"
     return Program(["dpdk-testpmd", "--no-huge", "-m", 256, "--lcores", f"0@{cpu},1@{cpu}", "--no-pci", "--file-prefix",
                     name, "--vdev", f"net_memif0,role={role},id=0,socket={path},socket-abstract=no,rsize=10", "--",
-                    "--forward-mode=io", "--nb-cores=1", "--no-flush-rx", "--total-num-mbufs=8192", "--stats-period", "1",
-                    *more])
+                    "--forward-mode=io", "--nb-cores=1", "--no-flush-rx", "--total-num-mbufs=8192", *more], **program)
 
 
 def run_testpmd():
-    """Mpps of testpmd's io loop, both ways, by the statistics that one end prints every second."""
+    """Mpps of testpmd's io loop, both ways, by the statistics of one end."""
     if shutil.which("dpdk-testpmd") is None:
         raise Trouble("dpdk-testpmd is not installed")
     path = WORK / "testpmd.sock"
     path.unlink(missing_ok=True)
-    server = testpmd("server", 0, path, ["--auto-start"])
+    server = testpmd("server", 0, path, ["--auto-start", "--stats-period", "1"])
     client = None
     try:
         server.wait_for("Port statistics", 15)
-        client = testpmd("client", 1, path, ["--tx-first"])
-        client.wait_for("Port statistics", 15)
-        time.sleep(5)
+        client = testpmd("client", 1, path, ["-i"], stdin=subprocess.PIPE)
+        client.wait_for("testpmd>", 15)
+        # The client's memory takes frames once it has polled: those that it sent before would be lost on their way back.
+        for command, pause in (("start", 0.5), ("stop", 0.5), ("start tx_first 16", 1)):
+            client.type(command)
+            time.sleep(pause)
+        for _ in range(5):
+            client.type("show port stats 0")
+            time.sleep(1)
         rates = [int(rx) + int(tx) for rx, tx in re.findall(r"Rx-pps:\s+(\d+).*?\n\s*Tx-pps:\s+(\d+)", client.text())]
         rates = [rate for rate in rates[1:] if rate]
         if not rates:
