@@ -377,7 +377,6 @@ void report(const Options& options, const std::vector<std::unique_ptr<Pair>>& pa
     out.set("half_open_record_bytes", std::uint64_t{sizeof(mtcp::stack::HalfOpenRecord)});
     out.set("time_wait_record_bytes", std::uint64_t{sizeof(mtcp::stack::TimeWaitRecord)});
     out.set("connection_record_bytes", std::uint64_t{sizeof(mtcp::stack::Connection)});
-    out.set("stream_record_bytes", std::uint64_t{sizeof(mtcp::socket::Stream)});
     // With its interest; options take sizeof(DescriptorDetails) more once they are changed.
     out.set("descriptor_record_bytes", std::uint64_t{sizeof(mtcp::socket::Descriptor)});
     out.print();

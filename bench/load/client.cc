@@ -73,6 +73,10 @@ void Client::fetch_ahead(std::uint64_t socket) {
     if (next >= idle_.size()) next -= idle_.size();
     __builtin_prefetch(connections_.data() + idle_[next], 1);
     asm volatile("");  // or gcc takes all this for nothing
+    if (idle_count_ <= 2 * kEventsAhead) return;
+    next += kEventsAhead;
+    if (next >= idle_.size()) next -= idle_.size();
+    expect(context_, idle_[next]);
 }
 
 void Client::reserve(std::size_t sockets) {

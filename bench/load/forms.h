@@ -45,6 +45,8 @@ inline int accept_bsd(net::Context context, int listener, std::span<int> sockets
 
 #if defined(BENCH_HAVE_BATCH) && !defined(APPS_ON_KERNEL)
 
+inline void expect(net::Context context, int socket) { mtcp_expect(context, socket); }
+
 inline Received receive_some(net::Context context, int socket, std::span<char> buffer, Form form) {
     if (form == Form::bsd) return receive_bsd(context, socket, buffer);
     std::array<iovec, 8> pieces;
@@ -74,6 +76,8 @@ inline ssize_t send_and_close(net::Context context, int socket, const char* from
 inline constexpr bool kHasBatch = true;
 
 #else
+
+inline void expect(net::Context, int) {}  // the kernel has no such call
 
 inline Received receive_some(net::Context context, int socket, std::span<char> buffer, Form) {
     return receive_bsd(context, socket, buffer);

@@ -90,8 +90,8 @@ def remarks(found):
         text += f"p99 {found.detail('p99_us'):.3g}, p99.9 {found.detail('p999_us'):.3g} us"
     if "bytes_each" in result:
         text += (f"{found.detail('bytes_each'):.0f} B each (RSS; records: "
-                 f"{found.detail('connection_record_bytes'):.0f} connection, {found.detail('stream_record_bytes'):.0f} "
-                 f"stream, {found.detail('descriptor_record_bytes'):.0f} descriptor with its interest, "
+                 f"{found.detail('connection_record_bytes'):.0f} connection with its stream, "
+                 f"{found.detail('descriptor_record_bytes'):.0f} descriptor with its interest, "
                  f"{found.detail('half_open_record_bytes'):.0f} "
                  f"half-open, {found.detail('time_wait_record_bytes'):.0f} TIME-WAIT)")
     if "frames_each" in result:

@@ -323,6 +323,16 @@ MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int f
 /* ------------------------------------------------------------------------------------- batches */
 
 /**
+ * Tells that a socket will be used soon: what a call on it needs is fetched into the cache
+ * meanwhile. Among very many connections, most of them idle, the first call on one waits for memory
+ * otherwise, longer than its work takes. Best called about eight sockets ahead, and for each in
+ * turn; those that mtcp_epoll_wait() reports need it not. A hint: nothing is wrong with an id that
+ * is none.
+ * @return 0; or -1: EINVAL, EPERM as every call.
+ */
+MTCP_API int mtcp_expect(mctx_t mctx, int sockid);
+
+/**
  * Takes up to `count` waiting connections in one call; a blocking listener waits for the first
  * only.
  * @param sockids receives the new ids.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mtcp_accept_many, mtcp_recv_in_place, mtcp_send_close: the same work in fewer calls.
+// mtcp_expect, mtcp_accept_many, mtcp_recv_in_place, mtcp_send_close: the same work sooner, and in
+// fewer calls.
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -14,6 +15,13 @@ using namespace mtcp::api;  // NOLINT: this file defines the C API in terms of i
 namespace sockets = mtcp::socket;
 
 extern "C" {
+
+int mtcp_expect(mctx_t mctx, int sockid) {
+    const Call call(mctx);
+    if (!call) return -1;
+    call.app().expect(static_cast<std::uint32_t>(sockid));
+    return 0;
+}
 
 int mtcp_accept_many(mctx_t mctx, int sockid, int* sockids, int count, int flags) {
     const SocketCall call(mctx, sockid);

@@ -60,6 +60,8 @@ class IndexPool {
         MTCP_DEBUG_ASSERT(index < untouched_);
         return *reinterpret_cast<const T*>(region_.data() + std::size_t{index} * sizeof(T));
     }
+    // All of them, taken or not, for who finds a part of a record by himself.
+    [[nodiscard]] T* data() { return reinterpret_cast<T*>(region_.data()); }
     [[nodiscard]] std::uint32_t used() const { return used_; }
     [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
     [[nodiscard]] std::uint32_t available() const { return capacity_ - used_; }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "socket/pipe.h"
 
@@ -39,7 +40,9 @@ std::uint32_t epoll_bits(std::uint32_t events) {
 }  // namespace
 
 Application::Application(const CoreView& view)
-    : view_(view), cache_(*view.chunks, *view.channel), ready_(table_) {}
+    : view_(view), cache_(*view.chunks, *view.channel), ready_(table_) {
+    expected_.fill(kNoIndex);
+}
 
 Result<std::unique_ptr<Application>, Problem> Application::create(const CoreView& view,
                                                                   const Limits& limits) {
@@ -98,6 +101,16 @@ void Application::release(Descriptor& d) {
     } else {
         table_.recycle(id);
     }
+}
+
+void Application::expect(std::uint32_t id) {
+    if (id < table_.touched()) prefetch_for_write(&table_.at(id));
+    std::swap(expected_[next_expected_], id);
+    next_expected_ = (next_expected_ + 1) % kExpected;
+    if (id >= table_.touched()) return;  // kNoIndex, too
+    const Descriptor& earlier = table_.at(id);
+    if (earlier.kind != DescriptorKind::stream || earlier.connection == kNoIndex) return;
+    prefetch_for_write(&stream(earlier));
 }
 
 void Application::attach(std::uint32_t index, const Descriptor* d) {

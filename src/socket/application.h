@@ -6,6 +6,7 @@
 // Those functions answer >= 0, or a negative errno.
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -62,6 +63,9 @@ class Application {
     // Ends a descriptor: no epoll names it any more, and its id can be used again once no array of
     // events that a program may be working through names it.
     void release(Descriptor& d);
+    // The program will use this socket soon. Its record is asked for at once, and what that points
+    // to some calls later, when the record has come.
+    void expect(std::uint32_t id);
     // Connection `index` reports its events to `d` from now on; nullptr: to nobody.
     void attach(std::uint32_t index, const Descriptor* d);
     // Listeners by their id; kNoIndex when none is left.
@@ -155,6 +159,9 @@ class Application {
     std::vector<std::uint32_t> listeners_;  // listener id -> descriptor id; kNoIndex: free
     std::vector<std::uint32_t> starved_;
     SourceRange sources_;
+    static constexpr std::size_t kExpected = 4;
+    std::array<std::uint32_t, kExpected> expected_;  // ids of the last calls of expect(), in turn
+    std::size_t next_expected_ = 0;
     Instant stack_ran_{INT64_MIN / 2};
     std::uint32_t wait_number_ = 0;
     int epoll_fd_ = -1;  // joins the driver's descriptor and ours

@@ -168,7 +168,7 @@ class Driver {
 struct CoreView {
     Channel* channel = nullptr;
     ChunkStore* chunks = nullptr;  // at() only
-    Stream* streams = nullptr;     // [connection_capacity]
+    StreamTable streams;           // [connection_capacity]
     std::uint32_t connection_capacity = 0;
     Pages pages = Pages::normal;  // for tables that grow with the connections
     Driver* driver = nullptr;

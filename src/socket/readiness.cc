@@ -53,7 +53,10 @@ std::uint32_t readiness_for(Application& app, const Descriptor& d, std::uint32_t
                                 (bits & EpollBits::writable) == 0 &&
                                 d.kind == DescriptorKind::stream && d.connection != kNoIndex;
     if (!waits_for_room) return bits;
-    app.stream(d).wants_write.store(1, std::memory_order_seq_cst);
+    Stream& s = app.stream(d);
+    // Being connected is told in any case.
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::connected) == 0) return bits;
+    s.wants_write.store(1, std::memory_order_seq_cst);
     return readiness(app, d);  // room may have come before the stack saw the wish
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/cache_line.h"
@@ -90,5 +91,20 @@ struct alignas(kCacheLine) Stream {
     }
 };
 static_assert(sizeof(Stream) == kCacheLine);
+
+// The streams of a core by the connection's index. Each is part of a larger record of the stack's:
+// who looks at one has found the memory page of both, which among a million costs more than a line.
+class StreamTable {
+  public:
+    StreamTable() = default;
+    StreamTable(Stream* first, std::size_t stride) : first_(first), stride_(stride) {}
+    [[nodiscard]] Stream& operator[](std::size_t index) const {
+        return *reinterpret_cast<Stream*>(reinterpret_cast<std::byte*>(first_) + index * stride_);
+    }
+
+  private:
+    Stream* first_ = nullptr;
+    std::size_t stride_ = sizeof(Stream);  // bytes
+};
 
 }  // namespace mtcp::socket

@@ -177,8 +177,19 @@ std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::ui
     return bytes - left;
 }
 
+// Is a write request in the ring already, which will find what is in the box now? Where none is,
+// nobody else writes the flag; where one is, the stack may be about to take the box, and only an
+// exchange tells.
+bool claim_write(Stream& s) {
+    if (s.write_posted.load(std::memory_order_relaxed) != 0) {
+        return s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+    }
+    s.write_posted.store(1, std::memory_order_relaxed);
+    return false;
+}
+
 void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
-    const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+    const bool posted = claim_write(s);
     // A request in the ring takes these bytes along, unless it would hold them back.
     const bool marks = kind == RequestKind::urgent || kind == RequestKind::record;
     const bool covered = posted && !marks && (d.more_posted == 0 || kind == RequestKind::more);
@@ -358,7 +369,7 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
     const std::size_t wanted = from.left();
     if (wanted != 0 && from.left() <= write_room(s)) {
         // The close takes the bytes along: a request for them alone is not needed.
-        const bool posted = s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+        const bool posted = claim_write(s);
         const long result = write_some(app, d, from, RequestKind::write);
         if (result < 0 || from.left() != 0) {
             // Still open: what was taken must leave by itself.

@@ -81,9 +81,6 @@ Result<Done, Problem> Core::reserve() {
     if (!tcp_.destinations.reserve(configuration_.destinations_max, destination_secret_)) {
         return failure(refused("what is known of other hosts"));
     }
-    streams_region_ = Region::map(std::size_t{connections} * sizeof(socket::Stream), pages);
-    if (streams_region_.data() == nullptr) return failure(refused("streams"));
-    streams_ = reinterpret_cast<socket::Stream*>(streams_region_.data());
     unposted_.reserve(std::size_t{connections} + 64);
     wheel_.start(now_);
     chunk_bytes_total_ = chunks_.available_bytes();
@@ -130,7 +127,7 @@ Core::~Core() {
 socket::CoreView Core::view(socket::Driver& driver) {
     return {.channel = &channel_,
             .chunks = &chunks_,
-            .streams = streams_,
+            .streams = {&connections_.data()->stream, sizeof(Connection)},
             .connection_capacity = connections_.capacity(),
             .pages = configuration_.huge_pages ? Pages::huge_if_available : Pages::normal,
             .driver = &driver,

@@ -78,7 +78,7 @@ void Core::react(std::uint32_t index, const tcp::Reaction& reaction, const wire:
 
 void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = streams_[index];
+    socket::Stream& stream = connection.stream;
     if (reaction.has(tcp::Events::connected)) {
         stream.send_mss = tcp::effective_mss(connection.tcb);
         add_status(stream, StreamStatus::opened | StreamStatus::connected);
@@ -151,7 +151,7 @@ bool Core::can_store(const Connection& connection, const wire::Segment& segment)
 void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
                           const wire::Segment& segment) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = streams_[index];
+    socket::Stream& stream = connection.stream;
     const std::uint32_t edge = connection.received_edge;
     connection.received_edge = edge + reaction.received_bytes;
     const auto bytes_of = [&segment](const tcp::Placement& placement) {
@@ -248,7 +248,7 @@ void Core::release_staged(Connection& connection, socket::Stream& stream, std::u
 
 void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = streams_[index];
+    socket::Stream& stream = connection.stream;
     const ChunkRef only = connection.send_queue;
     MTCP_ASSERT(only != kNoChunk);
     const socket::Chunk& chunk = chunks_.at(only);
@@ -277,8 +277,8 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
 
 // A writer that waits for room hears of it when less than two thirds of the buffer are in use.
 void Core::wake_writer(std::uint32_t index) {
-    const Connection& connection = connections_[index];
-    socket::Stream& stream = streams_[index];
+    Connection& connection = connections_[index];
+    socket::Stream& stream = connection.stream;
     if (!connection.attached || stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
     // What was queued since is the application's secret (it may be in the box); the send queue
     // bounds it from below, and a wake-up too many does no harm.
@@ -333,7 +333,14 @@ void Core::post(std::uint32_t index, std::uint16_t event_bits) {
     if (!connection.attached || !connection.announced) return;
     ++counters_->events_posted;
     posted_ = true;
-    if (streams_[index].events.fetch_or(event_bits, std::memory_order_acq_rel) != 0) return;
+    // Where no bit stands no entry of it is in the ring, and nobody else writes: it takes no lock.
+    // The application only clears bits, and what it clears here was clear.
+    std::atomic<std::uint16_t>& events = connection.stream.events;
+    if (events.load(std::memory_order_relaxed) == 0) {
+        events.store(event_bits, std::memory_order_relaxed);
+    } else if (events.fetch_or(event_bits, std::memory_order_acq_rel) != 0) {
+        return;
+    }
     if (!unposted_.empty() || !channel_.events.push(index)) unposted_.push_back(index);
 }
 
@@ -393,7 +400,7 @@ void Core::end_connection(std::uint32_t index) {
         connection.misplaced = false;
     }
     if (connection.attached) {
-        add_status(streams_[index], StreamStatus::ended);
+        add_status(connections_[index].stream, StreamStatus::ended);
         post(index, StreamEvents::ended);
     }
     release_if_unused(index);
@@ -402,9 +409,9 @@ void Core::end_connection(std::uint32_t index) {
 void Core::release_if_unused(std::uint32_t index) {
     Connection& connection = connections_[index];
     if (connection.alive || connection.attached) return;
-    socket::Stream& stream = streams_[index];
-    chunks_.give_back_chain(stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel));
-    chunks_.give_back_chain(stream.send_box.exchange(kNoChunk, std::memory_order_acq_rel));
+    const socket::Stream& stream = connection.stream;  // nobody else's any more
+    chunks_.give_back_chain(stream.receive_box.load(std::memory_order_relaxed));
+    chunks_.give_back_chain(stream.send_box.load(std::memory_order_relaxed));
     connections_.give_back(index);
 }
 

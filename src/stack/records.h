@@ -9,13 +9,14 @@
 #include "base/index_pool.h"
 #include "net/network.h"
 #include "socket/chunk.h"
+#include "socket/stream.h"
 #include "tcp/connection.h"
 #include "tcp/passive_open.h"
 #include "tcp/time_wait.h"
 
 namespace mtcp::stack {
 
-// The stack's side of a connection. The application's side is the socket::Stream of the same index.
+// The stack's side of a connection, and the line that it shares with the application.
 struct Connection {
     net::Path path;
     std::uint32_t hash;            // of the key, as in the flow table
@@ -41,7 +42,9 @@ struct Connection {
     bool has_tcb : 1;  // `tcb` says how the connection is, or ended
 
     tcp::Tcb tcb;
+    socket::Stream stream;
 };
+static_assert(sizeof(Connection) == 8 * kCacheLine);
 static_assert(offsetof(Connection, tcb) == kCacheLine, "one line, and the TCB's warm ones behind");
 inline constexpr std::size_t kConnectionWarmBytes = offsetof(Connection, tcb) + tcp::kTcbWarmBytes;
 

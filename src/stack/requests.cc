@@ -61,12 +61,13 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::record:
             take_send_box(index, tcp::SendHint::none, now);
             if (!connections_[index].alive) break;
-            tcp::mark_record(tcp_, connections_[index].tcb,
-                             static_cast<std::uint32_t>(request.value) -
-                                 streams_[index].acknowledged.load(std::memory_order_relaxed));
+            tcp::mark_record(
+                tcp_, connections_[index].tcb,
+                static_cast<std::uint32_t>(request.value) -
+                    connections_[index].stream.acknowledged.load(std::memory_order_relaxed));
             break;
         case RequestKind::consumed:
-            streams_[index].consume_posted.store(0, std::memory_order_seq_cst);
+            connections_[index].stream.consume_posted.store(0, std::memory_order_seq_cst);
             if (connections_[index].alive) sync_consumed(index, now);
             break;
         case RequestKind::shutdown:
@@ -128,9 +129,9 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
     connection.has_tcb = false;
-    streams_[index].reset(settings.send_buffer);
-    streams_[index].low_water.store(tcp_.configuration.not_sent_low_water,
-                                    std::memory_order_relaxed);
+    connection.stream.reset(settings.send_buffer);
+    connection.stream.low_water.store(tcp_.configuration.not_sent_low_water,
+                                      std::memory_order_relaxed);
     apply_buffers(index, settings);
 }
 
@@ -138,10 +139,11 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
 void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
     const std::uint32_t step =
         std::clamp(settings.receive_buffer / 4, std::uint32_t{1}, kConsumeStepMax);
-    streams_[index].consume_step.store(step, std::memory_order_relaxed);
+    connections_[index].stream.consume_step.store(step, std::memory_order_relaxed);
     // The application has set it already; a growth of ours may have come in between.
     if (settings.send_fixed != 0) {
-        streams_[index].send_limit.store(settings.send_buffer, std::memory_order_relaxed);
+        connections_[index].stream.send_limit.store(settings.send_buffer,
+                                                    std::memory_order_relaxed);
     }
 }
 
@@ -157,9 +159,10 @@ void Core::enter_flow_table(std::uint32_t index) {
 
 void Core::fail_open(std::uint32_t index, int error) {
     ++counters_->connects_failed;
-    streams_[index].error = error;
-    streams_[index].status.store(StreamStatus::opened | StreamStatus::failed | StreamStatus::ended,
-                                 std::memory_order_release);
+    connections_[index].stream.error = error;
+    connections_[index].stream.status.store(
+        StreamStatus::opened | StreamStatus::failed | StreamStatus::ended,
+        std::memory_order_release);
     post(index, socket::StreamEvents::failed);
 }
 
@@ -169,7 +172,7 @@ void Core::open(std::uint32_t index, Instant now) {
     --connection_grants_;
     Connection& connection = connections_[index];
     connection.attached = connection.announced = true;
-    streams_[index].send_limit.store(parameters.settings.send_buffer, std::memory_order_relaxed);
+    connection.stream.send_limit.store(parameters.settings.send_buffer, std::memory_order_relaxed);
     apply_buffers(index, parameters.settings);
     wire::FlowKey& key = parameters.key;
     connection.tcb.key = key;
@@ -200,7 +203,7 @@ void Core::open(std::uint32_t index, Instant now) {
                                    .fast_open = parameters.fast_open};
     const tcp::Reaction reaction = tcp::on_open(tcp_, connection.tcb, request, now);
     enter_flow_table(index);
-    streams_[index].status.store(StreamStatus::opened, std::memory_order_release);
+    connections_[index].stream.status.store(StreamStatus::opened, std::memory_order_release);
     react(index, reaction, nullptr, now);
 }
 
@@ -256,7 +259,7 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
 
 void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = streams_[index];
+    socket::Stream& stream = connection.stream;
     // On x86 and ARMv8 the exchange makes the store before it visible: whoever puts something into
     // the box after it finds the flag down, and posts a request of its own.
     stream.write_posted.store(0, std::memory_order_relaxed);
@@ -285,7 +288,7 @@ void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant no
 
 void Core::close(std::uint32_t index, bool abort, Instant now) {
     Connection& connection = connections_[index];
-    const bool unsent = streams_[index].send_box.load(std::memory_order_relaxed) != kNoChunk;
+    const bool unsent = connection.stream.send_box.load(std::memory_order_relaxed) != kNoChunk;
     if (connection.alive && unsent) {
         take_send_box(index, tcp::SendHint::none, now);
     }
@@ -295,8 +298,10 @@ void Core::close(std::uint32_t index, bool abort, Instant now) {
         release_if_unused(index);
         return;
     }
-    socket::Stream& stream = streams_[index];
-    chunks_.give_back_chain(stream.receive_box.exchange(kNoChunk, std::memory_order_acq_rel));
+    socket::Stream& stream = connections_[index].stream;
+    // The application has let go of it: no exchange.
+    chunks_.give_back_chain(stream.receive_box.load(std::memory_order_relaxed));
+    stream.receive_box.store(kNoChunk, std::memory_order_relaxed);
     react(
         index,
         abort ? tcp::on_abort(tcp_, connection.tcb, now) : tcp::on_close(tcp_, connection.tcb, now),

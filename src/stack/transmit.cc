@@ -85,7 +85,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
 
 // TCP_NOTSENT_LOWAT: the application hears when less than half of it waits to be sent.
 void Core::tell_sent(std::uint32_t index) {
-    socket::Stream& stream = streams_[index];
+    socket::Stream& stream = connections_[index].stream;
     const std::uint32_t low_water = stream.low_water.load(std::memory_order_relaxed);
     if (low_water == 0) return;
     const tcp::Tcb& tcb = connections_[index].tcb;

@@ -106,8 +106,26 @@ static void stays_open_when_not_all_fits(mctx_t mctx) {
     close_pair(mctx, p);
 }
 
+/* A hint changes nothing that can be seen, whatever it names. */
+static void expects_anything(mctx_t mctx) {
+    struct pair p = make_pair(mctx);
+    const int ids[] = {p.client, p.server, -1, 1000000, p.client, 0, p.server, p.client};
+    char text[4];
+    size_t i;
+    CHECK_FAILS(mtcp_expect(NULL, p.client), EINVAL);
+    for (i = 0; i < 3 * sizeof ids / sizeof *ids; i++)
+        CHECK(mtcp_expect(mctx, ids[i % (sizeof ids / sizeof *ids)]) == 0);
+    CHECK(mtcp_write(mctx, p.client, "abc", 3) == 3);
+    CHECK(mtcp_recv(mctx, p.server, text, 3, MSG_WAITALL) == 3);
+    CHECK(mtcp_expect(mctx, p.client) == 0);
+    close_pair(mctx, p);
+    for (i = 0; i < 8; i++)
+        CHECK(mtcp_expect(mctx, ids[0]) == 0); /* closed meanwhile */
+}
+
 void test_batch(void) {
     mctx_t mctx = start_stack(1);
+    expects_anything(mctx);
     accepts_what_waits(mctx);
     shows_bytes_in_place(mctx);
     sends_and_closes(mctx);

@@ -151,7 +151,7 @@ class ScriptedStack : public Driver {
         return {
             .channel = &channel,
             .chunks = &store,
-            .streams = streams.data(),
+            .streams = {streams.data(), sizeof(Stream)},
             .connection_capacity = kConnections,
             .driver = this,
             .defaults = {},
