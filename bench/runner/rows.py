@@ -34,6 +34,11 @@ class Setup:
         run = functools.partial(run_mtcp, self.machine, plan, client, seconds=span, warm_up=self.warm_up, **more)
         return Candidate(name or f"memif c={plan.get('concurrency', 64)}", group, run, span + self.warm_up + 0.8)
 
+    def variants(self, plan):
+        """Beside what the headline compares: an Ethernet header on each frame; no copy and no checksum."""
+        return [self.mtcp(plan, "memif Ethernet", "mtcp_ethernet", layer="ethernet"),
+                self.mtcp(plan, "memif trusted", "mtcp_trusted", trust=True)]
+
     def kernel(self, plan, name=None, client=(), **more):
         mode, layout, wire = (more.get(k, d) for k, d in (("mode", "reuseport"), ("layout", "1+1"), ("wire", "loopback")))
         run = functools.partial(run_kernel, self.machine, plan, client, seconds=self.kernel_seconds,
@@ -72,7 +77,7 @@ p50 = lambda result: result["p50_us"]  # noqa: E731
 def short_rows(s):
     plan = {"messages": 1, "close": "client"}
     ours = [s.mtcp({**plan, "concurrency": c}) for c in s.concurrencies]
-    ours.append(s.mtcp({**plan, "concurrency": s.concurrencies[-1]}, "memif trusted", "mtcp_trusted", trust=True))
+    ours += s.variants({**plan, "concurrency": s.concurrencies[-1]})
     yield Row("short_fin", "connect, 64 B, 64 B, FIN by the client", "/s", connections,
               ours + s.kernels(plan, s.concurrencies), rounds=s.rounds, keep=2)
     some = s.concurrencies[len(s.concurrencies) // 2]
@@ -117,7 +122,7 @@ def drive_rows(s):
 def request_rows(s):
     plan = {"messages": 0}
     ours = [s.mtcp({**plan, "concurrency": c}) for c in s.concurrencies]
-    ours.append(s.mtcp({**plan, "concurrency": s.concurrencies[-1]}, "memif trusted", "mtcp_trusted", trust=True))
+    ours += s.variants({**plan, "concurrency": s.concurrencies[-1]})
     yield Row("rr64", "64 B requests on persistent connections", "requests/s", messages,
               ours + s.kernels(plan, s.concurrencies[-2:]), rounds=s.rounds, keep=2)
     if s.full or s.tiny:
