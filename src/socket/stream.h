@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of a connection that application and stack share: one 64-byte record, found by the
-// connection's index. Each word has one writer, except the two mailboxes and the event bits, which
-// change hands by an atomic exchange.
+// connection's index. Each word has one writer, except the two mailboxes, which change hands by an
+// atomic exchange, and three flags that one side sets and the other clears: the event bits,
+// write_posted and consume_posted.
 #pragma once
 
 #include <atomic>

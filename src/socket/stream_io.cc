@@ -181,11 +181,11 @@ std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::ui
 // nobody else writes the flag; where one is, the stack may be about to take the box, and only an
 // exchange tells.
 bool claim_write(Stream& s) {
-    if (s.write_posted.load(std::memory_order_relaxed) != 0) {
-        return s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
+    if (s.write_posted.load(std::memory_order_relaxed) == 0) {
+        s.write_posted.store(1, std::memory_order_relaxed);
+        return false;
     }
-    s.write_posted.store(1, std::memory_order_relaxed);
-    return false;
+    return s.write_posted.exchange(1, std::memory_order_seq_cst) != 0;
 }
 
 void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
@@ -372,9 +372,12 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
         const bool posted = claim_write(s);
         const long result = write_some(app, d, from, RequestKind::write);
         if (result < 0 || from.left() != 0) {
-            // Still open: what was taken must leave by itself.
+            // Still open: what was taken must leave by itself, and so must what lay in the box, if
+            // it was out of it when the stack looked.
             if (!posted) s.write_posted.store(0, std::memory_order_seq_cst);
-            if (result > 0) post_write(app, d, s, RequestKind::write);
+            if (s.send_box.load(std::memory_order_relaxed) != kNoChunk) {
+                post_write(app, d, s, RequestKind::write);
+            }
         }
         if (result < 0) return result;
     } else if (wanted != 0) {

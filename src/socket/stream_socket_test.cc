@@ -343,6 +343,28 @@ TEST_F(StreamSocket, WriteWithoutChunksIsToldWhenThereAreSome) {
     EXPECT_EQ(write(id, "x"), 1);
 }
 
+// The stack has taken up the request for bytes in the box and is about to look there, when the
+// application takes them out to add more, finds no chunk, and puts them back.
+TEST_F(StreamSocket, ACloseThatFindsNoChunkLeavesARequestForWhatWaits) {
+    const long id = make_connected();
+    const std::string first(chunk_capacity(ChunkClass::small), 'a');
+    ASSERT_EQ(write(id, first), static_cast<long>(first.size()));
+    stack.grants_chunks = false;
+    for (auto& ring : stack.channel.granted_chunks) {
+        ChunkRef ref = kNoChunk;
+        while (ring.pop(ref)) {
+        }
+    }
+    Request request;
+    while (stack.channel.requests.pop(request)) {
+    }
+    stream(id).write_posted.store(0);
+    const iovec more{const_cast<char*>("b"), 1};
+    EXPECT_EQ(send_and_close(*app, d(id), ByteCursor({&more, 1})), -EAGAIN);
+    stack.run_stack();
+    EXPECT_EQ(peer(id).sent, first);
+}
+
 TEST_F(StreamSocket, ChunksReadEmptyComeBackToTheStack) {
     const long id = make_connected();
     const std::uint64_t before = stack.store.used_total();

@@ -31,7 +31,8 @@ Core::Core(CoreSetup setup)
       queues_(std::move(setup.queues)),
       network_configuration_(std::move(setup.network)),
       loopback_addresses_(std::move(setup.loopback_addresses)),
-      now_(setup.now) {
+      now_(setup.now),
+      frames_per_turn_(configuration_.drive == Drive::paired ? io::kBurst : kFramesPerTurn) {
     tcp_.configuration = configuration_.tcp;
     tcp_.isn_key = secret(random_);
     tcp_.cookie_key = secret(random_);

@@ -333,11 +333,11 @@ void Core::post(std::uint32_t index, std::uint16_t event_bits) {
     if (!connection.attached || !connection.announced) return;
     ++counters_->events_posted;
     posted_ = true;
-    // Where no bit stands no entry of it is in the ring, and nobody else writes: it takes no lock.
-    // The application only clears bits, and what it clears here was clear.
+    // Where no bit stands nobody else writes, for the application only clears bits: it takes no
+    // lock. Released, for an entry of an earlier connection may lead the application here.
     std::atomic<std::uint16_t>& events = connection.stream.events;
     if (events.load(std::memory_order_relaxed) == 0) {
-        events.store(event_bits, std::memory_order_relaxed);
+        events.store(event_bits, std::memory_order_release);
     } else if (events.fetch_or(event_bits, std::memory_order_acq_rel) != 0) {
         return;
     }

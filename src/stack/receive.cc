@@ -23,7 +23,7 @@ constexpr std::size_t kFramesAhead = 4;
 bool Core::receive(Instant now) {
     bool worked = false;
     for (std::size_t i = 0; i < queues_.size(); ++i) {
-        const std::size_t count = queues_[i]->receive(frames_, now);
+        const std::size_t count = queues_[i]->receive({frames_.data(), frames_per_turn_}, now);
         if (count == 0) continue;
         worked = true;
         process_burst(i, {frames_.data(), count}, now);

@@ -298,10 +298,7 @@ void Core::close(std::uint32_t index, bool abort, Instant now) {
         release_if_unused(index);
         return;
     }
-    socket::Stream& stream = connections_[index].stream;
-    // The application has let go of it: no exchange.
-    chunks_.give_back_chain(stream.receive_box.load(std::memory_order_relaxed));
-    stream.receive_box.store(kNoChunk, std::memory_order_relaxed);
+    // Bytes that nobody has read make it an abort, and go with the record.
     react(
         index,
         abort ? tcp::on_abort(tcp_, connection.tcb, now) : tcp::on_close(tcp_, connection.tcb, now),

@@ -35,7 +35,6 @@ std::uint64_t add_four_words(std::uint64_t sum, const std::byte* at) {
 #endif
 }
 
-// Sum of fewer than eight bytes: as if zero bytes followed.
 #ifdef __x86_64__
 // Below this many bytes the ends of the vector loop cost more than it saves.
 constexpr std::size_t kVectorLeast = 256;
@@ -65,6 +64,7 @@ __attribute__((target("avx2"))) std::uint64_t sum_by_vectors(const std::byte* at
 const bool has_vectors = __builtin_cpu_supports("avx2") != 0;
 #endif
 
+// Sum of fewer than eight bytes: as if zero bytes followed.
 std::uint64_t load_tail(const std::byte* at, std::size_t count) {
     std::uint64_t word = 0;
     std::memcpy(&word, at, count);

@@ -151,7 +151,8 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = filled_;
-    fetch_descriptors(*transmit_, filled_, frames.size(), Use::write);
+    fetch_descriptors(*transmit_, filled_,
+                      std::min<std::size_t>(frames.size(), distance(filled_, head)), Use::write);
     std::size_t count = 0;
     for (; count < frames.size(); ++count) {
         if (frames[count].length == 0 || frames[count].length > context.pool.buffer_size()) {

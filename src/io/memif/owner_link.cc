@@ -176,7 +176,8 @@ std::size_t OwnerLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = sent_;
-    fetch_descriptors(*transmit_, sent_, frames.size(), Use::write);
+    const std::uint32_t room = transmit_->size - distance(reclaimed_, sent_);
+    fetch_descriptors(*transmit_, sent_, std::min<std::size_t>(frames.size(), room), Use::write);
     std::size_t count = 0;
     while (count < frames.size() && distance(reclaimed_, sent_) < transmit_->size) {
         if (!put(frames[count], context)) break;
