@@ -269,7 +269,8 @@ void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
         return;
     }
     const std::uint32_t bytes = chain == kNoChunk ? 0 : chunks_.at(chain).chain_bytes;
-    if (bytes == 0 && hint != tcp::SendHint::none) return;
+    // The urgent byte may have left the box with the request before its own: the mark is still due.
+    if (bytes == 0 && hint == tcp::SendHint::more_follows) return;
     connection.send_queue = join(chunks_, connection.send_queue, chain);
     if (connection.send_cursor == kNoChunk) {
         connection.send_cursor = connection.send_queue;

@@ -83,7 +83,7 @@ Reaction on_send(Environment& env, Tcb& tcb, std::uint32_t bytes, SendHint hint,
     tcb.snd.end += bytes;
     tcb.flags.more_follows = hint == SendHint::more_follows;
     tcb.pending.loosen = false;
-    if (hint == SendHint::urgent && bytes > 0) {
+    if (hint == SendHint::urgent) {
         tcb.flags.send_urgent = true;  // RFC 9293 §3.8.5: a later mark replaces an earlier one
         tcb.send_up = tcb.snd.end;
     }

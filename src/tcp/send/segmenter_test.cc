@@ -354,6 +354,16 @@ TEST(Urgent, PointerNamesTheOctetAfter) {  // Checks RFC 9293 MUST-62, MUST-30, 
     EXPECT_EQ(solo.out(), "P. 2501:2511(10) ack 1");
 }
 
+// The request that marks it came to an empty box: one before it had taken the byte along.
+TEST(Urgent, MarkMayComeAfterItsByte) {
+    Solo solo;
+    solo.connect();
+    solo.send(100);
+    solo.send(0, SendHint::urgent);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.sent.at(0).urgent, 100);
+}
+
 TEST(IdleRestart, ShrinksTheWindowAfterAnRto) {  // RFC 5681 §4.1
     Solo solo;
     solo.connect();
