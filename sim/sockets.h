@@ -52,6 +52,13 @@ class Sockets {
     [[nodiscard]] long connect(int fd, const wire::Endpoint& remote) {
         return with(fd, [&](auto& d) { return socket::connect(app_, d, remote); });
     }
+    // connect() with AF_UNSPEC.
+    [[nodiscard]] long disconnect(int fd) {
+        return with(fd, [&](auto& d) {
+            socket::disconnect(app_, d);
+            return 0L;
+        });
+    }
     [[nodiscard]] long receive(int fd, std::span<std::byte> to, int flags) {
         const iovec buffer{to.data(), to.size()};
         return with(fd, [&](auto& d) {

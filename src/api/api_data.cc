@@ -56,8 +56,7 @@ long send_named(mctx_t mctx, int sockid, Buffers buffers, int flags, const socka
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if ((flags & ~socket::kSendFlags) != 0) return refuse(EINVAL);
-    if (name_length >= sizeof name->sa_family && name->sa_family == AF_UNSPEC)
-        return refuse(EOPNOTSUPP);
+    if (names_nobody(name, name_length)) return refuse(EOPNOTSUPP);
     wire::Endpoint remote;
     if (const int wrong = read_address(name, name_length, remote); wrong != 0) return refuse(wrong);
     return answer(

@@ -125,6 +125,10 @@ int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr* addr, socklen_t
     if (!call) return -1;
     if (!is_stream(call.descriptor()))
         return refuse(is_named(call.descriptor()) ? EOPNOTSUPP : ENOTSOCK);
+    if (names_nobody(addr, addrlen)) {
+        sockets::disconnect(call.app(), call.descriptor());
+        return 0;
+    }
     Endpoint remote;
     if (const int wrong = read_address(addr, addrlen, remote); wrong != 0) return refuse(wrong);
     return static_cast<int>(answer(sockets::connect(call.app(), call.descriptor(), remote)));

@@ -11,6 +11,13 @@
 
 namespace mtcp::api {
 
+bool names_nobody(const sockaddr* from, socklen_t length) {
+    if (from == nullptr || length < sizeof from->sa_family) return false;
+    sa_family_t family = AF_INET;
+    std::memcpy(&family, from, sizeof family);
+    return family == AF_UNSPEC;
+}
+
 int read_address(const sockaddr* from, socklen_t length, wire::Endpoint& to) {
     if (from == nullptr) return EFAULT;
     if (length < sizeof(sockaddr_in)) return EINVAL;

@@ -42,6 +42,14 @@ TEST_F(ListenSocket, ReuseAddressAllowsBindingUntilOneListens) {
     EXPECT_EQ(bind(*app, d(c), any(80)), -EADDRINUSE);
 }
 
+TEST_F(ListenSocket, AListenerHasNobodyToTalkTo) {
+    const long id = make_socket();
+    ASSERT_EQ(listen(*app, d(id), 8), 0);
+    std::string text;
+    EXPECT_EQ(read(id, text), -ENOTCONN);
+    EXPECT_EQ(write(id, "x"), -EPIPE);
+}
+
 TEST_F(ListenSocket, ReusePortAllowsSeveralListeners) {
     for (int i = 0; i < 3; ++i) {
         const long id = make_socket();

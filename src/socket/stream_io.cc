@@ -239,6 +239,8 @@ RequestKind write_kind(int flags) {
     return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
 }
 
+bool is_listener(const Descriptor& d) { return d.kind == DescriptorKind::listener; }
+
 }  // namespace
 
 std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes) {
@@ -287,7 +289,7 @@ long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
         const long result = read_pipe(app, d, to);
         return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
     }
-    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.kind != DescriptorKind::stream) return is_listener(d) ? -ENOTCONN : -EBADF;
     if (d.deferred != 0) return -EAGAIN;  // no SYN has left yet
     if (d.connection == kNoIndex) return -ENOTCONN;
     return receive_from_stream(app, d, to, flags);
@@ -308,7 +310,7 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
         const long result = write_pipe(app, d, from);
         return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
     }
-    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.kind != DescriptorKind::stream) return is_listener(d) ? -EPIPE : -EBADF;
     if (d.deferred != 0) {
         const long taken = open_with_data(app, d, app.details(d).deferred_remote, from, flags);
         return told_of_buffer(app, d, taken, flags);

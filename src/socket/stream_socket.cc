@@ -37,10 +37,10 @@ void let_go(Application& app, Descriptor& d, CloseKind kind) {
     d.connection = kNoIndex;
 }
 
-// A failed attempt leaves the socket as it was before connect(): it can try again.
-void forget_attempt(Application& app, Descriptor& d) {
-    let_go(app, d, CloseKind::orderly);
-    d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.urgent = 0;
+// Leaves the socket as it was before connect(): it can try again.
+void forget_connection(Application& app, Descriptor& d, CloseKind kind) {
+    let_go(app, d, kind);
+    d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.starved = d.urgent = 0;
     d.held.unposted = 0;
 }
 
@@ -122,7 +122,7 @@ long check_unopened(Application& app, Descriptor& d) {
         (app.stream(d).status.load(std::memory_order_relaxed) & StreamStatus::connected) != 0;
     if (was_connected) return -EISCONN;
     const int error = take_error(app, d);
-    forget_attempt(app, d);
+    forget_connection(app, d, CloseKind::orderly);
     return -error;
 }
 
@@ -136,7 +136,8 @@ long wait_for_connection(Application& app, Descriptor& d) {
         }
     });
     if (result == -EAGAIN) return -EINPROGRESS;
-    if (result < 0 && phase_of(app, d) == Phase::failed) forget_attempt(app, d);
+    if (result < 0 && phase_of(app, d) == Phase::failed)
+        forget_connection(app, d, CloseKind::orderly);
     return result;
 }
 
@@ -153,6 +154,11 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (const long wrong = start_connection(app, d, remote, wish, nothing, 0); wrong != 0)
         return wrong;
     return d.non_blocking != 0 ? -EINPROGRESS : wait_for_connection(app, d);
+}
+
+void disconnect(Application& app, Descriptor& d) {
+    d.deferred = 0;
+    if (d.connection != kNoIndex) forget_connection(app, d, CloseKind::abort);
 }
 
 long shutdown_stream(Application& app, Descriptor& d, int how) {

@@ -17,6 +17,9 @@ namespace mtcp::socket {
 [[nodiscard]] long make_stream(Application& app);
 // connect(2) to `remote`: 0, -EINPROGRESS, or why not.
 [[nodiscard]] long connect(Application& app, Descriptor& d, const wire::Endpoint& remote);
+// connect(2) with AF_UNSPEC: an abort (RFC 9293 §3.10.5) that leaves a socket which can connect
+// anew; its options and the address that it was bound to stay.
+void disconnect(Application& app, Descriptor& d);
 // What connect() does but for its wait; connections that already exist: why not.
 [[nodiscard]] long check_unopened(Application& app, Descriptor& d);
 [[nodiscard]] long check_destination(Application& app, const wire::Endpoint& remote);

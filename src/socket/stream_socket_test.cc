@@ -103,6 +103,34 @@ TEST_F(StreamSocket, ConnectTakesTheBoundPortAndTheSourceRange) {  // Checks RFC
     }
 }
 
+TEST_F(StreamSocket, DisconnectAbortsAndLeavesASocketThatCanConnect) {
+    const long id = make_socket();
+    disconnect(*app, d(id));  // nothing to end
+    ASSERT_EQ(bind(*app, d(id), {wire::IpAddress::v4(0x0a000002), 1234}), 0);
+    ASSERT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+    stack.run_stack();
+    stack.connect(index(id));
+    const std::uint32_t first = index(id);
+    stack.deliver(first, std::string(250, 'a'));
+    std::string text;
+    ASSERT_EQ(read(id, text, 100), 100);
+    ASSERT_EQ(shutdown_stream(*app, d(id), SHUT_RD), 0);
+    disconnect(*app, d(id));
+    EXPECT_EQ(read(id, text), -ENOTCONN);
+    stack.run_stack();
+    EXPECT_TRUE(stack.connections[first].aborted);
+    ASSERT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+    wire::Endpoint name;
+    ASSERT_EQ(local_name(*app, d(id), name), 0);
+    EXPECT_EQ(name.port, 1234);
+    ASSERT_NE(index(id), first);
+    stack.connect(index(id));
+    stack.deliver(index(id), "new");
+    text.clear();
+    EXPECT_EQ(read(id, text), 3);
+    EXPECT_EQ(text, "new");
+}
+
 // --- reading ---
 
 TEST_F(StreamSocket, ReadTakesWhatIsThereAcrossChunks) {

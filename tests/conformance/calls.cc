@@ -113,6 +113,10 @@ long Calls::accept(int fd, sockaddr* address, socklen_t* length) {
 long Calls::connect(int fd, const sockaddr* address, socklen_t length) {
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         if (d.kind != DescriptorKind::stream) return is_named(d) ? -EOPNOTSUPP : -ENOTSOCK;
+        if (api::names_nobody(address, length)) {
+            socket::disconnect(app, d);
+            return 0;
+        }
         wire::Endpoint remote;
         if (const int wrong = api::read_address(address, length, remote); wrong != 0) return -wrong;
         return socket::connect(app, d, remote);
@@ -180,7 +184,7 @@ long Calls::send_to(int fd, std::span<const iovec> buffers, int flags, const soc
     return with(fd, [&](Application& app, Descriptor& d) -> long {
         if ((flags & ~socket::kSendFlags) != 0) return -EINVAL;
         if (const int wrong = check(buffers); wrong != 0) return -wrong;
-        if (length >= sizeof name->sa_family && name->sa_family == AF_UNSPEC) return -EOPNOTSUPP;
+        if (api::names_nobody(name, length)) return -EOPNOTSUPP;
         wire::Endpoint remote;
         if (const int wrong = api::read_address(name, length, remote); wrong != 0) return -wrong;
         return socket::send_to(app, d, remote, socket::ByteCursor(buffers), flags);

@@ -115,6 +115,10 @@ Calls::Answer Calls::accept(const CallStep& call) {
 Calls::Answer Calls::connect(const CallStep& call) {
     const int live = socket(call).live;
     last_opened_ = live;
+    const bool names_nobody = call.arguments.size() > 1 &&
+                              call.arguments[1].kind != Expression::Kind::ellipsis &&
+                              number(call, 1) == AF_UNSPEC;
+    if (names_nobody) return {world_.sockets().disconnect(live), ""};
     const long answer = world_.sockets().connect(live, {kRemoteAddress, kServicePort});
     if (answer == 0) world_.on_open(live);
     return {answer, ""};

@@ -26,6 +26,7 @@ struct Name {
     Name { #x, static_cast < std::int64_t>(x) }
 constexpr std::array kNames{
     MTCP_LADDER_NAME(AF_INET),
+    MTCP_LADDER_NAME(AF_UNSPEC),
     MTCP_LADDER_NAME(SOCK_STREAM),
     MTCP_LADDER_NAME(SOCK_NONBLOCK),
     MTCP_LADDER_NAME(SOCK_CLOEXEC),
