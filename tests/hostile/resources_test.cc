@@ -399,7 +399,7 @@ TEST_F(Resources, FinsInStrangePlacesFollowTheStateTable) {
     EXPECT_EQ(read(pair.fd), "");
 }
 
-TEST_F(Resources, AFinIntoAZeroWindowComesAgain) {
+TEST_F(Resources, AFinIntoAZeroWindowIsTakenAloneAndComesAgainWithText) {
     setup.stack.tcp.defaults.receive_buffer = 2920;
     Pair pair = establish();
     for (int i = 0; i < 10 && pair.peer->window > 0; ++i) {
@@ -409,14 +409,25 @@ TEST_F(Resources, AFinIntoAZeroWindowComesAgain) {
         pair.peer->listen();
     }
     ASSERT_EQ(pair.peer->window, 0u);
+    pair.peer->throw_in(pair.peer->segment(Flags::ack | Flags::fin, text("y")));
+    EXPECT_EQ(pair.peer->listen().size(), 1u);
+    std::string got = read(pair.fd);
+    for (std::string part; (part = read(pair.fd))[0] == 'x';)
+        got += part;
+    EXPECT_EQ(got.find('y'), std::string::npos);
+    EXPECT_EQ(read(pair.fd), "errno " + std::to_string(EAGAIN));
+    victim().run_for(milliseconds(100));
+    pair.peer->listen();
+    while (pair.peer->window > 0) {
+        const std::size_t fits = std::min<std::size_t>(pair.peer->window, 1460);
+        pair.peer->send(pair.peer->segment(Flags::ack | Flags::psh, Bytes(fits, std::byte{'x'})));
+        victim().run_for(milliseconds(50));
+        pair.peer->listen();
+    }
     pair.peer->throw_in(pair.peer->segment(Flags::ack | Flags::fin));
     EXPECT_EQ(pair.peer->listen().size(), 1u);
     while (read(pair.fd)[0] == 'x') {
     }
-    victim().run_for(milliseconds(100));
-    pair.peer->listen();
-    EXPECT_GT(pair.peer->window, 0u);
-    pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
     EXPECT_EQ(read(pair.fd), "");
 }
 

@@ -326,6 +326,20 @@ TEST_F(FastOpenServer, RightCookieBringsTheDataIn) {
     EXPECT_EQ(counters.fast_opens_passive, 1u);
 }
 
+TEST_F(FastOpenServer, WindowIsWhatTheBufferStillTakes) {
+    listener.settings.receive_buffer = 1000;
+    accept_early();
+    EXPECT_EQ(reply.window, 700);
+    EXPECT_EQ(tcb.rcv.wnd, 700u);
+}
+
+TEST_F(FastOpenServer, WindowIsAllTheFieldCanSayOfALargeBuffer) {
+    listener.settings.receive_buffer = 100'000;
+    accept_early();
+    EXPECT_EQ(reply.window, 0xffff);
+    EXPECT_EQ(tcb.rcv.wnd, 0xffffu);
+}
+
 TEST_F(FastOpenServer, ReplyNeedNotWaitForTheHandshake) {
     accept_early();
     static_cast<void>(on_send(env, tcb, 2500, SendHint::none, now));

@@ -407,6 +407,9 @@ Reaction promote_early(Environment& env, const ListenerSettings& listener, Liste
     arrival.seq = syn.seq + 1;
     if (arrival.length > tcb.rcv.wnd) arrival.length = tcb.rcv.wnd;
     if (arrival.length > 0) accept_text(arrival);
+    // What came with the SYN takes room of the buffer, which may have more than the field can say.
+    const std::uint32_t room = tcb.settings.receive_buffer - tcb.rcv.unread;
+    tcb.rcv.wnd = room < 0xffff ? room : 0xffff;
     decision.reply.ack = tcb.rcv.nxt;
     decision.reply.window = static_cast<std::uint16_t>(tcb.rcv.wnd);
     note_ack_sent(tcb);

@@ -109,6 +109,9 @@ Step check_sequence(Arrival& a) {
     // RFC 9293 §3.10.7.4: with a zero window ACK, RST and URG are still processed (MUST-66); the
     // text is not, and an ACK tells the prober so.
     if (a.seq + a.length + (a.fin ? 1u : 0u) > edge) {
+        // A FIN alone takes no room. Peers that do not wait for a window to send it would else send
+        // it, and we refuse it, until the application has read.
+        if (a.fin && a.length == 0 && a.seq == tcb.rcv.nxt) return Step::next;
         a.fin = false;
         const std::uint32_t room = edge - a.seq;
         if (a.length > room) a.length = room;

@@ -311,6 +311,21 @@ TEST(ReceiveWindow, AcksAreTakenWithAZeroWindow) {
     static_cast<void>(solo.out());
 }
 
+TEST(ReceiveWindow, AFinAloneNeedsNone) {
+    Solo solo;
+    solo.settings.receive_buffer = 1000;
+    solo.connect();
+    solo.segment({.length = 1000});
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "F.", .seq = 1001, .length = 1});
+    EXPECT_EQ(solo.state(), State::established);
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1001");
+    solo.segment({.flags = "F.", .seq = 1, .length = 1000});  // the text is known, the FIN is not
+    EXPECT_EQ(solo.state(), State::close_wait);
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1002 sack 1:1001");
+    EXPECT_EQ(solo.sent.at(0).window, 0);
+}
+
 TEST(Placement, OverlapsAreTakenOnce) {
     Solo solo;
     solo.connect();

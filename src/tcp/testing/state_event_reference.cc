@@ -69,12 +69,19 @@ Expected in_syn_sent(const Situation& s, const Event& e) {
     return acknowledge(s, x);
 }
 
+// Not of RFC 9293: a FIN of which nothing else is new takes no room, and need not wait for a
+// window.
+bool is_only_fin(const Situation& s, const Event& e) {
+    return e.fin && !e.syn && e.ack_flag && e.seq + e.length == s.rcv_nxt;
+}
+
 // Table 6. The right edge itself passes for an empty segment: an ACK carries that number once the
 // peer has filled the window.
 bool is_acceptable(const Situation& s, const Event& e) {
     const std::int64_t edge = s.rcv_nxt + s.rcv_wnd;
     const std::int64_t length = e.length + (e.syn ? 1 : 0) + (e.fin ? 1 : 0);
     if (length == 0) return e.seq >= s.rcv_nxt && e.seq <= edge;
+    if (is_only_fin(s, e)) return true;
     return s.rcv_wnd > 0 && e.seq < edge && e.seq + length > s.rcv_nxt;
 }
 
@@ -93,7 +100,7 @@ Expected take_text(const Situation& s, const Event& e, Expected x) {
         begin = s.rcv_nxt;
         at_once = true;
     }
-    if (end + (fin ? 1 : 0) > edge) {  // the end is too much
+    if (end + (fin ? 1 : 0) > edge && !is_only_fin(s, e)) {  // the end is too much
         end = std::min(end, edge);
         fin = false;
         at_once = true;

@@ -310,7 +310,7 @@ TEST(StateEvent, SynReceivedBySimultaneousOpen) {
     EXPECT_EQ(judge.differences(), 0) << "of " << judge.cases();
 }
 
-// With a closed window nothing but empty segments and resets at RCV.NXT is acceptable.
+// With a closed window nothing but empty segments, resets and a FIN alone at RCV.NXT is acceptable.
 TEST(StateEvent, ClosedWindow) {
     Judge judge;
     Situation s{.state = State::established, .rcv_nxt = 65'536, .rcv_wnd = 0};
