@@ -8,7 +8,8 @@
  *   - they return -1 and set errno on failure;
  *   - EINVAL: `mctx` is not a context; EPERM: the context was destroyed, belongs to another thread
  *     (the first that used it; creating it alone does not count), or was inherited through fork();
- *   - EBADF: `sockid` is not open in this context, or is of the wrong kind;
+ *   - EBADF: `sockid` is not open in this context, or is of the wrong kind; but ENOTCONN
+ *     to read from a listening socket, EPIPE to write to it;
  *   - socket ids are small, dense, private to their context and below `max_concurrency`; an id that
  *     was closed is given out again last, and never while an array of events that names it is in
  * use;
@@ -224,9 +225,9 @@ MTCP_API int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_a
 
 /**
  * Opens a connection. A blocking socket waits (as long as SO_SNDTIMEO allows); a non-blocking one
- * returns -1/EINPROGRESS, then is writable when connected, or has an error (SO_ERROR). An address of
- * AF_UNSPEC aborts the connection that the socket has, or none: then it can connect anew, with its
- * options and the address that it was bound to; what was not read is lost.
+ * returns -1/EINPROGRESS, then is writable when connected, or has an error (SO_ERROR). An address
+ * of AF_UNSPEC aborts the connection that the socket has, or none: then it can connect anew, with
+ * its options and the address that it was bound to; what was not read is lost.
  * @return 0, or -1: EINPROGRESS, EALREADY, EISCONN, EFAULT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL,
  *   ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ETIMEDOUT, ECONNRESET, EAGAIN (no connection record
  *   free), EOPNOTSUPP (listening), EINTR (the attempt goes on). After a failure the socket can try
