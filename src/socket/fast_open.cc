@@ -47,11 +47,12 @@ long open_with_data(Application& app, Descriptor& d, const wire::Endpoint& remot
     if (const long wrong = check_unopened(app, d); wrong != 0) return wrong;
     if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
     const auto bytes = static_cast<std::uint32_t>(std::min<std::size_t>(from.left(), room.bytes));
-    const long early = start_connection(app, d, remote, wish_of(app, d), from, bytes);
+    const bool blocking = d.non_blocking == 0 && (flags & MSG_DONTWAIT) == 0;
+    const bool rest_follows = blocking && bytes < from.left();
+    const RequestKind kind = rest_follows ? RequestKind::more : RequestKind::write;
+    const long early = start_connection(app, d, remote, wish_of(app, d), {from, bytes, kind});
     if (early < 0) return early;
-    if (d.non_blocking != 0 || (flags & MSG_DONTWAIT) != 0) {
-        return early > 0 ? early : -EINPROGRESS;
-    }
+    if (!blocking) return early > 0 ? early : -EINPROGRESS;
     const long result = wait_for_connection(app, d);
     if (result == -EINPROGRESS && early > 0) return early;  // SO_SNDTIMEO is over
     if (result < 0 || from.left() == 0) return result < 0 ? result : early;

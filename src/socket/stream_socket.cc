@@ -64,7 +64,7 @@ long check_destination(Application& app, const wire::Endpoint& remote) {
 }
 
 long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote,
-                      tcp::FastOpenWish fast_open, ByteCursor& early, std::uint32_t early_bytes) {
+                      tcp::FastOpenWish fast_open, EarlyWrite early) {
     const std::uint32_t index = app.take_connection();
     if (index == kNoIndex) return -EAGAIN;
     const DescriptorDetails& details = app.details(d);
@@ -83,9 +83,9 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     app.attach(index, &d);
     if (details.not_sent_low_water != 0) set_low_water(app.stream(d), details);
     // In the box before the stack hears of the connection: so they go with its SYN.
-    const std::uint32_t taken = early_bytes == 0 ? 0 : queue_early(app, d, early, early_bytes);
+    const std::uint32_t taken = early.bytes == 0 ? 0 : queue_early(app, d, early.from, early.bytes);
     app.post_open(index, parameters);
-    if (taken != 0) app.post({.kind = RequestKind::write, .index = index});
+    if (taken != 0) app.post({.kind = early.kind, .index = index});
     app.kick();
     return static_cast<long>(taken);
 }
@@ -151,8 +151,8 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
         wish = wish_of(app, d);
     }
     ByteCursor nothing{std::span<const iovec>{}};
-    if (const long wrong = start_connection(app, d, remote, wish, nothing, 0); wrong != 0)
-        return wrong;
+    const EarlyWrite early{.from = nothing, .bytes = 0, .kind = RequestKind::write};
+    if (const long wrong = start_connection(app, d, remote, wish, early); wrong != 0) return wrong;
     return d.non_blocking != 0 ? -EINPROGRESS : wait_for_connection(app, d);
 }
 

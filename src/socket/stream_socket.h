@@ -23,9 +23,14 @@ void disconnect(Application& app, Descriptor& d);
 // What connect() does but for its wait; connections that already exist: why not.
 [[nodiscard]] long check_unopened(Application& app, Descriptor& d);
 [[nodiscard]] long check_destination(Application& app, const wire::Endpoint& remote);
+// What goes with the SYN (RFC 7413): up to `bytes` of `from`; `kind`: does the rest follow?
+struct EarlyWrite {
+    ByteCursor& from;
+    std::uint32_t bytes;
+    RequestKind kind;  // write or more
+};
 [[nodiscard]] long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote,
-                                    tcp::FastOpenWish fast_open, ByteCursor& early,
-                                    std::uint32_t early_bytes);
+                                    tcp::FastOpenWish fast_open, EarlyWrite early);
 [[nodiscard]] long wait_for_connection(Application& app, Descriptor& d);
 // shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
 [[nodiscard]] long shutdown_stream(Application& app, Descriptor& d, int how);

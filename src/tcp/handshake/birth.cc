@@ -108,6 +108,10 @@ void take_over_early_data(Environment& env, Tcb& tcb, Instant now) {
 
 void become_established(Environment& env, Tcb& tcb, Reaction& reaction, Instant now) {
     disarm(tcb, Timer::retransmit);
+    if (tcb.snd.end == tcb.iss + 1) {  // a SYN alone is not work: see send/limit_clock.h
+        tcb.limit = SendLimit::idle;
+        tcb.busy_ms = 0;
+    }
     if (env.configuration.path_probing == Configuration::PathProbing::always) {
         begin_search(env, tcb, now);
     }

@@ -8,6 +8,7 @@
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
+#include "tcp/receive/ack_policy.h"
 #include "tcp/settle.h"
 #include "tcp/take_ack.h"
 #include "tcp/timers.h"
@@ -94,7 +95,11 @@ void segment_arrives_in_syn_sent(Arrival& a) {
     learn_from_syn_ack(a);
     take_ack_of_syn(a);
     become_established(a.env, tcb, a.reaction, a.now);
-    tcb.pending.ack = true;  // data or FIN may carry it
+    if (tcb.flags.more_follows) {  // the rest of what went with the SYN will carry the ACK
+        arm(tcb, Timer::delayed_ack, a.now + kQuickWait);
+    } else {
+        tcb.pending.ack = true;  // data or FIN may carry it
+    }
 }
 
 }  // namespace mtcp::tcp

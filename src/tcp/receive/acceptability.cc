@@ -42,7 +42,8 @@ Step answer_unacceptable(Arrival& a, Drop why) {
 }
 
 // RFC 9293 §3.10.7.4: a simultaneous open answers our SYN with SYN-ACK, one below RCV.NXT; the SYN
-// is known already, the rest is the ACK that we wait for.
+// is known already, the rest is the ACK that we wait for. As a segment that is not acceptable it is
+// answered, too: then the peer need not wait for our SYN-ACK if that was lost.
 bool is_crossing_syn_ack(const Arrival& a) {
     return a.tcb.state == State::syn_received && a.seg.flags.all(Flags::syn | Flags::ack) &&
            a.seg.seq == a.tcb.irs && a.seg.ack == a.tcb.snd.nxt && !a.seg.flags.has(Flags::rst);
@@ -70,6 +71,8 @@ Step check_sequence(Arrival& a) {
     if (fails_paws(a)) return answer_unacceptable(a, Drop::tcp_paws);
     if (is_crossing_syn_ack(a)) {
         a.seq += 1;
+        note_duplicate(tcb, tcb.irs, a.seq);
+        a.answer_at_once = true;
         return Step::next;
     }
     if (is_repeated_syn(a)) {

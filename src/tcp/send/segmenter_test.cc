@@ -299,10 +299,11 @@ TEST(LargeSegments, AreWholeMultiplesUpToTheBudget) {
 
 TEST(LargeSegments, NeverExceedTheWindow) {
     Solo solo;
-    solo.peer_window = 2500;
+    solo.peer_window = 5500;
     solo.connect();
     solo.send(7500);
-    EXPECT_EQ(solo.out(65'536), "P. 1:2001(2000) ack 1");
+    EXPECT_EQ(solo.out(65'536),
+              "P. 1:2001(2000) ack 1 | P. 2001:4001(2000) ack 1 | . 4001:5001(1000) ack 1");
 }
 
 TEST(LargeSegments, OneFullSegmentIsNotMarked) {

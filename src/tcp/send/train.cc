@@ -35,8 +35,10 @@ std::uint32_t longest_train(const Environment& env, const Tcb& tcb, std::uint32_
     if (halvings < 17) bytes += kTrainBytesMax >> halvings;
     const std::uint32_t least = env.configuration.train_segments_min * std::uint32_t{tcb.mss};
     if (bytes < least) bytes = least;
-    // Two trains of a window at least, so that the ACK of one comes while the other is under way.
-    if (bytes > tcb.cwnd / 2) bytes = tcb.cwnd / 2;
+    // Two trains of a window, ours or the peer's, at least, so that the ACK of one comes while the
+    // other is under way.
+    const std::uint32_t window = std::min(tcb.cwnd, tcb.max_wnd);
+    if (bytes > window / 2) bytes = window / 2;
     if (bytes > device_max) bytes = device_max;
     return bytes > tcb.mss ? static_cast<std::uint32_t>(bytes) : tcb.mss;
 }

@@ -29,12 +29,36 @@ TEST(Train, IsHalfTheWindowOnAShortPath) {
 TEST(Train, FollowsTheRate) {
     Solo solo;
     solo.connect();
-    solo.tcb.cwnd = 4'000'000;
+    solo.tcb.cwnd = solo.tcb.max_wnd = 4'000'000;
     solo.tcb.ssthresh = 1'000'000;
     solo.tcb.srtt_us = solo.tcb.rtt_min_us = 100'000;
     // 40 MB/s, 1.2 times that, for one millisecond.
     EXPECT_EQ(longest_train(solo.env, solo.tcb, kDevice), 48'000u);
     EXPECT_EQ(longest_train(solo.env, solo.tcb, 20'000), 20'000u);
+}
+
+TEST(Train, IsHalfOfThePeersWindow) {
+    Solo solo;
+    solo.connect();
+    solo.tcb.srtt_us = solo.tcb.rtt_min_us = 50;
+    solo.tcb.cwnd = 100'000;
+    solo.tcb.max_wnd = 20'000;
+    EXPECT_EQ(longest_train(solo.env, solo.tcb, kDevice), 10'000u);
+}
+
+// A SYN alone is not work.
+TEST(LimitClock, TheHandshakeIsNotBusy) {
+    Solo solo;
+    solo.open();
+    static_cast<void>(solo.out());
+    solo.now = solo.now + milliseconds(80);
+    testing::In syn_ack{.flags = "S.", .seq = 0, .ack = 1};
+    syn_ack.options = solo.peer_options;
+    solo.segment(syn_ack);
+    EXPECT_EQ(status(solo.env, solo.tcb, solo.now).busy_ms, 0u);
+    solo.send(1000);
+    solo.now = solo.now + milliseconds(20);
+    EXPECT_EQ(status(solo.env, solo.tcb, solo.now).busy_ms, 20u);
 }
 
 TEST(LimitClock, CountsWhatThePeersWindowHoldsBack) {

@@ -152,14 +152,15 @@ Expected take_acknowledgment(const Situation& s, const Event& e) {
 
 // §3.10.7.4
 Expected otherwise(const Situation& s, const Event& e) {
-    // A simultaneous open: the peer's SYN once more, with the ACK that we wait for.
+    // A simultaneous open: the peer's SYN once more, which is answered, with the ACK that we wait
+    // for.
     const bool crossing = s.state == State::syn_received && !s.passive && e.syn && e.ack_flag &&
                           !e.rst && e.seq == 0 && e.ack == s.snd_nxt;
     if (crossing) {
         Event rest = e;
         rest.syn = false;
         rest.seq = 1;
-        return take_acknowledgment(s, rest);
+        return acknowledge(s, take_acknowledgment(s, rest));
     }
     if (e.rst) {  // RFC 5961 §3.2: the number alone decides, also with a closed window (MUST-66)
         const bool inside = e.seq > s.rcv_nxt && e.seq < s.rcv_nxt + s.rcv_wnd;
