@@ -319,6 +319,7 @@ constexpr Key kKeys[] = {
          return {};
      }},
     {"restart_after_idle", read_tcp_use<&Tcp::restart_after_idle>},
+    {"abort_on_overflow", read_tcp_use<&Tcp::abort_on_overflow>},
     {"tail_loss_probe", read_tcp_use<&Tcp::tail_loss_probe>},
     {"num_mem_ch", ignore},
     {"num_tx_desc", ignore},

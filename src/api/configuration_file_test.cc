@@ -94,6 +94,7 @@ TEST_F(ConfigurationFile, ReadsOurKeys) {
         good(kLink +
              "drive = inline\nports = 20000-30000\nrto_min = 150ms\ndelayed_ack = 25\n"
              "syn_cookies = always\ntimestamps = off\nsack = off\nhuge_pages = no\n"
+             "abort_on_overflow = on\n"
              "half_open_max = 77\ntime_wait_max = 88\nchunks_large = 99\nlog = debug\n"
              "capture = out.pcapng\nfaults = loss=1%\n");
     EXPECT_EQ(c.stack.drive, stack::Drive::run_inline);
@@ -102,6 +103,7 @@ TEST_F(ConfigurationFile, ReadsOurKeys) {
     EXPECT_EQ(c.stack.tcp.rto_min, milliseconds(150));
     EXPECT_EQ(c.stack.tcp.delayed_ack, milliseconds(25));
     EXPECT_EQ(c.stack.tcp.syn_cookies, tcp::Configuration::Cookies::always);
+    EXPECT_EQ(c.stack.tcp.abort_on_overflow, tcp::Configuration::Use::on);
     EXPECT_EQ(c.stack.tcp.timestamps, tcp::Configuration::Use::off);
     EXPECT_EQ(c.stack.tcp.selective_ack, tcp::Configuration::Use::off);
     EXPECT_FALSE(c.stack.huge_pages);

@@ -44,9 +44,10 @@ long listen(Application& app, Descriptor& d, int backlog) {
     } else if (app.ports().conflicts(app.table(), d, app.details(d).local)) {
         return -EADDRINUSE;  // both may be bound, but another one listens by now
     }
+    // As Linux: one more than was asked for, so that 0 is a queue, too; a negative number is large.
     const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
-    const std::uint32_t entries =
-        backlog < 1 ? 1 : std::min(static_cast<std::uint32_t>(backlog), most);
+    const auto asked = static_cast<std::uint32_t>(backlog);
+    const std::uint32_t entries = asked < most ? asked + 1 : most;
     const std::uint32_t id = app.take_listener_id(d);
     if (id == kNoIndex) return -ENOBUFS;
     const DescriptorDetails& details = app.details(d);

@@ -224,6 +224,7 @@ class Core {
     void recycle_time_wait();
     void enter_time_wait(std::uint32_t index, Instant now);
     void reset_stray(const Arrival& arrival, Instant now);
+    void refuse_overflow(std::uint32_t index, const Arrival& arrival, Instant now);
     void passive_timers(Instant now);
     [[nodiscard]] Instant passive_deadline() const;
     [[nodiscard]] tcp::ListenerSettings listener_settings(socket::Listener& listener,

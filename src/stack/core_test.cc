@@ -208,5 +208,47 @@ TEST_F(CoreTest, AWriterThatWaitsForRoomIsToldAlsoWhenTheBufferGrowsMeanwhile) {
     }
 }
 
+// listen(2), as Linux reads it: one more waits than was asked for.
+TEST_F(CoreTest, AnAcceptQueueHoldsOneMoreThanItsBacklog) {
+    start(small_setup());
+    const long listener = listen_on(80, 1);
+    for (int i = 0; i < 3; ++i) {
+        open_to(80);
+        world.run_for(milliseconds(10));
+    }
+    EXPECT_EQ(core->counters().passive_opens, 2u);
+    EXPECT_GE(accept_from(listener), 0);
+    EXPECT_GE(accept_from(listener), 0);
+    world.run_for(seconds(2));  // the third SYN comes again
+    EXPECT_EQ(core->counters().passive_opens, 3u);
+}
+
+// Of two handshakes that end at a queue with room for one, the second waits, or is reset.
+TEST_F(CoreTest, AFullAcceptQueueResetsWhereThatIsWanted) {
+    for (const bool reset : {false, true}) {
+        using Use = tcp::Configuration::Use;
+        CoreSetup setup = small_setup();
+        setup.configuration.tcp.abort_on_overflow = reset ? Use::on : Use::off;
+        start(std::move(setup));
+        const long listener = listen_on(80, 1);
+        open_to(80);
+        world.run_for(milliseconds(10));
+        open_to(80);
+        const long late = open_to(80);
+        world.run_for(milliseconds(10));
+        EXPECT_EQ(core->counters().passive_opens, 2u);
+        EXPECT_EQ(core->counters().resets_out, reset ? 1u : 0u);
+        char byte;
+        EXPECT_EQ(receive_into(late, &byte, 1, 0), reset ? -ECONNRESET : -EAGAIN);
+        EXPECT_GE(accept_from(listener), 0);
+        world.run_for(seconds(2));  // the SYN-ACK comes again, and its ACK finds room
+        EXPECT_EQ(core->counters().passive_opens, reset ? 2u : 3u);
+        app.reset();
+        driver.reset();
+        core.reset();
+        world.now = Instant{1'000'000'000'000};
+    }
+}
+
 }  // namespace
 }  // namespace mtcp::stack

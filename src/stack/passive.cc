@@ -137,8 +137,8 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
             break;
         case tcp::HalfOpenVerdict::promote: {
             if (listener->accepted.size() >= listener->backlog) {
-                half_open.record.acked = 1;
                 counters_->drop(Drop::tcp_accept_queue_full);
+                refuse_overflow(index, arrival, now);
                 break;
             }
             const tcp::HalfOpen record = half_open.record;
@@ -153,6 +153,18 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
             break;
         case tcp::HalfOpenVerdict::drop: drop_half_open(index); break;
     }
+}
+
+// A handshake is complete, and the accept queue full. The client believes to be connected: it comes
+// again when it sends, or is reset at once (tcp_abort_on_overflow of Linux).
+void Core::refuse_overflow(std::uint32_t index, const Arrival& arrival, Instant now) {
+    HalfOpenRecord& half_open = half_open_[index];
+    if (tcp_.configuration.abort_on_overflow == tcp::Configuration::Use::off) {
+        half_open.record.acked = 1;
+        return;
+    }
+    drop_half_open(index);
+    reset_stray(arrival, now);
 }
 
 bool Core::promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,

@@ -134,6 +134,7 @@ struct Configuration {
     enum class HyStart : std::uint8_t { off, classic, plus_plus };
     HyStart hystart = HyStart::plus_plus;  // CUBIC leaves slow start early (RFC 9406)
     Use restart_after_idle = Use::on;      // RFC 5681 §4.1
+    Use abort_on_overflow = Use::off;      // a full accept queue resets instead of waiting
     Use tail_loss_probe = Use::on;         // RFC 8985 §7
     enum class Cookies : std::uint8_t { off, when_full, always };
     Cookies syn_cookies = Cookies::when_full;

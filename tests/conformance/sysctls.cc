@@ -75,6 +75,7 @@ constexpr Row kRows[] = {
     {"tcp_base_mss", 1, MTCP_NUMBER(tcp.path_base_mss, std::uint16_t)},
     {"tcp_syncookies", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.syn_cookies = cookies(v[0]); }},
+    {"tcp_abort_on_overflow", 1, MTCP_SWITCH(tcp.abort_on_overflow)},
     {"tcp_syn_retries", 1, MTCP_NUMBER(tcp.syn_retries, std::uint8_t)},
     {"tcp_synack_retries", 1, MTCP_NUMBER(tcp.syn_ack_retries, std::uint8_t)},
     {"tcp_retries1", 1, MTCP_NUMBER(tcp.retries_1, std::uint8_t)},

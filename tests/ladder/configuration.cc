@@ -86,6 +86,8 @@ const std::map<std::string_view, Setter>& setters() {
                                        : v[0] == 1 ? Cookies::when_full
                                                    : Cookies::always;
          }},
+        {"tcp_abort_on_overflow",
+         [](auto& c, auto& v) { c.stack.tcp.abort_on_overflow = use(v[0]); }},
         {"tcp_max_syn_backlog", [](auto& c, auto& v) { c.stack.half_open_max = v[0]; }},
         {"tcp_syn_retries",
          [](auto& c, auto& v) { c.stack.tcp.syn_retries = static_cast<std::uint8_t>(v[0]); }},
@@ -107,9 +109,7 @@ const std::map<std::string_view, Setter>& setters() {
              c.stack.tcp.defaults.keepalive_interval_s = static_cast<std::uint16_t>(v[0]);
          }},
         {"tcp_keepalive_probes",
-         [](auto& c, auto& v) {
-             c.stack.tcp.defaults.keepalive_count = v[0] & 127;
-         }},
+         [](auto& c, auto& v) { c.stack.tcp.defaults.keepalive_count = v[0] & 127; }},
         {"tcp_rmem",
          [](auto& c, auto& v) {
              c.stack.tcp.defaults.receive_buffer = v[1];

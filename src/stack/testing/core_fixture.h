@@ -62,6 +62,14 @@ class CoreTest : public ::testing::Test {
         EXPECT_EQ(socket::connect(*app, descriptor(id), {kOwn, port}), 0);
         return id;
     }
+    // Does not wait for the handshake.
+    long open_to(std::uint16_t port) {
+        const long id = socket::make_stream(*app);
+        EXPECT_GE(id, 0);
+        descriptor(id).non_blocking = 1;
+        EXPECT_EQ(socket::connect(*app, descriptor(id), {kOwn, port}), -EINPROGRESS);
+        return id;
+    }
     long accept_from(long listener) {
         wire::Endpoint peer;
         return socket::accept(*app, descriptor(listener), peer);
