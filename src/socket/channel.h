@@ -94,7 +94,7 @@ enum class RequestKind : std::uint8_t {
     record,    // index: as write, and what lies behind `value` bytes of the stream stays apart
     consumed,  // index: `consumed` moved enough to tell the peer
     shutdown,  // index: no more will be sent
-    close,     // index: the application forgets the connection; value != 0: abort (SO_LINGER 0)
+    close,     // index: the application forgets the connection; value: CloseRequest
     settings,  // index; one Settings follows in its ring
     listen,    // value: Listener*
     unlisten,  // value: Listener*
@@ -103,6 +103,13 @@ enum class RequestKind : std::uint8_t {
     status,            // index, value: tcp::Status* to fill
     listener_options,  // value: const ListenerOptions*
     fast_open,         // value: FastOpenQuery* to fill
+};
+
+// How a connection is closed.
+struct CloseRequest {
+    static constexpr std::uint64_t orderly = 0;
+    static constexpr std::uint64_t abort = 1;  // SO_LINGER with no time
+    static constexpr std::uint64_t timed = 2;  // and more: in order, FIN-WAIT-2 as many seconds
 };
 
 struct Request {

@@ -64,6 +64,7 @@ void DescriptorTable::inherit(Descriptor& listener, Descriptor& d) {
         to.receive_timeout_ns = from.receive_timeout_ns;
         to.send_timeout_ns = from.send_timeout_ns;
         to.linger_s = from.linger_s;
+        to.linger2_s = from.linger2_s;
         to.reuse_address = from.reuse_address;
         to.reuse_port = from.reuse_port;
         to.zero_copy = from.zero_copy;
@@ -73,6 +74,8 @@ void DescriptorTable::inherit(Descriptor& listener, Descriptor& d) {
         to.mark = from.mark;
         to.busy_poll_us = from.busy_poll_us;
         to.not_sent_low_water = from.not_sent_low_water;
+        to.receive_buffer_set = from.receive_buffer_set;
+        to.window_clamp = from.window_clamp;
         from.handed_down = new_details(to);
     }
     share(d, details_[listener.options].handed_down);

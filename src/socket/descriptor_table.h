@@ -62,6 +62,7 @@ struct DescriptorDetails {
     std::int64_t receive_timeout_ns = 0;  // 0: for ever
     std::int64_t send_timeout_ns = 0;
     std::int32_t linger_s = -1;  // -1: off
+    std::int32_t linger2_s = 0;  // TCP_LINGER2; 0: as configured, -1: no FIN-WAIT-2
     std::uint16_t defer_accept_s = 0;
     std::uint8_t reuse_address : 1 = 0;
     std::uint8_t reuse_port : 1 = 0;
@@ -76,6 +77,9 @@ struct DescriptorDetails {
     std::int32_t busy_poll_us = 0;             // SO_BUSY_POLL: remembered, no more
     std::uint32_t fast_open_limit = 0;         // TCP_FASTOPEN
     std::uint32_t not_sent_low_water = 0;      // TCP_NOTSENT_LOWAT
+    std::uint32_t timestamping = 0;            // SO_TIMESTAMPING
+    std::uint32_t receive_buffer_set = 0;      // SO_RCVBUF, 0: it was not,
+    std::uint32_t window_clamp = 0;            // TCP_WINDOW_CLAMP, 0: none; the less of them counts
     tcp::FastOpenKeys fast_open_keys;          // TCP_FASTOPEN_KEY
     wire::Endpoint deferred_remote;            // of Descriptor::deferred
     std::uint32_t zero_copies = 0;             // writes with MSG_ZEROCOPY so far, and of these

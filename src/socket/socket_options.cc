@@ -56,11 +56,35 @@ constexpr std::int64_t kAnyNegative = std::numeric_limits<int>::min();
 //
 // Of the receive buffer, where the half is never payload, we keep the other half; the send buffer
 // is counted with overhead (kPieceOverhead) and kept doubled.
-void set_receive_buffer(const Access& a, int value) {
-    a.details.settings.receive_buffer =
-        std::clamp(static_cast<std::uint32_t>(value), kReceiveBufferMin, kBufferMax);
-    a.details.settings.receive_fixed = 1;
+//
+// TCP_WINDOW_CLAMP bounds the window, and so the buffer, which then does not grow by itself.
+void bound_receive_buffer(const Access& a) {
+    const std::uint32_t set = a.details.receive_buffer_set;
+    const std::uint32_t clamp = a.details.window_clamp;
+    tcp::Settings& settings = a.details.settings;
+    settings.receive_fixed = set != 0 || clamp != 0 ? 1 : 0;
+    settings.receive_buffer = settings.receive_fixed == 0 ? a.app.view().defaults.receive_buffer
+                              : clamp == 0                ? set
+                              : set == 0                  ? clamp
+                                                          : std::min(set, clamp);
 }
+
+void set_receive_buffer(const Access& a, int value) {
+    a.details.receive_buffer_set =
+        std::clamp(static_cast<std::uint32_t>(value), kReceiveBufferMin, kBufferMax);
+    bound_receive_buffer(a);
+}
+
+// tcp(7): no less than half of SOCK_MIN_RCVBUF; 0 ends it.
+void set_window_clamp(const Access& a, int value) {
+    a.details.window_clamp =
+        value == 0 ? 0
+                   : std::clamp(static_cast<std::uint32_t>(value), kReceiveBufferMin, kBufferMax);
+    bound_receive_buffer(a);
+}
+
+// tcp(7): two minutes at most; a negative time is none at all.
+void set_linger2(const Access& a, int value) { a.details.linger2_s = std::clamp(value, -1, 120); }
 
 void set_send_buffer(const Access& a, int value) {
     a.details.settings.send_buffer =
@@ -80,7 +104,8 @@ void set_low_water(const Access& a, int value) {
 }
 
 int get_receive_buffer(const Access& a) {
-    return static_cast<int>(2 * a.details.settings.receive_buffer);
+    const std::uint32_t set = a.details.receive_buffer_set;
+    return static_cast<int>(2 * (set != 0 ? set : a.details.settings.receive_buffer));
 }
 
 int get_mss(const Access& a) {
@@ -180,6 +205,11 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, kAny, MTCP_SETTING(user_timeout_ms, std::uint32_t)},
     {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING_GET(syn_retries),
      [](const Access& a, int value) { a.details.settings.syn_retries = value & 127; }, true},
+    {IPPROTO_TCP, TCP_LINGER2, kAnyNegative, kAny,
+     [](const Access& a) -> int { return a.details.linger2_s; }, set_linger2, false},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, kAny,
+     [](const Access& a) -> int { return static_cast<int>(a.details.window_clamp); },
+     set_window_clamp, true},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 65'535,
      [](const Access& a) -> int { return a.details.defer_accept_s; },
      [](const Access& a, int value) {

@@ -23,23 +23,21 @@ Instant deadline_after(Application& app, std::int64_t timeout_ns) {
 }
 
 // Frees what is held of the connection's bytes and gives it to the stack, for ever.
-void let_go(Application& app, Descriptor& d, CloseKind kind) {
+void let_go(Application& app, Descriptor& d, std::uint64_t how) {
     while (d.held.unread != kNoChunk) {
         const ChunkRef ref = d.held.unread;
         d.held.unread = detach_first(app.chunks(), ref);
         app.give_chunk(ref);
     }
     app.attach(d.connection, nullptr);
-    app.post({.kind = RequestKind::close,
-              .index = d.connection,
-              .value = kind == CloseKind::abort ? std::uint64_t{1} : 0});
+    app.post({.kind = RequestKind::close, .index = d.connection, .value = how});
     app.kick();
     d.connection = kNoIndex;
 }
 
-// Leaves the socket as it was before connect(): it can try again.
-void forget_connection(Application& app, Descriptor& d, CloseKind kind) {
-    let_go(app, d, kind);
+// Leaves the socket as it was before connect(): it can try again. `how`: CloseRequest.
+void forget_connection(Application& app, Descriptor& d, std::uint64_t how) {
+    let_go(app, d, how);
     d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.starved = d.urgent = 0;
     d.held.unposted = 0;
 }
@@ -122,7 +120,7 @@ long check_unopened(Application& app, Descriptor& d) {
         (app.stream(d).status.load(std::memory_order_relaxed) & StreamStatus::connected) != 0;
     if (was_connected) return -EISCONN;
     const int error = take_error(app, d);
-    forget_connection(app, d, CloseKind::orderly);
+    forget_connection(app, d, CloseRequest::orderly);
     return -error;
 }
 
@@ -137,7 +135,7 @@ long wait_for_connection(Application& app, Descriptor& d) {
     });
     if (result == -EAGAIN) return -EINPROGRESS;
     if (result < 0 && phase_of(app, d) == Phase::failed)
-        forget_connection(app, d, CloseKind::orderly);
+        forget_connection(app, d, CloseRequest::orderly);
     return result;
 }
 
@@ -158,7 +156,7 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
 
 void disconnect(Application& app, Descriptor& d) {
     d.deferred = 0;
-    if (d.connection != kNoIndex) forget_connection(app, d, CloseKind::abort);
+    if (d.connection != kNoIndex) forget_connection(app, d, CloseRequest::abort);
 }
 
 long shutdown_stream(Application& app, Descriptor& d, int how) {
@@ -181,7 +179,12 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind) {
         if (linger_s == 0) kind = CloseKind::abort;
         if (kind == CloseKind::orderly && linger_s > 0 && d.non_blocking == 0)
             linger(app, d, linger_s);
-        let_go(app, d, kind);
+        const std::int32_t linger2_s = app.details(d).linger2_s;
+        let_go(app, d,
+               kind == CloseKind::abort ? CloseRequest::abort
+               : linger2_s == 0         ? CloseRequest::orderly
+               : linger2_s < 0          ? CloseRequest::timed
+                                        : CloseRequest::timed + static_cast<unsigned>(linger2_s));
     }
     app.release(d);
 }

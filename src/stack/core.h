@@ -284,7 +284,7 @@ class Core {
         if (consumed != connections_[index].consumed_seen) take_consumed(index, consumed, now);
     }
     void take_consumed(std::uint32_t index, std::uint32_t consumed, Instant now);
-    void close(std::uint32_t index, bool abort, Instant now);
+    void close(std::uint32_t index, std::uint64_t how, Instant now);
     void listen(socket::Listener& listener);
     void change(const socket::ListenerOptions& options);
     void unlisten(socket::Listener& listener, Instant now);

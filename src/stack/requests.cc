@@ -77,7 +77,7 @@ void Core::take(const Request& request, Instant now) {
                 react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now), nullptr, now);
             }
             break;
-        case RequestKind::close: close(index, request.value != 0, now); break;
+        case RequestKind::close: close(index, request.value, now); break;
         case RequestKind::settings: {
             tcp::Settings settings;
             if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
@@ -287,7 +287,7 @@ void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant no
     react(index, tcp::on_window_update_due(connection.tcb), nullptr, now);
 }
 
-void Core::close(std::uint32_t index, bool abort, Instant now) {
+void Core::close(std::uint32_t index, std::uint64_t how, Instant now) {
     Connection& connection = connections_[index];
     const bool unsent = connection.stream.send_box.load(std::memory_order_relaxed) != kNoChunk;
     if (connection.alive && unsent) {
@@ -299,11 +299,16 @@ void Core::close(std::uint32_t index, bool abort, Instant now) {
         release_if_unused(index);
         return;
     }
+    tcp::Tcb& tcb = connection.tcb;
+    const auto closed = [&]() -> tcp::Reaction {
+        using socket::CloseRequest;
+        if (how == CloseRequest::abort) return tcp::on_abort(tcp_, tcb, now);
+        if (how < CloseRequest::timed) return tcp::on_close(tcp_, tcb, now);
+        const auto wait = seconds(static_cast<std::int64_t>(how - CloseRequest::timed));
+        return tcp::on_close(tcp_, tcb, now, wait);
+    };
     // Bytes that nobody has read make it an abort, and go with the record.
-    react(
-        index,
-        abort ? tcp::on_abort(tcp_, connection.tcb, now) : tcp::on_close(tcp_, connection.tcb, now),
-        nullptr, now);
+    react(index, closed(), nullptr, now);
 }
 
 // --- listeners

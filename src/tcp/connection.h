@@ -76,6 +76,8 @@ Reaction on_shutdown(Environment&, Tcb&, Instant now);
 // §3.10.4, whole: the application let go. Unread or later data is answered with a reset
 // (RFC 9293 §3.6.1); FIN-WAIT-2 is bounded.
 Reaction on_close(Environment&, Tcb&, Instant now);
+// TCP_LINGER2: FIN-WAIT-2 lasts no longer than that.
+Reaction on_close(Environment&, Tcb&, Instant now, Duration fin_wait_2);
 // §3.10.5: a reset leaves (unless the state needs none); Events::closed.
 Reaction on_abort(Environment&, Tcb&, Instant now);
 // §3.10.7 for states other than CLOSED and LISTEN; checksum already verified.

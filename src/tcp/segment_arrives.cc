@@ -86,9 +86,14 @@ Step after_fin_acked(Arrival& a) {
         case State::fin_wait_1:
             transition(tcb, State::fin_wait_2);
             a.reaction.events |= Events::send_closed;
-            if (tcb.flags.let_go) {
-                arm(tcb, Timer::fin_wait_2, a.now + a.env.configuration.fin_wait_2);
+            if (!tcb.flags.let_go) return Step::next;
+            if (tcb.fin_wait_2_ms == 0) {  // TCP_LINGER2: nobody waits, and the peer learns so
+                tcb.pending.stray_reset = true;
+                tcb.stray_ack = a.seg.ack;
+                end_connection(tcb, a.reaction, 0);
+                return Step::done;
             }
+            arm(tcb, Timer::fin_wait_2, a.now + milliseconds(tcb.fin_wait_2_ms));
             return Step::next;
         case State::closing:
             transition(tcb, State::time_wait);

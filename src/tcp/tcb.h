@@ -203,9 +203,12 @@ struct alignas(kCacheLine) Tcb {
         std::uint32_t pacing_at_ms;  // data that is paced is not corked
     };
     std::uint32_t rtt_min_us;
-    std::uint32_t read_since_us;   // right-sizing of the receive buffer: since then...
-    std::uint32_t read_bytes;      // ...the application read this much,
-    std::uint32_t read_most;       // and at most this much in one round trip before
+    std::uint32_t read_since_us;  // right-sizing of the receive buffer: since then...
+    std::uint32_t read_bytes;     // ...the application read this much,
+    union {
+        std::uint32_t read_most;      // and at most this much in one round trip before
+        std::uint32_t fin_wait_2_ms;  // once it has let go: how long FIN-WAIT-2 lasts, 0: no time
+    };
     std::uint32_t limit_since_ms;  // when `limit` began
     std::uint32_t busy_ms;         // before that: something was queued
     std::uint16_t controller;      // index of the congestion record, or kNoController, kNoRecord

@@ -2,6 +2,7 @@
 // RFC 9293 §3.10.1 to §3.10.6: what the application asks for.
 #include <cerrno>
 
+#include "tcp/clock.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/connection.h"
 #include "tcp/counting.h"
@@ -42,6 +43,15 @@ void queue_fin(Tcb& tcb) {
         transition(tcb, State::fin_wait_1);
     } else if (tcb.state == State::close_wait) {
         transition(tcb, State::last_ack);
+    }
+}
+
+// Nobody will read what the peer still sends, so its FIN is not waited for for ever.
+void wait_for_fin(Tcb& tcb, Reaction& reaction, Instant now) {
+    if (tcb.fin_wait_2_ms == 0) {
+        abort_with_reset(tcb, reaction);
+    } else {
+        arm(tcb, Timer::fin_wait_2, now + milliseconds(tcb.fin_wait_2_ms));
     }
 }
 
@@ -126,8 +136,12 @@ Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {
     return reaction;
 }
 
-// RFC 9293 MAY-1: nobody reads any more; SHLD-3.
 Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
+    return on_close(env, tcb, now, env.configuration.fin_wait_2);
+}
+
+// RFC 9293 MAY-1: nobody reads any more; SHLD-3.
+Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) {
     Reaction reaction;
     if (has_ended(tcb) || tcb.flags.let_go) return reaction;
     if (tcb.state == State::syn_sent) {  // RFC 9293 §3.10.4: nothing to tell anyone
@@ -135,15 +149,14 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
         return reaction;
     }
     tcb.flags.let_go = true;
+    tcb.fin_wait_2_ms = to_ms(fin_wait_2);
     judge_fast_open(env, tcb, now);
     if (tcb.rcv.unread > 0 || tcb.reassembly != kNoIndex) {
         // RFC 9293 SHLD-3: the peer's data is lost, and it must know.
         abort_with_reset(tcb, reaction);
     } else {
         queue_fin(tcb);
-        if (tcb.state == State::fin_wait_2) {
-            arm(tcb, Timer::fin_wait_2, now + env.configuration.fin_wait_2);
-        }
+        if (tcb.state == State::fin_wait_2) wait_for_fin(tcb, reaction, now);
     }
     settle(env, tcb, reaction, now);
     return reaction;

@@ -204,7 +204,7 @@ class ScriptedStack : public Driver {
                 store.give_back_chain(connections[index].unacknowledged);
                 connections[index].unacknowledged = kNoChunk;
                 connections[index].closed = true;
-                connections[index].aborted = request.value != 0;
+                connections[index].aborted = request.value == CloseRequest::abort;
                 break;
             case RequestKind::settings:
                 ASSERT_TRUE(channel.settings.pop(connections[index].settings));
