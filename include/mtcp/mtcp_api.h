@@ -384,8 +384,9 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
  * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_FASTOPEN (listeners: most connections whose SYN brought data
  * and whose handshake is not complete), TCP_FASTOPEN_KEY (16 or 32 bytes: the key in use, then one
  * that is still accepted), TCP_FASTOPEN_CONNECT (connect() waits for the first write, whose bytes
- * go with the SYN), TCP_FASTOPEN_NO_COOKIE, TCP_NOTSENT_LOWAT (bytes; a write takes more only while
- * less waits to be sent, and is signalled below half of it), TCP_INQ, TCP_CONGESTION, TCP_CC_INFO,
+ * go with the SYN), TCP_FASTOPEN_NO_COOKIE, TCP_NOTSENT_LOWAT (bytes; a write begins another train
+ * of segments only while less waits to be sent, and is signalled below half of it), TCP_INQ,
+ * TCP_CONGESTION, TCP_CC_INFO,
  * TCP_INFO (layout of Linux). IPPROTO_IP: IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_MTU (of a
  * connection), IP_BIND_ADDRESS_NO_PORT (always so). Sources: socket(7), tcp(7), ip(7).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length), ENOTCONN (IP_MTU), EFAULT.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "socket/send_buffer.h"
 #include "socket/stream_socket.h"
 
 namespace mtcp::socket {
@@ -73,9 +74,11 @@ namespace {
 void inherit(Application& app, Descriptor& listener, Descriptor& d) {
     app.table().inherit(listener, d);
     const DescriptorDetails& details = app.details(d);
-    if (details.not_sent_low_water != 0) set_low_water(app.stream(d), details);
-    if (listener.inherit == 0) return;
-    // The stack gave it the options of mtcp_listen(); these are newer.
+    if (details.not_sent_low_water != 0) {
+        set_low_water(app.stream(d), details.not_sent_low_water);
+    }
+    if (listener.inherit == 0 && details.not_sent_low_water == 0) return;
+    // The stack gave it the options of mtcp_listen(); these are newer, or it does not know them.
     app.stream(d).send_limit.store(details.settings.send_buffer, std::memory_order_relaxed);
     app.post_settings(d.connection, details.settings);
     app.kick();

@@ -3,7 +3,7 @@
 #include "socket/readiness.h"
 
 #include "socket/pipe.h"
-#include "socket/stream_socket.h"
+#include "socket/send_buffer.h"
 
 namespace mtcp::socket {
 namespace {

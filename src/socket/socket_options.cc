@@ -14,6 +14,7 @@
 
 #include "socket/fast_open.h"
 #include "socket/readiness.h"
+#include "socket/send_buffer.h"
 #include "socket/stream_socket.h"
 #include "socket/tcp_info.h"
 
@@ -91,7 +92,9 @@ void set_send_buffer(const Access& a, int value) {
         2 * std::clamp(static_cast<std::uint32_t>(value), kSendBufferMin, kBufferMax);
     a.details.settings.send_fixed = 1;
     if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
-    a.app.stream(a.d).send_limit.store(a.details.settings.send_buffer, std::memory_order_relaxed);
+    Stream& s = a.app.stream(a.d);
+    s.send_limit.store(a.details.settings.send_buffer, std::memory_order_relaxed);
+    begin_pieces(s);
     a.app.raise(a.d, EpollBits::writable);
 }
 
@@ -99,7 +102,7 @@ void set_send_buffer(const Access& a, int value) {
 void set_low_water(const Access& a, int value) {
     a.details.not_sent_low_water = static_cast<std::uint32_t>(value);
     if (a.d.kind != DescriptorKind::stream || a.d.connection == kNoIndex) return;
-    set_low_water(a.app.stream(a.d), a.details);
+    set_low_water(a.app.stream(a.d), a.details.not_sent_low_water);
     a.app.raise(a.d, EpollBits::writable);
 }
 

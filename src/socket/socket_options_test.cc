@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include "socket/send_buffer.h"
 #include "socket/testing/scripted_stack.h"
 
 namespace mtcp::socket::testing {
@@ -135,7 +136,7 @@ TEST_F(OptionsTest, AConnectionLearnsOfChanges) {
     EXPECT_EQ(peer(id).settings.no_delay, 1);
     EXPECT_EQ(peer(id).settings.keepalive_idle_s, 11);
     EXPECT_EQ(stream(id).send_limit.load(), 8192u);
-    EXPECT_EQ(write(id, std::string(10'000, 'x')), 8192);
+    EXPECT_EQ(write(id, std::string(10'000, 'x')), 3 * 1460);  // which cost 8220
     EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_MAXSEG), 1460);
 }
 
@@ -275,22 +276,64 @@ TEST_F(OptionsTest, FastOpenOfAClientFollowsTheConfiguration) {
     EXPECT_EQ(set(connected, IPPROTO_TCP, TCP_FASTOPEN, 1), -EINVAL);
 }
 
-TEST_F(OptionsTest, NotSentLowWaterBoundsAWrite) {
+TEST_F(OptionsTest, AWindowClampBoundsTheReceiveBuffer) {
+    const long id = make_socket();
+    const auto buffer = [&] { return app->details(d(id)).settings.receive_buffer; };
+    const std::uint32_t by_itself = buffer();
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_WINDOW_CLAMP, 4000), 0);
+    EXPECT_EQ(buffer(), 4000u);
+    EXPECT_EQ(app->details(d(id)).settings.receive_fixed, 1);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_RCVBUF, 100'000), 0);
+    EXPECT_EQ(buffer(), 4000u);
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_RCVBUF), 200'000);
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_RCVBUF, 3000), 0);
+    EXPECT_EQ(buffer(), 3000u);
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0), 0);
+    EXPECT_EQ(buffer(), 3000u);
+    const long other = make_socket();
+    ASSERT_EQ(set(other, IPPROTO_TCP, TCP_WINDOW_CLAMP, 10), 0);
+    EXPECT_EQ(app->details(d(other)).settings.receive_buffer, 1152u);
+    ASSERT_EQ(set(other, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0), 0);
+    EXPECT_EQ(app->details(d(other)).settings.receive_buffer, by_itself);
+    EXPECT_EQ(app->details(d(other)).settings.receive_fixed, 0);
+    EXPECT_EQ(set(other, IPPROTO_TCP, TCP_WINDOW_CLAMP, -1), -EINVAL);
+}
+
+TEST_F(OptionsTest, Linger2IsBoundedAsOnLinux) {
+    const long id = make_socket();
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_LINGER2, 1'000'000), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_LINGER2), 120);
+    ASSERT_EQ(set(id, IPPROTO_TCP, TCP_LINGER2, -7), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_LINGER2), -1);
+}
+
+// Whoever asks for limits has them counted in pieces from then on (send_buffer.h).
+TEST_F(OptionsTest, LimitsOfASendBufferReachTheStream) {
     const long id = make_connected();
     Stream& s = stream(id);
+    EXPECT_FALSE(counts_pieces(s));
     EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
     EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000), 0);
-    s.send_mss = 1000;
+    EXPECT_EQ(s.low_water.load(), 4000u);
+    EXPECT_TRUE(counts_pieces(s));
+    const long other = make_connected();
+    EXPECT_EQ(set(other, SOL_SOCKET, SO_SNDBUF, 8000), 0);
+    EXPECT_EQ(stream(other).send_limit.load(), 16'000u);
+    EXPECT_TRUE(counts_pieces(stream(other)));
+}
+
+// Between two pieces the stack runs, and what it sends makes room.
+TEST_F(OptionsTest, AWriteTakesOnePieceAfterAnother) {
+    const long id = make_connected();
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1), 0);
+    Stream& s = stream(id);
+    s.piece_segments.store(4);
     s.send_limit.store(100'000);
-    EXPECT_EQ(write_room(s), 4000u);
-    s.written = s.sent.load() + 3500;
-    EXPECT_EQ(write_room(s), 1000u);  // a segment, at least
-    EXPECT_FALSE(has_write_room(s));
-    s.written = s.sent.load() + 4000;
-    EXPECT_EQ(write_room(s), 0u);
-    s.sent.store(s.written - 1999);
-    EXPECT_TRUE(has_write_room(s));
-    s.written = s.acknowledged.load();
+    const std::string text(20'000, 'x');
+    EXPECT_EQ(write(id, text), 4 * 1460);
+    s.sent.store(s.written);
+    stack.tells_sent = true;
+    EXPECT_EQ(write(id, text), 20'000);
 }
 
 TEST_F(OptionsTest, Ioctls) {

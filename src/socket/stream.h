@@ -55,9 +55,10 @@ struct alignas(kCacheLine) Stream {
     std::atomic<std::uint8_t> write_posted;    // a write request is in the ring
     std::atomic<std::uint8_t> consume_posted;  // a consumed request is in the ring
     std::atomic<std::uint8_t> wants_write;     // post `writable` when there is room again
-    std::uint8_t unused;
+    std::atomic<std::uint8_t> piece_segments;  // of send_mss bytes: see send_buffer.h; 0: bytes
+                                               // alone count (the stack's; application begins)
     std::atomic<std::uint32_t>
-        send_limit;         // SO_SNDBUF: room = send_limit - (written - acknowledged)
+        send_limit;         // SO_SNDBUF: what written - acknowledged may cost (send_buffer.h)
     std::uint32_t written;  // bytes put into the send box so far, modulo 2^32
     std::atomic<std::uint32_t>
         consume_step;  // post `consumed` after this many bytes (stack writes)
@@ -65,10 +66,13 @@ struct alignas(kCacheLine) Stream {
         urgent_mark;                       // offset of the urgent byte in what is received, modulo
                                            // 2^32; stack writes, before StreamStatus::urgent
     std::atomic<std::uint32_t> low_water;  // TCP_NOTSENT_LOWAT, 0: none (application writes)
-    std::atomic<std::uint32_t> sent;  // bytes that have left, modulo 2^32; kept while low_water
-                                      // is not 0 (stack writes)
+    std::atomic<std::uint32_t> sent;       // bytes that have left, modulo 2^32; kept while
+                                           // piece_segments is not 0 (stack writes)
     // The application's alone, who clears it when it lets go: id of the descriptor + 1; 0: none.
     std::uint32_t owner;
+    // The stack's alone: how long the size of the buffer held back what could be sent. While that
+    // is so (Connection::buffer_limited), less the moment it began.
+    std::uint32_t buffer_limited_ms;
 
     // By the stack, before the record is shared. Keeps nothing of an earlier connection.
     void reset(std::uint32_t send_buffer) {
@@ -83,6 +87,8 @@ struct alignas(kCacheLine) Stream {
         write_posted.store(0, std::memory_order_relaxed);
         consume_posted.store(0, std::memory_order_relaxed);
         wants_write.store(0, std::memory_order_relaxed);
+        piece_segments.store(0, std::memory_order_relaxed);
+        buffer_limited_ms = 0;
         send_limit.store(send_buffer, std::memory_order_relaxed);
         written = 0;
         consume_step.store(1u << 15, std::memory_order_relaxed);

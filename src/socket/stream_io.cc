@@ -7,6 +7,7 @@
 #include "socket/fast_open.h"
 #include "socket/message.h"
 #include "socket/pipe.h"
+#include "socket/send_buffer.h"
 #include "socket/stream_socket.h"
 
 namespace mtcp::socket {
@@ -233,6 +234,29 @@ long write_some(Application& app, Descriptor& d, ByteCursor& from, RequestKind k
     return static_cast<long>(taken);
 }
 
+// As write_some(); where pieces count, what can leave leaves between two of them, so that the next
+// is begun with what is known then.
+long write_pieces(Application& app, Descriptor& d, ByteCursor& from, RequestKind kind) {
+    const std::size_t wanted = from.left();
+    long result = write_some(app, d, from, kind);
+    while (result > 0 && from.left() != 0 && counts_pieces(app.stream(d))) {
+        app.run_stack();
+        result = write_some(app, d, from, kind);
+    }
+    const auto done = static_cast<long>(wanted - from.left());
+    return done != 0 ? done : result;
+}
+
+// Where pieces count, a writer that was refused sleeps until a good part of the buffer is free.
+bool is_still_full(Application& app, const Descriptor& d) {
+    Stream& s = app.stream(d);
+    constexpr std::uint32_t kOver = StreamStatus::failed | StreamStatus::ended;
+    if (!counts_pieces(s) || d.shut_write != 0) return false;
+    if ((s.status.load(std::memory_order_acquire) & kOver) != 0 || has_write_room(s)) return false;
+    s.wants_write.store(1, std::memory_order_seq_cst);
+    return !has_write_room(s);  // it may have come before the stack saw the wish
+}
+
 RequestKind write_kind(int flags) {
     if ((flags & MSG_OOB) != 0) return RequestKind::urgent;
     if ((flags & MSG_EOR) != 0) return RequestKind::record;
@@ -261,7 +285,7 @@ long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags
     }
     const bool blocking = may_block(d, flags);
     const std::size_t wanted = from.left();
-    const auto once = [&]() -> long { return write_some(app, d, from, kind); };
+    const auto once = [&]() -> long { return write_pieces(app, d, from, kind); };
     if (wanted == 0) {
         const bool over = d.shut_write != 0 || (s.status.load(std::memory_order_acquire) &
                                                 (StreamStatus::failed | StreamStatus::ended)) != 0;
@@ -275,8 +299,9 @@ long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags
     if (result < 0 && result != -EAGAIN) return result;
     if (!blocking) return app.run_stack_for_retry() ? once() : result;
     const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);
+    const auto again = [&]() -> long { return is_still_full(app, d) ? -EAGAIN : once(); };
     while (from.left() != 0) {
-        result = app.attempt(Attempts::until_done, deadline, once);
+        result = app.attempt(Attempts::until_done, deadline, again);
         if (result < 0) break;
     }
     const auto done = static_cast<long>(wanted - from.left());

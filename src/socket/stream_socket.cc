@@ -4,6 +4,7 @@
 
 #include "socket/fast_open.h"
 #include "socket/listen_socket.h"
+#include "socket/send_buffer.h"
 
 namespace mtcp::socket {
 namespace {
@@ -79,7 +80,9 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     d.connection = index;
     d.deferred = 0;
     app.attach(index, &d);
-    if (details.not_sent_low_water != 0) set_low_water(app.stream(d), details);
+    if (details.not_sent_low_water != 0) {
+        set_low_water(app.stream(d), details.not_sent_low_water);
+    }
     // In the box before the stack hears of the connection: so they go with its SYN.
     const std::uint32_t taken = early.bytes == 0 ? 0 : queue_early(app, d, early.from, early.bytes);
     app.post_open(index, parameters);

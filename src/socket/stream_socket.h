@@ -79,39 +79,4 @@ std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std
 [[nodiscard]] bool at_urgent_mark(Application& app, const Descriptor& d);
 [[nodiscard]] bool is_connected(Application& app, const Descriptor& d);
 
-// TCP_NOTSENT_LOWAT, where it was set; all ones: no limit.
-inline void set_low_water(Stream& s, const DescriptorDetails& details) {
-    const std::uint32_t bytes = details.not_sent_low_water;
-    s.low_water.store(bytes == UINT32_MAX ? 0 : bytes, std::memory_order_relaxed);
-}
-// Bytes written that have not left yet; with TCP_NOTSENT_LOWAT alone.
-[[nodiscard]] inline std::uint32_t unsent_bytes(const Stream& s) {
-    return s.written - s.sent.load(std::memory_order_acquire);
-}
-[[nodiscard]] inline std::uint32_t buffer_room(const Stream& s) {
-    const std::uint32_t held = s.written - s.acknowledged.load(std::memory_order_acquire);
-    const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
-    return limit > held ? limit - held : 0;
-}
-// How many more bytes a write takes: what the send buffer has room for, and while less than
-// TCP_NOTSENT_LOWAT waits to be sent as much as that, or one segment.
-[[nodiscard]] inline std::uint32_t write_room(const Stream& s) {
-    const std::uint32_t room = buffer_room(s);
-    const std::uint32_t low_water = s.low_water.load(std::memory_order_relaxed);
-    if (low_water == 0) return room;
-    const std::uint32_t unsent = unsent_bytes(s);
-    if (unsent >= low_water) return 0;
-    const std::uint32_t more = low_water - unsent;
-    const std::uint32_t allowed = more > s.send_mss ? more : s.send_mss;
-    return room < allowed ? room : allowed;
-}
-// Enough room to wake a writer for: a third of the buffer, so that it does not wake for every ACK,
-// and less than half of TCP_NOTSENT_LOWAT unsent; both as Linux.
-[[nodiscard]] inline bool has_write_room(const Stream& s) {
-    const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
-    const std::uint32_t low_water = s.low_water.load(std::memory_order_relaxed);
-    if (low_water != 0 && unsent_bytes(s) >= (low_water + 1) / 2) return false;
-    return buffer_room(s) >= limit / 3;
-}
-
 }  // namespace mtcp::socket

@@ -88,6 +88,7 @@ tcp_info to_tcp_info(const tcp::Status& s) {
     info.tcpi_notsent_bytes = s.unsent_bytes;
     info.tcpi_busy_time = std::uint64_t{s.busy_ms} * 1'000;
     info.tcpi_rwnd_limited = std::uint64_t{s.window_limited_ms} * 1'000;
+    info.tcpi_sndbuf_limited = std::uint64_t{s.buffer_limited_ms} * 1'000;
     info.tcpi_snd_wnd = s.send_window;
     // The SYN counts, and what rode on it goes with it.
     const std::uint64_t with_syn = s.syn_data ? s.syn_bytes : 0;

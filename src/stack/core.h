@@ -24,6 +24,7 @@
 #include "io/packet_io.h"
 #include "net/network.h"
 #include "socket/channel.h"
+#include "socket/send_buffer.h"
 #include "stack/configuration.h"
 #include "stack/flow_table.h"
 #include "stack/handoff_ring.h"
@@ -247,11 +248,15 @@ class Core {
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void drop_front(Connection& connection, std::uint32_t bytes);
     void wake_writer(std::uint32_t index);
+    void limit_by_buffer(std::uint32_t index);
+    void end_limit_by_buffer(std::uint32_t index);
+    [[nodiscard]] tcp::Status status_of(std::uint32_t index) const;
     // True: the limit is larger now.
     bool grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
     void make_connection(std::uint32_t index, const tcp::Settings& settings);
     void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
+    void count_pieces(std::uint32_t index, const tcp::Settings& settings);
     void enter_flow_table(std::uint32_t index);
     void post(std::uint32_t index, std::uint16_t event_bits);
     void post_listener(socket::Listener& listener);
@@ -299,6 +304,7 @@ class Core {
     bool transmit(Instant now);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     void tell_sent(std::uint32_t index);
+    void say_sent(std::uint32_t index);
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;

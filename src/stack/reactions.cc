@@ -16,6 +16,8 @@ using socket::StreamStatus;
 
 namespace {
 
+std::uint32_t milliseconds_of(Instant t) { return static_cast<std::uint32_t>(t.ns / 1'000'000); }
+
 void add_status(socket::Stream& stream, std::uint16_t bits) {
     stream.status.store(
         static_cast<std::uint16_t>(stream.status.load(std::memory_order_relaxed) | bits),
@@ -81,6 +83,7 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
     socket::Stream& stream = connection.stream;
     if (reaction.has(tcp::Events::connected)) {
         stream.send_mss = tcp::effective_mss(connection.tcb);
+        if (socket::counts_pieces(stream)) say_sent(index);
         add_status(stream, StreamStatus::opened | StreamStatus::connected);
         if (connection.listener != kNoListener) {
             give_to_accept_queue(index, now);
@@ -267,7 +270,7 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
     // or is when what it has put into the box, unseen here, leaves; who changes a limit looks again
     // by itself. So nobody needs to be asked, which costs a barrier.
     if (!grown && tcp::bytes_queued(connection.tcb) + bytes <= limit / 3 &&
-        stream.low_water.load(std::memory_order_relaxed) == 0) {
+        !socket::counts_pieces(stream)) {
         stream.acknowledged.store(acknowledged, std::memory_order_release);
         return;
     }
@@ -278,14 +281,41 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
 // A writer that waits for room hears of it when less than two thirds of the buffer are in use.
 void Core::wake_writer(std::uint32_t index) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = connection.stream;
+    socket::Stream& stream = connections_[index].stream;
     if (!connection.attached || stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
     // What was queued since is the application's secret (it may be in the box); the send queue
     // bounds it from below, and a wake-up too many does no harm.
-    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
-    if (tcp::bytes_queued(connection.tcb) > limit - limit / 3) return;
+    const tcp::Tcb& tcb = connection.tcb;
+    const socket::SendQueue queue{.held = tcp::bytes_queued(tcb), .unsent = tcp::bytes_unsent(tcb)};
+    if (!socket::has_room_to_wake_for(stream, queue)) {
+        if (tcp::could_send_more(tcb)) limit_by_buffer(index);
+        return;
+    }
     stream.wants_write.store(0, std::memory_order_relaxed);
+    end_limit_by_buffer(index);
     post(index, StreamEvents::writable);
+}
+
+// A stop watch (TCP_INFO's sndbuf_limited): the writer waits for room, and what it wrote is all
+// under way, though more might be.
+void Core::limit_by_buffer(std::uint32_t index) {
+    if (connections_[index].buffer_limited) return;
+    connections_[index].buffer_limited = true;
+    connections_[index].stream.buffer_limited_ms -= milliseconds_of(now_);
+}
+void Core::end_limit_by_buffer(std::uint32_t index) {
+    if (!connections_[index].buffer_limited) return;
+    connections_[index].buffer_limited = false;
+    connections_[index].stream.buffer_limited_ms += milliseconds_of(now_);
+}
+
+tcp::Status Core::status_of(std::uint32_t index) const {
+    const Connection& connection = connections_[index];
+    if (!connection.has_tcb) return {};
+    tcp::Status status = tcp::status(tcp_, connection.tcb, now_);
+    status.buffer_limited_ms = connections_[index].stream.buffer_limited_ms;
+    if (connection.buffer_limited) status.buffer_limited_ms += milliseconds_of(now_);
+    return status;
 }
 
 // Frees the first bytes of the send queue.

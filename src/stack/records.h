@@ -39,7 +39,8 @@ struct Connection {
     bool misplaced : 1;      // has an entry in FlowExceptions
     bool has_path : 1;
     bool in_flow_table : 1;
-    bool has_tcb : 1;  // `tcb` says how the connection is, or ended
+    bool has_tcb : 1;         // `tcb` says how the connection is, or ended
+    bool buffer_limited : 1;  // see Stream::buffer_limited_ms
 
     tcp::Tcb tcb;
     socket::Stream stream;

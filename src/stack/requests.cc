@@ -82,7 +82,7 @@ void Core::take(const Request& request, Instant now) {
             tcp::Settings settings;
             if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
             apply_buffers(index, settings);
-            tell_sent(index);
+            wake_writer(index);
             react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr,
                   now);
             break;
@@ -106,9 +106,7 @@ void Core::take(const Request& request, Instant now) {
             answer_fast_open(*reinterpret_cast<socket::FastOpenQuery*>(request.value), now);
             break;
         case RequestKind::status:
-            *reinterpret_cast<tcp::Status*>(request.value) =
-                connections_[index].has_tcb ? tcp::status(tcp_, connections_[index].tcb, now)
-                                            : tcp::Status{};
+            *reinterpret_cast<tcp::Status*>(request.value) = status_of(index);
             break;
     }
 }
@@ -128,10 +126,10 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.listed = 0;
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
-    connection.has_tcb = false;
-    connection.stream.reset(settings.send_buffer);
-    connection.stream.low_water.store(tcp_.configuration.not_sent_low_water,
-                                      std::memory_order_relaxed);
+    connection.has_tcb = connection.buffer_limited = false;
+    connections_[index].stream.reset(settings.send_buffer);
+    connections_[index].stream.low_water.store(tcp_.configuration.not_sent_low_water,
+                                               std::memory_order_relaxed);
     apply_buffers(index, settings);
 }
 
@@ -144,6 +142,21 @@ void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
     if (settings.send_fixed != 0) {
         connections_[index].stream.send_limit.store(settings.send_buffer,
                                                     std::memory_order_relaxed);
+    }
+    count_pieces(index, settings);
+}
+
+// Of those who asked for limits of their own: they have the numbers of Linux in mind.
+void Core::count_pieces(std::uint32_t index, const tcp::Settings& settings) {
+    socket::Stream& stream = connections_[index].stream;
+    if (settings.send_fixed == 0 && stream.low_water.load(std::memory_order_relaxed) == 0) {
+        stream.piece_segments.store(0, std::memory_order_relaxed);
+        return;
+    }
+    if (connections_[index].has_tcb) {
+        say_sent(index);
+    } else {
+        socket::begin_pieces(stream);
     }
 }
 

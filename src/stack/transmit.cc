@@ -83,21 +83,21 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     return finished;
 }
 
-// TCP_NOTSENT_LOWAT: the application hears when less than half of it waits to be sent.
+// Where pieces count (socket/send_buffer.h), the application is told what has left.
 void Core::tell_sent(std::uint32_t index) {
+    if (!socket::counts_pieces(connections_[index].stream)) return;
+    say_sent(index);
+    wake_writer(index);
+}
+
+void Core::say_sent(std::uint32_t index) {
     socket::Stream& stream = connections_[index].stream;
-    const std::uint32_t low_water = stream.low_water.load(std::memory_order_relaxed);
-    if (low_water == 0) return;
     const tcp::Tcb& tcb = connections_[index].tcb;
-    const std::uint32_t unsent = tcp::bytes_unsent(tcb);
-    stream.sent.store(
-        stream.acknowledged.load(std::memory_order_relaxed) + tcp::bytes_queued(tcb) - unsent,
-        std::memory_order_seq_cst);
-    const std::uint32_t limit = stream.send_limit.load(std::memory_order_relaxed);
-    if (unsent >= (low_water + 1) / 2 || tcp::bytes_queued(tcb) > limit - limit / 3) return;
-    if (stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
-    stream.wants_write.store(0, std::memory_order_relaxed);
-    post(index, socket::StreamEvents::writable);
+    const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed);
+    stream.piece_segments.store(tcp::segments_of_a_piece(tcb), std::memory_order_relaxed);
+    // A writer says that it waits, then looks at this: one of us sees the other.
+    const std::uint32_t sent = acknowledged + tcp::bytes_queued(tcb) - tcp::bytes_unsent(tcb);
+    stream.sent.store(sent, std::memory_order_seq_cst);
 }
 
 tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Frame& frame) const {

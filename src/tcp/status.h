@@ -77,6 +77,7 @@ struct Status {
     std::uint32_t since_last_receive_ms = 0;
     std::uint32_t busy_ms = 0;            // with something queued
     std::uint32_t window_limited_ms = 0;  // of that: held back by the peer's window
+    std::uint32_t buffer_limited_ms = 0;  // ...by the send buffer, which its keeper knows
     wire::SequenceNumber iss, irs, snd_una, snd_nxt, rcv_nxt;
 };
 

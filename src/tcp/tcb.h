@@ -316,6 +316,21 @@ inline constexpr std::size_t kTcbWarmBytes = offsetof(Tcb, irs);
 [[nodiscard]] inline std::uint32_t send_buffer_wanted(const Tcb& tcb) {
     return tcb.cwnd < 0x4000'0000 ? 2 * tcb.cwnd : 0x8000'0000;
 }
+// Full segments of a piece, in which send buffers may be counted (socket/send_buffer.h): a train of
+// them (TSO), or half of the peer's largest window.
+[[nodiscard]] inline std::uint8_t segments_of_a_piece(const Tcb& tcb) {
+    constexpr std::uint32_t kBytesMax = 65'215;  // of a packet of 64 KB, as Linux
+    constexpr std::uint32_t kSmallWindow = 536;  // is not cut in halves
+    const std::uint32_t most = tcb.max_wnd > kSmallWindow ? tcb.max_wnd / 2 : tcb.max_wnd;
+    const std::uint32_t segments = (most < kBytesMax ? most : kBytesMax) / tcb.mss;
+    return static_cast<std::uint8_t>(segments == 0          ? 1
+                                     : segments < UINT8_MAX ? segments
+                                                            : UINT8_MAX);
+}
+// All that is queued was sent, and the congestion window has room.
+[[nodiscard]] inline bool could_send_more(const Tcb& tcb) {
+    return bytes_unsent(tcb) == 0 && bytes_unacked(tcb) < tcb.cwnd;
+}
 // May the application still queue data?
 [[nodiscard]] inline bool can_send(const Tcb& tcb) {
     return !tcb.flags.fin_queued &&

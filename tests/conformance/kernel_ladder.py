@@ -256,7 +256,7 @@ CONSTANTS = {name: getattr(module, name) for module in (socket, select, os, fcnt
              if name.isupper() and isinstance(getattr(module, name), int)}
 CONSTANTS |= {"SOL_TCP": 6, "TCP_USER_TIMEOUT": 18, "SIOCINQ": 0x541B, "FIONREAD": 0x541B, "SIOCOUTQ": 0x5411,
               "EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3, "TCP_CONGESTION": 13,
-              "TCP_FASTOPEN": 23, "TCP_FASTOPEN_CONNECT": 30, "MSG_FASTOPEN": 0x20000000}
+              "TCP_FASTOPEN": 23, "TCP_NOTSENT_LOWAT": 25, "TCP_FASTOPEN_CONNECT": 30, "MSG_FASTOPEN": 0x20000000}
 
 
 def number(text):

@@ -176,6 +176,7 @@ class ScriptedStack : public Driver {
     std::function<void()> on_turn;
     bool interrupt = false;
     bool grants_chunks = true;
+    bool tells_sent = false;  // what it takes has left (Stream::sent)
     int turns = 0, waits = 0, kicks = 0;
     int descriptor = -1;
     Instant clock{1'000'000};
@@ -262,6 +263,7 @@ class ScriptedStack : public Driver {
             c.sent.append(reinterpret_cast<const char*>(chunk.data()) + chunk.begin, chunk.size());
         }
         c.unacknowledged = join(store, c.unacknowledged, chain);
+        if (tells_sent) streams[index].sent.store(static_cast<std::uint32_t>(c.sent.size()));
     }
     void grant() {
         while (next_active < 16 && channel.granted_connections.size() < 4) {
