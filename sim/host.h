@@ -83,6 +83,7 @@ class Host final : public Actor, public socket::Driver {
     void kick() override { kicked_ = true; }
     Wake wait(Instant deadline) override;
     [[nodiscard]] Instant now() override { return world_.now(); }
+    [[nodiscard]] std::int64_t time_of_day(Instant when) override { return when.ns; }
     int event_descriptor() override { return -1; }
 
   private:

@@ -319,8 +319,8 @@ MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg,
 
 /**
  * As mtcp_recv(), into msg->msg_iov; msg_namelen becomes 0. With TCP_INQ a control message tells
- * what another read would find. MSG_ERRQUEUE reads no bytes but the notices of MSG_ZEROCOPY, as
- * Linux writes them (SO_EE_CODE_ZEROCOPY_COPIED); EAGAIN: there is none.
+ * what another read would find. MSG_ERRQUEUE reads no bytes but the notices of MSG_ZEROCOPY and
+ * SO_TIMESTAMPING, as Linux writes them (SO_EE_CODE_ZEROCOPY_COPIED); EAGAIN: there is none.
  */
 MTCP_API ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags);
 
@@ -377,7 +377,8 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
  * SO_ACCEPTCONN, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
  * SO_SNDBUF (twice what was set, as on Linux: half of it stands for overhead), SO_RCVBUFFORCE,
  * SO_SNDBUFFORCE (to set), SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_SNDLOWAT (1), SO_ZEROCOPY,
- * SO_MAX_PACING_RATE; SO_BROADCAST, SO_PRIORITY, SO_MARK, SO_BUSY_POLL: remembered, no more.
+ * SO_MAX_PACING_RATE, SO_TIMESTAMPING (of what is sent, on a connection: TX_SCHED, TX_SOFTWARE,
+ * TX_ACK, SOFTWARE, OPT_ID, OPT_CMSG, OPT_TSONLY); SO_BROADCAST, SO_PRIORITY, SO_MARK, SO_BUSY_POLL: remembered, no more.
  * IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
  * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_LINGER2 (0: what is configured), TCP_WINDOW_CLAMP (the receive buffer is no larger),

@@ -89,6 +89,7 @@ void Application::release(Descriptor& d) {
     for (std::uint32_t i = ready_.first_in(d); i != kNoIndex; i = ready_.first_in(d))
         ready_.remove(i);
     ports_.erase(table_, d);
+    if (d.stamps != 0) stamps_.forget(id);
     const Descriptor* const reporter =
         d.reported_epoll == kNoIndex ? nullptr : table_.find(static_cast<int>(d.reported_epoll));
     const bool in_array = reporter != nullptr && reporter != &d &&
@@ -225,8 +226,26 @@ void Application::on_stream_event(std::uint32_t index) {
     // Nobody's: in an accept queue. mtcp_accept looks at the stream itself.
     if (events == 0 || owner == 0) return;
     Descriptor& d = table_.at(owner - 1);
-    if ((events & StreamEvents::urgent) != 0) d.urgent = 1;
+    if ((events & (StreamEvents::urgent | StreamEvents::progress)) != 0) [[unlikely]] {
+        if ((events & StreamEvents::urgent) != 0) d.urgent = 1;
+        if ((events & StreamEvents::progress) != 0) take_progress();
+    }
     raise(d, epoll_bits(events));
+}
+
+// Of all connections.
+void Application::take_progress() {
+    Progress progress{};
+    while (view_.channel->progress.pop(progress)) {
+        const std::uint32_t owner = view_.streams[progress.index].owner;
+        if (owner == 0) continue;
+        Descriptor& d = table_.at(owner - 1);
+        if (d.stamps == 0) continue;
+        const std::int64_t wall_ns = view_.driver->time_of_day(progress.when);
+        if (!stamps_.advance(owner - 1, progress, wall_ns)) continue;
+        d.notices = 1;
+        raise(d, EpollBits::err);
+    }
 }
 
 void Application::on_listener_event(std::uint32_t id) {

@@ -22,6 +22,7 @@
 #include "socket/descriptor_table.h"
 #include "socket/port_table.h"
 #include "socket/ready_list.h"
+#include "socket/write_stamps.h"
 
 namespace mtcp::socket {
 
@@ -49,6 +50,7 @@ class Application {
     [[nodiscard]] ChunkCache& cache() { return cache_; }
     [[nodiscard]] PortTable& ports() { return ports_; }
     [[nodiscard]] ReadyLists& ready() { return ready_; }
+    [[nodiscard]] WriteStamps& stamps() { return stamps_; }
 
     // --- descriptors ---
     [[nodiscard]] DescriptorTable& table() { return table_; }
@@ -147,6 +149,7 @@ class Application {
     void prefetch_for_events(std::span<const std::uint32_t> events);
     void on_stream_event(std::uint32_t index);
     void on_listener_event(std::uint32_t id);
+    void take_progress();
     void feed_starved();
     void signal_event_descriptor();
     void clear_event_descriptor();
@@ -156,6 +159,7 @@ class Application {
     ChunkCache cache_;
     PortTable ports_;
     ReadyLists ready_;
+    WriteStamps stamps_;
     std::vector<std::uint32_t> listeners_;  // listener id -> descriptor id; kNoIndex: free
     std::vector<std::uint32_t> starved_;
     SourceRange sources_;

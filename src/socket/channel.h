@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 #include <vector>
 
 #include "base/memory.h"
@@ -96,6 +97,7 @@ enum class RequestKind : std::uint8_t {
     shutdown,  // index: no more will be sent
     close,     // index: the application forgets the connection; value: CloseRequest
     settings,  // index; one Settings follows in its ring
+    progress,  // index: tell how far the connection comes (Progress); value 0: no more
     listen,    // value: Listener*
     unlisten,  // value: Listener*
     inherit,   // value: Listener*; one Settings for what is born there follows in its ring
@@ -124,6 +126,15 @@ struct OpenParameters {
     tcp::FastOpenWish fast_open = tcp::FastOpenWish::none;
 };
 
+// How far a connection has come, in bytes of the stream modulo 2^32, for those who want to know
+// when (SO_TIMESTAMPING).
+struct Progress {
+    std::uint32_t index;
+    std::uint32_t sent;
+    std::uint32_t acknowledged;
+    Instant when;
+};
+
 // An entry of the event ring names a stream (its index) or a listener (its id with the top bit
 // set).
 inline constexpr std::uint32_t kListenerEvent = 0x8000'0000;
@@ -134,6 +145,7 @@ inline constexpr std::size_t kEventRing = 4096;
 inline constexpr std::array<std::size_t, kChunkClasses> kGrantRing{256, 256, 16};
 inline constexpr std::size_t kReturnRing = 1024;
 inline constexpr std::size_t kConnectionGrantRing = 1024;
+inline constexpr std::size_t kProgressRing = 256;
 
 struct Channel {
     // application → stack
@@ -147,6 +159,7 @@ struct Channel {
                                                                  SpscRing<ChunkRef>{kGrantRing[1]},
                                                                  SpscRing<ChunkRef>{kGrantRing[2]}};
     SpscRing<std::uint32_t> granted_connections{kConnectionGrantRing};  // raw indices for open
+    SpscRing<Progress> progress{kProgressRing};  // what finds no room is told with the next
 };
 
 // What the application side needs from whoever drives the core. One virtual call per batch.
@@ -167,6 +180,12 @@ class Driver {
     // interrupt() was called or a signal handler ran. In inline mode it runs turns while it waits.
     virtual Wake wait(Instant deadline) = 0;
     [[nodiscard]] virtual Instant now() = 0;
+    // The time of day at `when`, nanoseconds since 1970.
+    [[nodiscard]] virtual std::int64_t time_of_day(Instant when) {
+        timespec day{};
+        ::clock_gettime(CLOCK_REALTIME, &day);
+        return day.tv_sec * 1'000'000'000 + day.tv_nsec - (now() - when).ns;
+    }
     // Readable when wait() would return at once (mtcp_context_fd); made on first use.
     virtual int event_descriptor() = 0;
 };

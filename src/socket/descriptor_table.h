@@ -34,6 +34,7 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t inherit : 1 = 0;      // listener: its options changed since mtcp_listen
     std::uint8_t deferred : 1 = 0;     // stream: connect() waits for data to go with the SYN
     std::uint8_t notices : 1 = 0;      // stream: something waits for MSG_ERRQUEUE
+    std::uint8_t stamps : 1 = 0;       // stream: WriteStamps knows it
     std::uint32_t options = kNoIndex;  // record of options, see DescriptorTable::details()
     union {
         std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one

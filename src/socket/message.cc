@@ -3,6 +3,7 @@
 #include "socket/message.h"
 
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -25,25 +26,60 @@ struct ErrorWithOffender {
     sockaddr_in offender;
 };
 
-// The only control message of `message`; MSG_CTRUNC when there is no room for it.
-template <typename Value>
-void write_control(msghdr& message, int level, int type, const Value& value) {
-    if (message.msg_control == nullptr || message.msg_controllen < CMSG_SPACE(sizeof value)) {
+// Control messages behind one another; MSG_CTRUNC when there is no room for one.
+class Controls {
+  public:
+    explicit Controls(msghdr& message) : message_(message), room_(message.msg_controllen) {
+        if (message.msg_control == nullptr) room_ = 0;
         message.msg_controllen = 0;
-        message.msg_flags |= MSG_CTRUNC;
-        return;
     }
-    message.msg_controllen = CMSG_SPACE(sizeof value);
-    cmsghdr* const control = CMSG_FIRSTHDR(&message);
-    control->cmsg_level = level;
-    control->cmsg_type = type;
-    control->cmsg_len = CMSG_LEN(sizeof value);
-    std::memcpy(CMSG_DATA(control), &value, sizeof value);
+    template <typename Value>
+    void add(int level, int type, const Value& value) {
+        if (room_ - message_.msg_controllen < CMSG_SPACE(sizeof value)) {
+            message_.msg_flags |= MSG_CTRUNC;
+            return;
+        }
+        auto* const control = reinterpret_cast<cmsghdr*>(
+            static_cast<std::byte*>(message_.msg_control) + message_.msg_controllen);
+        message_.msg_controllen += CMSG_SPACE(sizeof value);
+        control->cmsg_level = level;
+        control->cmsg_type = type;
+        control->cmsg_len = CMSG_LEN(sizeof value);
+        std::memcpy(CMSG_DATA(control), &value, sizeof value);
+    }
+
+  private:
+    msghdr& message_;
+    std::size_t room_;
+};
+
+// When a write left, or was acknowledged (SO_TIMESTAMPING). Of its bytes none come back.
+bool receive_stamp(Application& app, Descriptor& d, msghdr& message) {
+    const std::uint32_t id = app.table().id_of(d);
+    WriteStamps::Notice notice{};
+    if (!app.stamps().take(id, notice)) return false;
+    const DescriptorDetails& details = app.details(d);
+    d.notices = app.stamps().has_notices(id) || details.zero_copies != details.zero_copies_told;
+    const bool bytes_asked_for = (details.timestamping & SOF_TIMESTAMPING_OPT_TSONLY) == 0;
+    message.msg_flags = MSG_ERRQUEUE | (bytes_asked_for ? MSG_TRUNC : 0);
+    scm_timestamping times{};
+    times.ts[0].tv_sec = static_cast<time_t>(notice.wall_ns / 1'000'000'000);
+    times.ts[0].tv_nsec = static_cast<long>(notice.wall_ns % 1'000'000'000);
+    ErrorWithOffender told{};
+    told.error.ee_errno = ENOMSG;
+    told.error.ee_origin = SO_EE_ORIGIN_TIMESTAMPING;
+    told.error.ee_info = notice.what;
+    told.error.ee_data = notice.key;
+    Controls controls(message);
+    controls.add(SOL_SOCKET, SCM_TIMESTAMPING, times);
+    controls.add(SOL_IP, IP_RECVERR, told);
+    return true;
 }
 
 // Writes whose notices were not read yet are told of as one range, as Linux joins them.
 long receive_notice(Application& app, Descriptor& d, msghdr& message) {
     if (d.kind != DescriptorKind::stream || d.notices == 0) return -EAGAIN;
+    if (d.stamps != 0 && receive_stamp(app, d, message)) return 0;
     DescriptorDetails& details = app.own_details(d);
     ErrorWithOffender told{};
     told.error.ee_origin = SO_EE_ORIGIN_ZEROCOPY;
@@ -53,7 +89,7 @@ long receive_notice(Application& app, Descriptor& d, msghdr& message) {
     details.zero_copies_told = details.zero_copies;
     d.notices = 0;
     message.msg_flags = MSG_ERRQUEUE;
-    write_control(message, SOL_IP, IP_RECVERR, told);
+    Controls(message).add(SOL_IP, IP_RECVERR, told);
     return 0;
 }
 
@@ -77,7 +113,7 @@ long receive_message(Application& app, Descriptor& d, msghdr& message, int flags
     message.msg_flags = 0;
     message.msg_namelen = 0;
     if (d.kind == DescriptorKind::stream && app.details(d).reports_inq != 0) {
-        write_control(message, SOL_TCP, TCP_CM_INQ, readable_or_end(app, d));
+        Controls(message).add(SOL_TCP, TCP_CM_INQ, readable_or_end(app, d));
     } else {
         message.msg_controllen = 0;
     }

@@ -3,6 +3,7 @@
 #include "socket/message.h"
 
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 
 #include <array>
@@ -103,6 +104,41 @@ TEST_F(MessageTest, TheFirstZeroCopyOfAnAcceptedConnectionIsNumberZero) {
         EXPECT_EQ(send_zero_copy(id, "one"), 3);
         EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).error.ee_data, 0u);
     }
+}
+
+// SO_TIMESTAMPING: the stack tells how far the connection came, and when.
+TEST_F(MessageTest, AWriteIsToldOfWhenItHasLeft) {
+    const long id = make_connected();
+    const int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+                      SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+    const auto bytes = std::as_bytes(std::span(&flags, 1));
+    ASSERT_EQ(set_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING, bytes), 0);
+    stack.run_stack();
+    EXPECT_TRUE(peer(id).tells_progress);
+    EXPECT_EQ(write(id, "twelve bytes"), 12);
+    EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, -EAGAIN);
+    ASSERT_TRUE(stack.channel.progress.push(
+        {.index = index(id), .sent = 12, .acknowledged = 0, .when = stack.clock}));
+    stack.post(index(id), StreamEvents::progress);
+    app->drain_events();
+    EXPECT_NE(readiness(*app, d(id)) & EpollBits::err, 0u);
+    const Answer answer = receive_with_control(id, MSG_ERRQUEUE);
+    EXPECT_EQ(answer.result, 0);
+    EXPECT_EQ(answer.flags, MSG_ERRQUEUE);
+    EXPECT_EQ(answer.type, SCM_TIMESTAMPING);
+    EXPECT_EQ(answer.control_length,
+              CMSG_SPACE(sizeof(scm_timestamping)) +
+                  CMSG_SPACE(sizeof(sock_extended_err) + sizeof(sockaddr_in)));
+    EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, -EAGAIN);
+    EXPECT_EQ(readiness(*app, d(id)) & EpollBits::err, 0u);
+    close(id);
+}
+
+TEST_F(MessageTest, TimesOfWhatIsReceivedAreNotTaken) {
+    const long id = make_connected();
+    const int flags = SOF_TIMESTAMPING_RX_SOFTWARE;
+    const auto bytes = std::as_bytes(std::span(&flags, 1));
+    EXPECT_EQ(set_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING, bytes), -EINVAL);
 }
 
 TEST_F(MessageTest, InqTellsWhatIsLeft) {

@@ -473,6 +473,26 @@ long check_fast_open_option(const Access& a, int name) {
     }
 }
 
+// Of what is sent, and on a connection: only there is a number of the first byte.
+long set_timestamping(const Access& a, std::span<const std::byte> value) {
+    int given = 0;
+    if (!read_integer(SOL_SOCKET, value, given)) return -EINVAL;
+    const auto flags = static_cast<std::uint32_t>(given);
+    if ((flags & ~WriteStamps::kUnderstood) != 0) return -EINVAL;
+    if (a.d.kind != DescriptorKind::stream || !is_connected(a.app, a.d)) {
+        return flags == 0 ? 0 : -EINVAL;
+    }
+    Stream& s = a.app.stream(a.d);
+    a.details.timestamping = flags;
+    a.d.stamps = 1;
+    a.app.stamps().set(a.app.table().id_of(a.d), flags,
+                       s.acknowledged.load(std::memory_order_acquire));
+    begin_pieces(s);
+    a.app.post({.kind = RequestKind::progress, .index = a.d.connection, .value = flags});
+    a.app.kick();
+    return 0;
+}
+
 bool has_options(const Descriptor& d) {
     return d.kind == DescriptorKind::stream || d.kind == DescriptorKind::listener;
 }
@@ -494,6 +514,9 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     }
     if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
         return answer(to_timeval(access.details.send_timeout_ns), out, length);
+    }
+    if (level == SOL_SOCKET && name == SO_TIMESTAMPING) {
+        return answer_integer(static_cast<int>(access.details.timestamping), out, length);
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
         return get_fast_open_keys(access, out, length);
@@ -532,6 +555,7 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
         return set_timeout(value, access.details.send_timeout_ns);
     }
+    if (level == SOL_SOCKET && name == SO_TIMESTAMPING) return set_timestamping(access, value);
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return set_fast_open_keys(access, value);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(access, value);
     if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) return set_pacing_rate(access, value);

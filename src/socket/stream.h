@@ -36,6 +36,7 @@ struct StreamEvents {
     static constexpr std::uint16_t failed = 1 << 4;
     static constexpr std::uint16_t ended = 1 << 5;
     static constexpr std::uint16_t urgent = 1 << 6;
+    static constexpr std::uint16_t progress = 1 << 7;  // an entry in the ring of that name
 };
 
 struct alignas(kCacheLine) Stream {

@@ -322,9 +322,11 @@ long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
 
 namespace {
 
-// MSG_ZEROCOPY: the program waits to hear that its buffer is free.
+// MSG_ZEROCOPY: the program waits to hear that its buffer is free; SO_TIMESTAMPING: when it was.
 long told_of_buffer(Application& app, Descriptor& d, long taken, int flags) {
     if (taken > 0 && (flags & MSG_ZEROCOPY) != 0) note_zero_copy(app, d);
+    if (taken > 0 && d.stamps != 0) [[unlikely]]
+        app.stamps().note_write(app.table().id_of(d), app.stream(d).written);
     return taken;
 }
 

@@ -305,6 +305,7 @@ class Core {
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     void tell_sent(std::uint32_t index);
     void say_sent(std::uint32_t index);
+    void tell_progress(std::uint32_t index, std::uint32_t sent, std::uint32_t acknowledged);
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;

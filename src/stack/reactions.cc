@@ -275,6 +275,8 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
         return;
     }
     stream.acknowledged.store(acknowledged, std::memory_order_seq_cst);
+    if (connection.tells_progress)
+        tell_progress(index, stream.sent.load(std::memory_order_relaxed), acknowledged);
     wake_writer(index);
 }
 

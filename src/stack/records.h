@@ -41,6 +41,7 @@ struct Connection {
     bool in_flow_table : 1;
     bool has_tcb : 1;         // `tcb` says how the connection is, or ended
     bool buffer_limited : 1;  // see Stream::buffer_limited_ms
+    bool tells_progress : 1;  // to the ring of that name
 
     tcp::Tcb tcb;
     socket::Stream stream;

@@ -87,6 +87,11 @@ void Core::take(const Request& request, Instant now) {
                   now);
             break;
         }
+        case RequestKind::progress:
+            if (!connections_[index].alive) break;
+            connections_[index].tells_progress = request.value != 0;
+            count_pieces(index, connections_[index].tcb.settings);
+            break;
         case RequestKind::listen:
             listen(*reinterpret_cast<socket::Listener*>(request.value));
             break;
@@ -126,10 +131,10 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
     connection.listed = 0;
     connection.alive = connection.attached = connection.announced = false;
     connection.misplaced = connection.has_path = connection.in_flow_table = false;
-    connection.has_tcb = connection.buffer_limited = false;
-    connections_[index].stream.reset(settings.send_buffer);
-    connections_[index].stream.low_water.store(tcp_.configuration.not_sent_low_water,
-                                               std::memory_order_relaxed);
+    connection.has_tcb = connection.buffer_limited = connection.tells_progress = false;
+    connection.stream.reset(settings.send_buffer);
+    connection.stream.low_water.store(tcp_.configuration.not_sent_low_water,
+                                      std::memory_order_relaxed);
     apply_buffers(index, settings);
 }
 
@@ -149,7 +154,8 @@ void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
 // Of those who asked for limits of their own: they have the numbers of Linux in mind.
 void Core::count_pieces(std::uint32_t index, const tcp::Settings& settings) {
     socket::Stream& stream = connections_[index].stream;
-    if (settings.send_fixed == 0 && stream.low_water.load(std::memory_order_relaxed) == 0) {
+    if (settings.send_fixed == 0 && stream.low_water.load(std::memory_order_relaxed) == 0 &&
+        !connections_[index].tells_progress) {
         stream.piece_segments.store(0, std::memory_order_relaxed);
         return;
     }

@@ -97,7 +97,15 @@ void Core::say_sent(std::uint32_t index) {
     stream.piece_segments.store(tcp::segments_of_a_piece(tcb), std::memory_order_relaxed);
     // A writer says that it waits, then looks at this: one of us sees the other.
     const std::uint32_t sent = acknowledged + tcp::bytes_queued(tcb) - tcp::bytes_unsent(tcb);
+    if (connections_[index].tells_progress && sent != stream.sent.load(std::memory_order_relaxed))
+        tell_progress(index, sent, acknowledged);
     stream.sent.store(sent, std::memory_order_seq_cst);
+}
+
+void Core::tell_progress(std::uint32_t index, std::uint32_t sent, std::uint32_t acknowledged) {
+    static_cast<void>(channel_.progress.push(
+        {.index = index, .sent = sent, .acknowledged = acknowledged, .when = now_}));
+    post(index, socket::StreamEvents::progress);
 }
 
 tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Frame& frame) const {

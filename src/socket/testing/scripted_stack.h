@@ -33,6 +33,7 @@ class ScriptedStack : public Driver {
         bool granted = false;
         bool closed = false;
         bool aborted = false;
+        bool tells_progress = false;
         tcp::Settings settings;
     };
 
@@ -206,6 +207,9 @@ class ScriptedStack : public Driver {
                 connections[index].unacknowledged = kNoChunk;
                 connections[index].closed = true;
                 connections[index].aborted = request.value == CloseRequest::abort;
+                break;
+            case RequestKind::progress:
+                connections[index].tells_progress = request.value != 0;
                 break;
             case RequestKind::settings:
                 ASSERT_TRUE(channel.settings.pop(connections[index].settings));
