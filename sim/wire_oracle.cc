@@ -94,7 +94,8 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
     if (flags.has(Flags::syn)) on_syn(seen, sender, peer);
     if (!sender.open) {
         // Answers to what is left of an earlier life; nothing to compare them with.
-        if (!sender.stale) wrong(seen, "a segment of a connection that never began");
+        if (!sender.stale && !repeats_unseen_answer(seen, peer))
+            wrong(seen, "a segment of a connection that never began");
         return;
     }
     // After a reset an old duplicate may still talk a cookie into a second life.
@@ -106,6 +107,16 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
     check_ack(seen, sender, peer);
     check_window(seen, sender, peer);
     check_sack(seen, sender, peer);
+}
+
+// On Ethernet a SYN may be dropped while it waits for the neighbour's address, and the answer to
+// the peer's SYN after it. When that comes again, it is acknowledged (RFC 9293 §3.10.7.4, fourth)
+// from a number that was never seen.
+bool WireOracle::repeats_unseen_answer(const Seen& seen, const Sender& peer) const {
+    const wire::Segment& segment = seen.segment;
+    return layer_ == io::Layer::ethernet && peer.open && !peer.established &&
+           segment.flags.bits == Flags::ack && segment.payload.empty() &&
+           segment.ack == peer.iss + 1;
 }
 
 // A delayed segment can talk a cookie, which remembers nothing, into a life that is over.

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "wire/big_endian.h"
 #include "wire/checksum.h"
+#include "wire/ethernet.h"
 #include "wire/ipv4.h"
 
 namespace mtcp::sim {
@@ -151,6 +153,53 @@ TEST_F(WireOracleTest, WrongChecksumIsFound) {
     packet.back() ^= std::byte{1};
     oracle_.on_sent(Side::a, packet, World::kStart);
     EXPECT_NE(found().find("checksum"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, SegmentBeforeAnySynIsFound) {
+    send({.seq = 1, .ack = 1});
+    EXPECT_NE(found().find("never began"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, AnswerBeforeASynIsFoundWhereNoSynWaits) {
+    send({.from = Side::b, .flags = Flags::syn});
+    send({.seq = 1, .ack = 1});
+    EXPECT_NE(found().find("never began"), std::string::npos);
+}
+
+// A SYN that waited for the neighbour's address may never have been seen.
+class EthernetOracleTest : public WireOracleTest {
+  protected:
+    void send(const Sent& sent) {
+        std::vector<std::byte> frame(wire::kEthernetHeader);
+        const std::vector<std::byte> packet = packet_of(sent);
+        wire::store_be16(frame.data() + 12, wire::kEtherTypeIpv4);
+        frame.insert(frame.end(), packet.begin(), packet.end());
+        ethernet_.on_sent(sent.from, frame, World::kStart);
+    }
+    WireOracle ethernet_{findings_,
+                         io::Layer::ethernet,
+                         1500,
+                         {WireOracle::Cookies::unused, WireOracle::Cookies::unused}};
+};
+
+TEST_F(EthernetOracleTest, AckOfASynPassesWhereTheOwnSynWasDropped) {
+    send({.from = Side::b, .flags = Flags::syn});
+    send({.seq = 1, .ack = 1});
+    send({.flags = Flags::syn | Flags::ack, .ack = 1});
+    EXPECT_EQ(found(), "");
+    send({.seq = 1, .ack = 2});
+    EXPECT_NE(found().find("acknowledges what was never sent"), std::string::npos);
+}
+
+TEST_F(EthernetOracleTest, NothingElsePassesBeforeTheOwnSyn) {
+    const std::array<Sent, 4> kForbidden{
+        Sent{.seq = 1, .ack = 2}, Sent{.seq = 1, .ack = 1, .payload = "x"},
+        Sent{.flags = Flags::fin | Flags::ack, .seq = 1, .ack = 1}, Sent{.seq = 1, .ack = 0}};
+    send({.from = Side::b, .flags = Flags::syn});
+    for (std::size_t i = 0; i < kForbidden.size(); ++i) {
+        send(kForbidden[i]);
+        EXPECT_EQ(findings_.texts().size(), i + 1) << findings_.texts().back();
+    }
 }
 
 TEST_F(WireOracleTest, OutstandingDataIsKnownUntilItsAckIsDelivered) {
