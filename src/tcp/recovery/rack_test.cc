@@ -311,6 +311,45 @@ TEST(DeliveryRate, OfAnApplicationThatPausesIsMarked) {
     }
 }
 
+// A time-out forgets what duplicates told: the ACK of the repair tells of all at once.
+TEST(DeliveryRate, WhatWaitedBehindAHoleWithoutSackDoesNotCount) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    connect(solo);
+    solo.send(60'000);
+    solo.tcb.cwnd = 20'000;
+    static_cast<void>(solo.out());
+    wait(solo, kRtt);
+    const auto acknowledge = [&solo](std::uint32_t ack) {
+        solo.segment({.ack = ack});
+        solo.tcb.cwnd = 20'000;
+        static_cast<void>(solo.out());
+        wait(solo, milliseconds(1));  // a segment a millisecond: 1 MB/s
+    };
+    for (std::uint32_t end = 1001; end <= 10'001; end += 1000)
+        acknowledge(end);
+    for (int i = 0; i < 19; ++i)
+        acknowledge(10'001);  // one is lost, and its repair
+    const std::uint32_t end = solo.tcb.snd.nxt - solo.tcb.iss;
+    ASSERT_GT(end, 25'000u);
+    while (solo.counters.retransmission_timeouts == 0)
+        static_cast<void>(solo.advance(milliseconds(10)));
+    wait(solo, kRtt);
+    solo.segment({.ack = end - 1000});
+    static_cast<void>(solo.out());
+    EXPECT_LT(now(solo).delivery_rate, 1'050'000u);
+    // And then it is measured again.
+    solo.segment({.ack = end});
+    solo.send(60'000);
+    for (std::uint32_t i = 1; i <= 60; ++i) {
+        solo.tcb.cwnd = 20'000;
+        static_cast<void>(solo.out());
+        wait(solo, i == 1 ? kRtt * 2 : milliseconds(2));
+        solo.segment({.ack = end + i * 1000});
+    }
+    EXPECT_NEAR(static_cast<double>(now(solo).delivery_rate), 5e5, 5e4);
+}
+
 // --- the record ---
 
 TEST(SideRecord, OneSegmentAtATimeNeedsNone) {

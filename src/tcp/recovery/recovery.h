@@ -16,6 +16,7 @@ struct Recovery {
     std::uint32_t first_sent_us;      // C.first_sent_time
     std::uint32_t app_limited_until;  // C.app_limited, valid with app_limited
     std::uint32_t lost_total;         // bytes marked lost, ever
+    std::uint32_t clear_from;         // what was sent after so much was delivered gives samples...
     RateSample rate;                  // the latest, for tools
     // RFC 8985 §5.2: the segment sent last of those known to have arrived
     std::uint32_t rack_sent_us;
@@ -27,6 +28,7 @@ struct Recovery {
     std::uint32_t prr_delivered;
     std::uint32_t prr_out;
     bool app_limited;
+    bool unclear;  // ...while this is set
     bool rack_known;
     bool rack_advanced;  // something arrived that was sent later: look for losses
     TransmissionLog log;

@@ -18,6 +18,7 @@ void begin(Recovery& r, const Tcb& tcb, Instant now) {
     // Until now there was at most one segment in flight: the application had no more.
     r.app_limited = true;
     r.app_limited_until = tcb.snd.nxt - tcb.iss;
+    r.unclear = false;
     r.lost_total = 0;
     r.rack_known = false;
     r.rack_advanced = false;
