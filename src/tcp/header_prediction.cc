@@ -34,7 +34,7 @@ bool is_undisturbed(const Tcb& tcb) {
                                                                 .receive_urgent = true,
                                                                 .dsack = true,
                                                                 .user_timeout = true});
-    const auto agreed = bits_of<std::uint8_t>(EcnState{.agreed = true});
+    const auto agreed = bits_of<std::uint8_t>(EcnState{.agreed = true, .exact = true});
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
     constexpr unsigned kHolding = Timer::persist | Timer::cork | Timer::pacing;
     const unsigned disturbed =

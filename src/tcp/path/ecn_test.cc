@@ -5,13 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <optional>
 
+#include "tcp/testing/pair.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
 namespace {
 
 using testing::In;
+using testing::OnWire;
+using testing::Pair;
 using testing::Solo;
 using Ecn = Configuration::Ecn;
 
@@ -228,6 +232,63 @@ TEST(Ecn, ExactReceiverAnswersEachRunOfMarksOnItsOwn) {
     // CWR means nothing to it.
     solo.segment({.flags = ".W", .seq = 5001, .length = 1000, .ecn = EcnField::marked});
     EXPECT_EQ(solo.out(), "E. 1:1(0) ack 6001");
+}
+
+// What the wire of a transfer from `sender` saw, in bytes.
+struct Marks {
+    std::uint32_t marked = 0;
+    std::uint32_t echoed = 0;  // acknowledged with ECE
+};
+
+// One data segment in four is marked; both ends run `algorithm`.
+void transfer_with_marks(CongestionAlgorithm algorithm, int sender, Marks& marks) {
+    Pair pair(21);
+    for (int side = 0; side < 2; ++side) {
+        testing::Host& host = pair.host(side);
+        host.env.configuration.ecn = Ecn::request;
+        host.settings.congestion = host.listener.settings.congestion = algorithm;
+    }
+    testing::Host& host = pair.host(sender);
+    host.application.to_send = 400'000;
+    std::uint32_t data_segments = 0;
+    pair.marker = [&](const OnWire& seen) {
+        const auto length = static_cast<std::uint32_t>(seen.segment.payload.size());
+        const bool data = seen.from == sender && length > 0;
+        if (!data || seen.segment.flags.has(wire::Flags::fin)) return false;
+        if (++data_segments % 4 != 0) return false;
+        marks.marked += length;
+        return true;
+    };
+    std::optional<wire::SequenceNumber> last;
+    pair.filter = [&](const OnWire& seen) {
+        const wire::Segment& segment = seen.segment;
+        if (seen.from == sender || !segment.flags.has(wire::Flags::ack)) return true;
+        if (last && segment.flags.has(wire::Flags::ece)) marks.echoed += segment.ack - *last;
+        last = segment.ack;
+        return true;
+    };
+    pair.open();
+    ASSERT_TRUE(pair.run(seconds(600)));
+    ASSERT_EQ(pair.host(1 - sender).received, host.application.to_send);
+    ASSERT_EQ(host.counters.segments_retransmitted, 0u);
+}
+
+// Checks RFC 8257 §3.2, whichever end opened the connection.
+TEST(Ecn, MarksComeBackByteForByteBetweenDctcpEnds) {
+    for (const int sender : {0, 1}) {
+        SCOPED_TRACE(sender);
+        Marks marks;
+        transfer_with_marks(CongestionAlgorithm::dctcp, sender, marks);
+        EXPECT_GT(marks.marked, 80'000u);
+        EXPECT_EQ(marks.echoed, marks.marked);
+    }
+}
+
+// RFC 3168 §6.1.3: elsewhere a mark is repeated until CWR comes.
+TEST(Ecn, MarksAreRepeatedBetweenOtherEnds) {
+    Marks marks;
+    transfer_with_marks(CongestionAlgorithm::new_reno, 0, marks);
+    EXPECT_GT(marks.echoed, marks.marked * 2);
 }
 
 TEST(Ecn, CookieRemembersIt) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tcp/invariants.h"
+#include "tcp/path/ecn.h"
 #include "tcp/testing/solo.h"
 #include "wire/print.h"
 
@@ -98,8 +99,9 @@ void Pair::run_for(Duration span) {
 }
 
 void Pair::deliver(const Packet& packet) {
-    const Result<Segment, Drop> parsed = wire::parse_segment(packet.bytes);
+    Result<Segment, Drop> parsed = wire::parse_segment(packet.bytes);
     ASSERT_TRUE(parsed.ok());
+    parsed->ecn = packet.ecn;
     arrive(packet.to, *parsed);
 }
 
@@ -257,7 +259,8 @@ void Pair::send(int side, const OutgoingSegment& segment) {
 
 void Pair::put_on_wire(int side, const OutgoingSegment& segment, std::uint64_t stream_offset) {
     Host& h = host(side);
-    Packet packet{.to = 1 - side, .bytes = std::vector<std::byte>(wire::kTcpHeaderMax)};
+    Packet packet{
+        .to = 1 - side, .ecn = segment.ecn, .bytes = std::vector<std::byte>(wire::kTcpHeaderMax)};
     const std::size_t header =
         wire::emit_segment(segment, h.key.local_port, h.key.remote_port, packet.bytes);
     ASSERT_EQ(header, wire::kTcpHeaderMin + wire::options_length(segment.options));
@@ -283,6 +286,8 @@ void Pair::put_on_wire(int side, const OutgoingSegment& segment, std::uint64_t s
         ++segments_lost;
         return;
     }
+    const bool capable = packet.ecn != EcnField::not_capable;
+    if (capable && marker && marker({side, now_, *parsed})) packet.ecn = EcnField::marked;
     Instant at = now_ + faults.delay;
     if (reordered) at = at + microseconds(extra);
     if (repeated) wire_.emplace(at.ns + 1'000, packet);

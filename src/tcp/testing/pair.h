@@ -95,6 +95,8 @@ class Pair {
 
     // Return false to lose the segment. Called before the random faults.
     std::function<bool(const OnWire&)> filter;
+    // Return true to mark the segment (RFC 3168), if it says that it is capable of it.
+    std::function<bool(const OnWire&)> marker;
     std::vector<std::string> trace;  // one line a segment, if keep_trace
     bool keep_trace = false;
     std::uint64_t segments_lost = 0;
@@ -103,6 +105,7 @@ class Pair {
   private:
     struct Packet {
         int to;
+        std::uint8_t ecn;  // of the IP header
         std::vector<std::byte> bytes;
     };
 
