@@ -20,14 +20,14 @@ struct HalfOpen {
     std::uint32_t ts_offset;    // added to our clock to make TSval
     std::uint32_t deadline_ms;  // of the next SYN-ACK retransmission, milliseconds since 0
     std::uint16_t send_mss;     // what the peer can take, already limited
-    std::uint16_t window;       // of the SYN
+    std::uint16_t sent_us;      // low bits of when the first SYN-ACK left
     std::uint8_t window_shift;  // peer's, or wire::kNoWindowShift
     std::uint8_t retransmissions : 4;
     std::uint8_t ecn : 1;  // RFC 3168, agreed
     std::uint8_t timestamps : 1;
     std::uint8_t selective_ack : 1;
-    std::uint8_t acked : 1;  // the completing ACK came, but the accept queue was full, or
-                             // TCP_DEFER_ACCEPT waits for data
+    std::uint8_t acked : 1;  // the completing ACK came, but the accept queue was full,
+                             // TCP_DEFER_ACCEPT waits for data, or the record was made of a cookie
     std::uint16_t listener;  // index of the listener in its core
 };
 static_assert(sizeof(HalfOpen) <= 64);

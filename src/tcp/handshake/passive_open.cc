@@ -103,15 +103,23 @@ HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segmen
     half.iss = numbers.iss;
     half.ts_offset = numbers.ts_offset;
     half.send_mss = mss_of_peer(configuration, offered.mss, key.remote);
-    half.window = seg.window;
     half.window_shift =
         is_on(configuration.window_scaling) ? offered.window_shift : wire::kNoWindowShift;
     half.timestamps = offered.timestamps && is_on(configuration.timestamps);
     half.selective_ack = offered.sack_permitted && is_on(configuration.selective_ack);
     half.ecn = accepts_ecn(configuration, seg);
     half.ts_recent = offered.timestamps ? offered.ts_value : 0;
+    half.sent_us = static_cast<std::uint16_t>(to_us(now));
     half.deadline_ms = to_ms_rounded_up(now + configuration.rto_initial);
     return half;
+}
+
+// Since the first SYN-ACK left, one initial RTO before the record's deadline, which was rounded up
+// to a millisecond: less than two of them too short, as the low bits of the microseconds tell.
+std::uint32_t elapsed_us(const Environment& env, const HalfOpen& half, Instant now) {
+    const std::uint32_t sent_ms = half.deadline_ms - to_ms(env.configuration.rto_initial);
+    const std::uint32_t coarse_us = (to_ms(now) - sent_ms) * 1000;
+    return coarse_us + static_cast<std::uint16_t>(to_us(now) - half.sent_us - coarse_us);
 }
 
 // The SYN-ACK with a cookie in place of a record.
@@ -226,7 +234,6 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
     half.irs = irs;
     half.iss = iss;
     half.send_mss = mss_of_peer(env.configuration, mss, key.remote);
-    half.window = seg.window;
     half.window_shift = wire::kNoWindowShift;
     half.ts_offset = initial_numbers(env.isn_key, key, now).ts_offset;
     if (seg.options.timestamps && is_on(env.configuration.timestamps)) {
@@ -237,6 +244,7 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
         half.selective_ack = offer.selective_ack;
         half.ecn = offer.ecn && env.configuration.ecn != Configuration::Ecn::off;
     }
+    half.acked = 1;  // when the SYN-ACK left nobody remembers
     half.deadline_ms = to_ms_rounded_up(now + env.configuration.rto_initial);
     half_open = half;
     count(env, &Counters::cookies_accepted);
@@ -368,8 +376,6 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
     tcb.ecn.agreed = half.ecn != 0;
     tcb.irs = half.irs;
     tcb.snd.nxt = half.iss + 1;
-    tcb.snd.wnd = half.window;
-    tcb.max_wnd = half.window;
     tcb.snd.wl1 = half.irs;
     tcb.snd.wl2 = half.iss;
     tcb.rcv.nxt = half.irs + 1;
@@ -379,12 +385,9 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
     tcb.ts_recent = half.ts_recent;
     tcb.ts_recent_s = to_s(now);
     tcb.retransmissions = half.retransmissions;
-    // The first SYN-ACK left one initial RTO before the record's deadline. Below a millisecond the
-    // record is too coarse to measure; a cookie's record, made just now, looks the same.
-    const std::uint32_t sent_ms = half.deadline_ms - to_ms(env.configuration.rto_initial);
-    const auto elapsed_ms = static_cast<std::int32_t>(to_ms(now) - sent_ms);
-    if (half.retransmissions == 0 && elapsed_ms > 0) {
-        start_timing(tcb, tcb.snd.nxt, to_us(now) - static_cast<std::uint32_t>(elapsed_ms) * 1000);
+    // Of the first SYN-ACK's round trip (Karn), unless the ACK of it had to wait here.
+    if (half.retransmissions == 0 && half.acked == 0) {
+        start_timing(tcb, tcb.snd.nxt, to_us(now) - elapsed_us(env, half, now));
     }
     // The segment that completes the handshake should follow at once; if it does not, SYN-ACK goes
     // again.
@@ -395,7 +398,8 @@ Reaction promote_early(Environment& env, const ListenerSettings& listener, Liste
                        Tcb& tcb, const Segment& syn, Instant now) {
     promote(env, listener, decision.half_open, tcb, now);
     Reaction reaction;
-    start_timing(tcb, tcb.snd.nxt, to_us(now));
+    tcb.snd.wnd = syn.window;
+    tcb.max_wnd = syn.window;
     tcb.fast_open.early = true;
     tcb.cwnd = congestion::initial_window(env.configuration, tcb.mss);  // RFC 6928: of this MSS
     // Our SYN, which is not acknowledged yet, takes room of neither window.

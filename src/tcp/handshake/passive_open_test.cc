@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/random.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/handshake/syn_cookies.h"
@@ -130,6 +132,41 @@ TEST_F(PassiveOpen, CompletingAckIsPromotedAndItsDataArrives) {
     EXPECT_EQ(tcb.snd.wnd, 30'000u << 9);
     EXPECT_EQ(effective_mss(tcb), 1388u);
     EXPECT_EQ(tcb.ts_recent, 800u);
+}
+
+// RFC 6298 §2: the handshake is a round trip like any other, however short; Linux's server has its
+// 200 ms from it as well.
+TEST_F(PassiveOpen, HandshakeBelowAMillisecondIsMeasuredToo) {
+    for (const std::int64_t begin_us : {0, 1, 300, 999}) {
+        for (const std::int64_t trip_us : {1, 40, 700, 1'000, 1'999, 65'535, 70'001, 900'000}) {
+            now = Instant{seconds(5'000).ns} + microseconds(begin_us);
+            ListenDecision decision = listen(full_syn());
+            now = now + microseconds(trip_us);
+            Tcb tcb;
+            promote(env, listener, decision.half_open, tcb, now);
+            static_cast<void>(on_segment(env, tcb, completing(decision.reply), now));
+            ASSERT_EQ(state(tcb), State::established);
+            EXPECT_EQ(tcb.srtt_us, trip_us);
+            EXPECT_EQ(tcb.rto_us, trip_us + std::max<std::int64_t>(200'000, 2 * trip_us));
+        }
+    }
+}
+
+TEST_F(PassiveOpen, AckThatWaitedForTheListenerMeasuresNothing) {
+    listener.defer_accept_s = 5;
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    Segment ack = completing(decision.reply);
+    now = now + microseconds(300);
+    ASSERT_EQ(on_half_open_segment(env, listener, half, ack, now).verdict, HalfOpenVerdict::keep);
+    now = now + milliseconds(500);
+    ack.payload = payload;
+    ASSERT_EQ(on_half_open_segment(env, listener, half, ack, now).verdict,
+              HalfOpenVerdict::promote);
+    Tcb tcb;
+    promote(env, listener, half, tcb, now);
+    static_cast<void>(on_segment(env, tcb, ack, now));
+    EXPECT_EQ(tcb.srtt_us, 0u);
 }
 
 TEST_F(PassiveOpen, RepeatedSynIsAnsweredAgain) {
