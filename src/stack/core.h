@@ -348,6 +348,7 @@ class Core {
     std::array<RecordList, kSynAckTriesMax + 1>
         half_open_by_try_;        // each list is in deadline order
     RecordList time_wait_order_;  // oldest first
+    Instant cookies_until_;       // until then a cookie that was sent may come back
 
     std::vector<socket::Listener*> listeners_;  // by id; nullptr: free
     std::array<WorkList, kWorkLists> work_;     // by kControl ...; [0] is not used

@@ -50,7 +50,8 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     const bool bare_ack =
         flags.has(wire::Flags::ack) && !flags.has(wire::Flags::syn | wire::Flags::rst);
     tcp::HalfOpen record;
-    if (bare_ack && counters_->cookies_sent != 0 &&
+    // As Linux: nobody may guess at cookies when none was sent that could still be good.
+    if (bare_ack && now < cookies_until_ &&
         tcp::check_cookie(tcp_, settings, arrival.key, arrival.segment, now, record)) {
         static_cast<void>(promote(listener, record, arrival, now));
         return;
@@ -67,6 +68,7 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
             reply(arrival.key, decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::cookie:
+            cookies_until_ = now + tcp::kCookieLife;
             reply(arrival.key, decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::reset:

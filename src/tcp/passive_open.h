@@ -64,6 +64,8 @@ struct ListenDecision {
                                                const wire::FlowKey&, const wire::Segment&, Backlog,
                                                Instant now);
 
+// No cookie is good for longer.
+inline constexpr Duration kCookieLife = seconds(128);
 // An ACK for a listener without any record: is it the answer to one of our cookies? True:
 // `half_open` is as it would have been kept, ready for promote(). False: send a reset.
 [[nodiscard]] bool check_cookie(const Environment&, const ListenerSettings&, const wire::FlowKey&,

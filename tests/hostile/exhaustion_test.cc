@@ -38,6 +38,22 @@ TEST_F(Exhaustion, WithoutHalfOpenRecordsCookiesAreSentAndHonoured) {
     EXPECT_EQ(levels().half_open, 0u);
 }
 
+TEST_F(Exhaustion, CookiesAreHonouredAMinuteLaterAndNoLongerThanTwo) {
+    setup.stack.tcp.syn_cookies = tcp::Configuration::Cookies::always;
+    victim();
+    for (const bool in_time : {true, false}) {
+        RawPeer peer(victim(), in_time ? 50'000 : 50'001);
+        peer.snd_nxt = peer.iss;
+        peer.throw_in(peer.segment(Flags::syn));
+        ++peer.snd_nxt;
+        peer.listen();
+        victim().run_for(in_time ? seconds(63) : seconds(129));
+        peer.send(peer.segment(Flags::ack));
+        EXPECT_EQ(accept() >= 0, in_time);
+        EXPECT_EQ(peer.was_reset, !in_time);
+    }
+}
+
 TEST_F(Exhaustion, WithCookiesOffSynsAreDroppedAndTheTableRecovers) {
     setup.stack.tcp.syn_cookies = tcp::Configuration::Cookies::off;
     victim();

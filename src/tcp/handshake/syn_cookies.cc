@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/siphash.h"
+#include "tcp/passive_open.h"
 
 namespace mtcp::tcp {
 namespace {
@@ -16,6 +17,7 @@ using wire::SequenceNumber;
 constexpr std::array<std::uint16_t, 8> kMssTable{88, 536, 1220, 1300, 1380, 1440, 1460, 8960};
 
 constexpr std::int64_t kPeriodNs = 64'000'000'000;
+static_assert(kCookieLife.ns == 2 * kPeriodNs);
 constexpr std::uint32_t kHashMask = 0x00ff'ffff;
 constexpr std::uint32_t kPeriodMask = 31;
 constexpr std::uint8_t kNoShift = 15;
