@@ -378,8 +378,8 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
  * SO_SNDBUF (twice what was set, as on Linux: half of it stands for overhead), SO_RCVBUFFORCE,
  * SO_SNDBUFFORCE (to set), SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_SNDLOWAT (1), SO_ZEROCOPY,
  * SO_MAX_PACING_RATE, SO_TIMESTAMPING (of what is sent, on a connection: TX_SCHED, TX_SOFTWARE,
- * TX_ACK, SOFTWARE, OPT_ID, OPT_CMSG, OPT_TSONLY); SO_BROADCAST, SO_PRIORITY, SO_MARK, SO_BUSY_POLL: remembered, no more.
- * IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
+ * TX_ACK, SOFTWARE, OPT_ID, OPT_CMSG, OPT_TSONLY); SO_BROADCAST, SO_PRIORITY, SO_MARK,
+ * SO_BUSY_POLL: remembered, no more. IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
  * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_LINGER2 (0: what is configured), TCP_WINDOW_CLAMP (the receive buffer is no larger),
  * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_FASTOPEN (listeners: most connections whose SYN brought data
