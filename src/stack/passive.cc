@@ -3,17 +3,17 @@
 // functions; here the tables follow.
 #include "stack/core.h"
 #include "stack/flow_owner.h"
+#include "tcp/clock.h"
 
 namespace mtcp::stack {
 namespace {
 
-std::uint32_t to_ms(Instant t) { return static_cast<std::uint32_t>(t.ns / 1'000'000); }
 bool due(std::uint32_t deadline_ms, Instant now) {
-    return static_cast<std::int32_t>(to_ms(now) - deadline_ms) >= 0;
+    return tcp::has_come(deadline_ms, tcp::to_ms(now));
 }
 // The instant near `now` whose millisecond count is `deadline_ms` modulo 2^32, rounded up.
 Instant at_ms(std::uint32_t deadline_ms, Instant now) {
-    const auto ahead = static_cast<std::int32_t>(deadline_ms - to_ms(now));
+    const auto ahead = static_cast<std::int32_t>(deadline_ms - tcp::to_ms(now));
     return Instant{(now.ns / 1'000'000 + ahead) * 1'000'000};
 }
 

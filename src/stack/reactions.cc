@@ -6,6 +6,7 @@
 
 #include "stack/core.h"
 #include "stack/flow_owner.h"
+#include "tcp/clock.h"
 
 namespace mtcp::stack {
 
@@ -15,8 +16,6 @@ using socket::StreamEvents;
 using socket::StreamStatus;
 
 namespace {
-
-std::uint32_t milliseconds_of(Instant t) { return static_cast<std::uint32_t>(t.ns / 1'000'000); }
 
 void add_status(socket::Stream& stream, std::uint16_t bits) {
     stream.status.store(
@@ -283,7 +282,7 @@ void Core::free_acknowledged(std::uint32_t index, std::uint32_t bytes) {
 // A writer that waits for room hears of it when less than two thirds of the buffer are in use.
 void Core::wake_writer(std::uint32_t index) {
     Connection& connection = connections_[index];
-    socket::Stream& stream = connections_[index].stream;
+    socket::Stream& stream = connection.stream;
     if (!connection.attached || stream.wants_write.load(std::memory_order_seq_cst) == 0) return;
     // What was queued since is the application's secret (it may be in the box); the send queue
     // bounds it from below, and a wake-up too many does no harm.
@@ -301,22 +300,24 @@ void Core::wake_writer(std::uint32_t index) {
 // A stop watch (TCP_INFO's sndbuf_limited): the writer waits for room, and what it wrote is all
 // under way, though more might be.
 void Core::limit_by_buffer(std::uint32_t index) {
-    if (connections_[index].buffer_limited) return;
-    connections_[index].buffer_limited = true;
-    connections_[index].stream.buffer_limited_ms -= milliseconds_of(now_);
+    Connection& connection = connections_[index];
+    if (connection.buffer_limited) return;
+    connection.buffer_limited = true;
+    connection.stream.buffer_limited_ms -= tcp::to_ms(now_);
 }
 void Core::end_limit_by_buffer(std::uint32_t index) {
-    if (!connections_[index].buffer_limited) return;
-    connections_[index].buffer_limited = false;
-    connections_[index].stream.buffer_limited_ms += milliseconds_of(now_);
+    Connection& connection = connections_[index];
+    if (!connection.buffer_limited) return;
+    connection.buffer_limited = false;
+    connection.stream.buffer_limited_ms += tcp::to_ms(now_);
 }
 
 tcp::Status Core::status_of(std::uint32_t index) const {
     const Connection& connection = connections_[index];
     if (!connection.has_tcb) return {};
     tcp::Status status = tcp::status(tcp_, connection.tcb, now_);
-    status.buffer_limited_ms = connections_[index].stream.buffer_limited_ms;
-    if (connection.buffer_limited) status.buffer_limited_ms += milliseconds_of(now_);
+    status.buffer_limited_ms = connection.stream.buffer_limited_ms;
+    if (connection.buffer_limited) status.buffer_limited_ms += tcp::to_ms(now_);
     return status;
 }
 
@@ -432,7 +433,7 @@ void Core::end_connection(std::uint32_t index) {
         connection.misplaced = false;
     }
     if (connection.attached) {
-        add_status(connections_[index].stream, StreamStatus::ended);
+        add_status(connection.stream, StreamStatus::ended);
         post(index, StreamEvents::ended);
     }
     release_if_unused(index);

@@ -140,26 +140,27 @@ void Core::make_connection(std::uint32_t index, const tcp::Settings& settings) {
 
 // A reader tells us after this many bytes: often enough that a small window, drained, opens again.
 void Core::apply_buffers(std::uint32_t index, const tcp::Settings& settings) {
+    socket::Stream& stream = connections_[index].stream;
     const std::uint32_t step =
         std::clamp(settings.receive_buffer / 4, std::uint32_t{1}, kConsumeStepMax);
-    connections_[index].stream.consume_step.store(step, std::memory_order_relaxed);
+    stream.consume_step.store(step, std::memory_order_relaxed);
     // The application has set it already; a growth of ours may have come in between.
     if (settings.send_fixed != 0) {
-        connections_[index].stream.send_limit.store(settings.send_buffer,
-                                                    std::memory_order_relaxed);
+        stream.send_limit.store(settings.send_buffer, std::memory_order_relaxed);
     }
     count_pieces(index, settings);
 }
 
 // Of those who asked for limits of their own: they have the numbers of Linux in mind.
 void Core::count_pieces(std::uint32_t index, const tcp::Settings& settings) {
-    socket::Stream& stream = connections_[index].stream;
+    Connection& connection = connections_[index];
+    socket::Stream& stream = connection.stream;
     if (settings.send_fixed == 0 && stream.low_water.load(std::memory_order_relaxed) == 0 &&
-        !connections_[index].tells_progress) {
+        !connection.tells_progress) {
         stream.piece_segments.store(0, std::memory_order_relaxed);
         return;
     }
-    if (connections_[index].has_tcb) {
+    if (connection.has_tcb) {
         say_sent(index);
     } else {
         socket::begin_pieces(stream);
@@ -178,10 +179,10 @@ void Core::enter_flow_table(std::uint32_t index) {
 
 void Core::fail_open(std::uint32_t index, int error) {
     ++counters_->connects_failed;
-    connections_[index].stream.error = error;
-    connections_[index].stream.status.store(
-        StreamStatus::opened | StreamStatus::failed | StreamStatus::ended,
-        std::memory_order_release);
+    socket::Stream& stream = connections_[index].stream;
+    stream.error = error;
+    stream.status.store(StreamStatus::opened | StreamStatus::failed | StreamStatus::ended,
+                        std::memory_order_release);
     post(index, socket::StreamEvents::failed);
 }
 
@@ -222,7 +223,7 @@ void Core::open(std::uint32_t index, Instant now) {
                                    .fast_open = parameters.fast_open};
     const tcp::Reaction reaction = tcp::on_open(tcp_, connection.tcb, request, now);
     enter_flow_table(index);
-    connections_[index].stream.status.store(StreamStatus::opened, std::memory_order_release);
+    connection.stream.status.store(StreamStatus::opened, std::memory_order_release);
     react(index, reaction, nullptr, now);
 }
 

@@ -21,6 +21,7 @@
 #include "base/index_pool.h"
 #include "base/memory.h"
 #include "base/time.h"
+#include "tcp/clock.h"
 
 namespace mtcp::stack {
 
@@ -49,7 +50,7 @@ class TimerWheel {
         Entry& e = entries()[entry];
         e.due_ms = at_ms == kNotDue ? at_ms + 1 : at_ms;
         // Once it has looked, it looks again when the entry was due then: that may be too late now.
-        const bool has_looked = static_cast<std::int32_t>(look_ms - ms_of(now)) <= 0;
+        const bool has_looked = static_cast<std::int32_t>(look_ms - tcp::to_ms(now)) <= 0;
         const bool is_late = static_cast<std::int32_t>(at_ms - look_ms) < 0;
         return e.place == kNowhere || has_looked || is_late ? put(entry, now) : look_ms;
     }
@@ -116,10 +117,9 @@ class TimerWheel {
     [[nodiscard]] static Instant instant_of(std::uint64_t tick) {
         return Instant{static_cast<std::int64_t>(tick << kTickShift)};
     }
-    [[nodiscard]] static std::uint32_t ms_of(Instant t) {
-        return static_cast<std::uint32_t>(static_cast<std::uint64_t>(t.ns) / 1'000'000);
+    [[nodiscard]] static std::uint32_t ms_of(std::uint64_t tick) {
+        return tcp::to_ms(instant_of(tick));
     }
-    [[nodiscard]] static std::uint32_t ms_of(std::uint64_t tick) { return ms_of(instant_of(tick)); }
     // The first tick that begins after the entry is due.
     [[nodiscard]] static std::uint64_t due_tick(const Entry& entry, Instant now) {
         const std::uint64_t now_ms = static_cast<std::uint64_t>(now.ns) / 1'000'000;

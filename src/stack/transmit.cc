@@ -91,13 +91,14 @@ void Core::tell_sent(std::uint32_t index) {
 }
 
 void Core::say_sent(std::uint32_t index) {
-    socket::Stream& stream = connections_[index].stream;
-    const tcp::Tcb& tcb = connections_[index].tcb;
+    Connection& connection = connections_[index];
+    socket::Stream& stream = connection.stream;
+    const tcp::Tcb& tcb = connection.tcb;
     const std::uint32_t acknowledged = stream.acknowledged.load(std::memory_order_relaxed);
     stream.piece_segments.store(tcp::segments_of_a_piece(tcb), std::memory_order_relaxed);
     // A writer says that it waits, then looks at this: one of us sees the other.
     const std::uint32_t sent = acknowledged + tcp::bytes_queued(tcb) - tcp::bytes_unsent(tcb);
-    if (connections_[index].tells_progress && sent != stream.sent.load(std::memory_order_relaxed))
+    if (connection.tells_progress && sent != stream.sent.load(std::memory_order_relaxed))
         tell_progress(index, sent, acknowledged);
     stream.sent.store(sent, std::memory_order_seq_cst);
 }

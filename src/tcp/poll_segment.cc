@@ -56,8 +56,7 @@ void write_reset(Tcb& tcb, Instant now, OutgoingSegment& out) {
     out.seq = tcb.snd.nxt;
     out.ack = tcb.rcv.nxt;
     // Nobody sends into it; those who watch the path see no window closed that was open.
-    const std::uint32_t window = tcb.rcv.wnd >> tcb.receive_window_shift;
-    out.window = static_cast<std::uint16_t>(window < 0xffff ? window : 0xffff);
+    out.window = offered_field(tcb);
     out.flags = {Flags::rst | Flags::ack};
     tcb.pending.reset = false;
 }

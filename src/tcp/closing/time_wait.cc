@@ -5,6 +5,7 @@
 
 #include "tcp/clock.h"
 #include "tcp/handshake/isn.h"
+#include "tcp/receive/receive_window.h"
 
 namespace mtcp::tcp {
 namespace {
@@ -53,7 +54,7 @@ TimeWait make_time_wait(const Environment& env, const Tcb& tcb, Instant now) {
     record.rcv_nxt = tcb.rcv.nxt;
     record.ts_recent = tcb.ts_recent;
     record.expires_ms = to_ms_rounded_up(now + env.configuration.time_wait);
-    record.window = static_cast<std::uint16_t>(tcb.rcv.wnd >> tcb.receive_window_shift);
+    record.window = offered_field(tcb);
     record.window_shift = tcb.receive_window_shift & 15;
     record.timestamps = tcb.flags.timestamps ? 1 : 0;
     return record;

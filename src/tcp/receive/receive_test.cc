@@ -84,12 +84,17 @@ TEST(DelayedAck, WaitsLongerOnceOneHasFoundItsRide) {
     EXPECT_EQ(solo.advance(milliseconds(100)), "+40 . 65:65(0) ack 129");
 }
 
-TEST(DelayedAck, DoesNotWaitInVainAgainAfterAPause) {
-    Solo solo;
+// And a pause behind it, longer than the RTO.
+void let_an_ack_wait_in_vain(Solo& solo) {
     solo.connect();
     use_up_quick_acks(solo);
     solo.segment({.flags = "P.", .length = 64});
     EXPECT_EQ(solo.advance(seconds(2)), "+40 . 1:1(0) ack 65");
+}
+
+TEST(DelayedAck, DoesNotWaitInVainAgainAfterAPause) {
+    Solo solo;
+    let_an_ack_wait_in_vain(solo);
     solo.segment({.flags = "P.", .seq = 65, .length = 64});
     EXPECT_EQ(solo.out(), ". 1:1(0) ack 129");
     // Without a pause there may be a next one soon, which the ACK would serve as well.
@@ -99,10 +104,7 @@ TEST(DelayedAck, DoesNotWaitInVainAgainAfterAPause) {
 
 TEST(DelayedAck, WaitsAfterAPauseWhereTheLastOneFoundItsRide) {
     Solo solo;
-    solo.connect();
-    use_up_quick_acks(solo);
-    solo.segment({.flags = "P.", .length = 64});
-    EXPECT_EQ(solo.advance(seconds(2)), "+40 . 1:1(0) ack 65");
+    let_an_ack_wait_in_vain(solo);
     solo.segment({.flags = "P.", .seq = 65, .length = 64});
     solo.send(64);
     EXPECT_EQ(solo.out(), "P. 1:65(64) ack 129");
