@@ -16,18 +16,23 @@ OF_LOSS = re.compile(r"Previous segment|out-of-order|Out-Of-Order|retransmission
 def capture(wire):
     """tcpdump on the kernel's end of the wire."""
     device = getattr(wire, "peer", wire.name)
-    program = Program(["tcpdump", "-i", device, "-U", "-s", "0", "-w", str(WORK / "wire.pcap"), "tcp"],
-                      ready="listening on")
-    return program
+    # A place of its ring is as large as the longest packet there can be: of the usual two megabytes it makes eight, and
+    # a train that comes meanwhile is not seen, which tshark would take for a fault of ours.
+    return Program(["tcpdump", "-i", device, "-U", "-s", "0", "-B", "65536", "-w", str(WORK / "wire.pcap"), "tcp"],
+                   ready="listening on")
 
 
-def expert(program):
-    """What tshark's expert says about the capture from warnings on: {text: how often}."""
+def expert(program, wire):
+    """What tshark's expert says about the capture from warnings on: {text: how often}.
+
+    A window of the kernel's that is full is left out: curl was not given the processor, which is no fault of ours.
+    """
     time.sleep(0.3)
     program.stop()
-    text = sh("tshark", "-r", str(WORK / "wire.pcap"), "-o", "tcp.check_checksum:FALSE",
-              "-Y", f"_ws.expert.severity >= {WARNING}", "-T", "fields", "-e", "_ws.expert.severity",
-              "-e", "_ws.expert.message", "-E", "separator=|", "-E", "aggregator=;", timeout=120)
+    wanted = f"_ws.expert.severity >= {WARNING} && !(tcp.analysis.zero_window && ip.src == {wire.kernel})"
+    text = sh("tshark", "-r", str(WORK / "wire.pcap"), "-o", "tcp.check_checksum:FALSE", "-Y", wanted, "-T", "fields",
+              "-e", "_ws.expert.severity", "-e", "_ws.expert.message", "-E", "separator=|", "-E", "aggregator=;",
+              timeout=120)
     found = collections.Counter()
     for line in text.splitlines():
         severities, _, messages = line.partition("|")
@@ -48,7 +53,7 @@ def tshark_finds_no_fault(kind):
         curl("-o", "copy", f"http://{wire.stack}/small")
     curl("-o", "copy", f"http://{wire.stack}/file", "-H", "Range: bytes=0-3000000")
     expect(open("copy", "rb").read(), (root / "file").read_bytes()[:3000001], "the file")
-    found = expert(listening)
+    found = expert(listening, wire)
     print(dict(found))
     expect(dict(found), {}, "expert warnings")
 
@@ -62,7 +67,7 @@ def tshark_finds_only_loss_under_loss(kind):
     www()
     for _ in range(5):
         curl("-o", "copy", f"http://{wire.stack}/file", "-H", "Range: bytes=0-1000000")
-    found = expert(listening)
+    found = expert(listening, wire)
     print(dict(found))
     unexplained = {text: count for text, count in found.items() if not OF_LOSS.search(text)}
     expect(unexplained, {}, "expert warnings that loss does not explain")
