@@ -46,6 +46,17 @@ elseif(MTCP_PROFILE STREQUAL "use")
     # What the training did not reach is compiled as without a profile, not as if it never ran.
     target_compile_options(mtcp_library_flags INTERFACE -fprofile-use -fprofile-partial-training -fprofile-correction
         -Wno-missing-profile -Wno-coverage-mismatch)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # What was seen to be hot becomes part of its callers, however large: calls, and the registers saved around
+        # them, are a sixth of the instructions of a short connection otherwise. Also said to the linker, which decides.
+        set(inlining --param=hot-bb-count-ws-permille=999 --param=inline-min-speedup=1 --param=max-inline-insns-auto=1500
+            --param=max-inline-insns-single=2000 --param=inline-unit-growth=300 --param=large-function-insns=20000
+            --param=large-function-growth=1000 --param=large-stack-frame-growth=3000
+            # GCC 12 then believes of std::string what cannot be.
+            -Wno-stringop-overflow -Wno-stringop-overread)
+        target_compile_options(mtcp_library_flags INTERFACE ${inlining})
+        add_link_options(${inlining})
+    endif()
 elseif(MTCP_PROFILE)
     message(FATAL_ERROR "MTCP_PROFILE is generate, use or nothing, not ${MTCP_PROFILE}")
 endif()
