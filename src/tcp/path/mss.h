@@ -29,7 +29,8 @@ inline constexpr std::uint16_t kMssMinimum = 32;  // whatever limits say, progre
 // queues.
 [[nodiscard]] std::uint16_t mss_of_peer(const Configuration& configuration, std::uint16_t option,
                                         const wire::IpAddress& address);
-// RFC 9293 MUST-16: recomputes tcb.mss from the peer's MSS, the path and the options in use.
+// RFC 9293 MUST-16: recomputes tcb.mss from the peer's MSS, the path and the options in use. cwnd
+// does not stay below one segment.
 void update_effective_mss(Tcb& tcb);
 
 }  // namespace mtcp::tcp

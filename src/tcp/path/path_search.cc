@@ -237,7 +237,6 @@ bool note_claim_of_probe(Environment& env, Tcb& tcb, std::uint16_t mtu, Sequence
 void use_path_mtu(Tcb& tcb, PathSearch* search, std::uint16_t mtu) {
     tcb.path_mtu = mtu;
     update_effective_mss(tcb);
-    if (tcb.cwnd < tcb.mss) tcb.cwnd = tcb.mss;
     if (search != nullptr) search->sized_from = tcb.snd.nxt;
 }
 

@@ -322,6 +322,18 @@ TEST(SendWindow, InitialWindowIsTenSegments) {  // RFC 6928
     EXPECT_EQ(solo.sent.size(), 10u);
 }
 
+TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrows) {  // TCP_MAXSEG on a live connection
+    Solo solo;
+    solo.peer_options.mss = 1460;
+    solo.settings.maximum_segment = 100;
+    solo.connect();
+    EXPECT_EQ(solo.tcb.cwnd, 1000u);
+    solo.settings.maximum_segment = 1460;
+    solo.apply_settings();
+    solo.send(5000);
+    EXPECT_EQ(solo.out(), ". 1:1461(1460) ack 1");
+}
+
 TEST(SendWindow, IsScaled) {  // Checks RFC 9293 MUST-1, REC-1.
     Solo solo;
     solo.peer_options.window_shift = 7;
