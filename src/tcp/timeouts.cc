@@ -54,8 +54,9 @@ void on_retransmission_timeout(Environment& env, Tcb& tcb, Reaction& reaction, I
     const Configuration& configuration = env.configuration;
     const bool opening = is_one_of(tcb.state, kOpening);
     // RFC 9293 SHLD-17: data beyond a window that the peer took back does not time the connection
-    // out while the peer answers.
-    const bool shrunk = !opening && tcb.snd.wnd == 0 && tcb.unanswered_probes == 0;
+    // out while the peer answers and somebody waits for it.
+    const bool shrunk =
+        !opening && !tcb.flags.let_go && tcb.snd.wnd == 0 && tcb.unanswered_probes == 0;
     const bool exhausted =
         !tcb.flags.user_timeout && tcb.retransmissions >= retries_allowed(configuration, tcb);
     const bool over = user_timeout_passed(tcb, now) || (exhausted && !shrunk);

@@ -266,6 +266,23 @@ TEST(ZeroWindow, OrphanIsNotKeptForEver) {
     EXPECT_EQ(solo.state(), State::closed);
 }
 
+TEST(ZeroWindow, OrphanIsNotKeptForEverBehindAShrunkWindow) {
+    Solo solo;
+    solo.connect();
+    solo.send(2000);
+    static_cast<void>(solo.out());
+    solo.segment({.window = 0});
+    solo.close();
+    EXPECT_EQ(solo.out(), "");
+    for (int i = 0; i < 20 && solo.state() != State::closed; ++i) {
+        solo.now = deadline(solo.tcb);
+        static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
+        if (!solo.out().empty()) solo.segment({.window = 0});
+    }
+    EXPECT_EQ(solo.state(), State::closed);
+    EXPECT_EQ(solo.counters.retransmission_timeouts, solo.env.configuration.orphan_retries);
+}
+
 // Checks RFC 9293 SHLD-15, SHLD-16, SHLD-17.
 TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUST-34.
     Solo solo;
