@@ -32,6 +32,14 @@ void write_timestamps(const Tcb& tcb, Instant now, wire::Options& options) {
     options.ts_echo = tcb.ts_recent;
 }
 
+// What the peer takes, though nothing follows: SND.NXT, or the edge of a window that was taken back
+// below it. Beyond that a peer drops a segment, and with it what it acknowledges. Less than a unit
+// of the window field was only rounded off.
+wire::SequenceNumber acceptable_number(const Tcb& tcb) {
+    const wire::SequenceNumber edge = tcb.snd.una + (syn_is_unacked(tcb) ? 1u : 0u) + tcb.snd.wnd;
+    return edge + (1u << tcb.send_window_shift) > tcb.snd.nxt ? tcb.snd.nxt : edge;
+}
+
 // Everything but the sequence number and the payload.
 // RFC 9293 MUST-65: the options of a SYN stay on SYNs.
 void write_header(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
@@ -53,7 +61,7 @@ void write_reset(Tcb& tcb, Instant now, OutgoingSegment& out) {
     // RFC 7323 §3.2: a reset should carry them too.
     if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
     // In window for the peer whatever it has received: RFC 5961 §3.2 wants the exact number.
-    out.seq = tcb.snd.nxt;
+    out.seq = acceptable_number(tcb);
     out.ack = tcb.rcv.nxt;
     // Nobody sends into it; those who watch the path see no window closed that was open.
     out.window = offered_field(tcb);
@@ -230,7 +238,7 @@ void write_probe(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment&
 void write_earlier_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
     const std::uint32_t later = tcb.rcv.nxt - tcb.stray_ack;
     write_header(env, tcb, now, out);
-    out.seq = tcb.snd.nxt;
+    out.seq = acceptable_number(tcb);
     out.ack = tcb.stray_ack;
     out.flags.bits ^= Flags::ece;
     const std::uint32_t window = out.window + (later >> tcb.receive_window_shift);  // same edge
@@ -247,7 +255,7 @@ void write_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& o
     }
     const bool last_of_many = tcb.owed_acks <= 1;
     write_header(env, tcb, now, out);
-    out.seq = tcb.snd.nxt;
+    out.seq = acceptable_number(tcb);
     report_sack(env, tcb, out.options);
     if (last_of_many) tcb.pending.ack = false;
 }

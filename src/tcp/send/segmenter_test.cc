@@ -305,6 +305,23 @@ TEST(ZeroWindow, ShrunkWindowStopsNewDataButNotRepair) {  // Checks RFC 9293 MUS
     EXPECT_EQ(solo.state(), State::established);
 }
 
+TEST(ZeroWindow, AcksAndResetsStayWithinAShrunkOne) {  // Checks RFC 9293 MUST-34.
+    Solo solo;
+    solo.connect();
+    solo.send(3000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001, .window = 500});
+    solo.segment({.seq = 1, .length = 2000, .ack = 1001, .window = 500});
+    EXPECT_EQ(solo.out(), ". 1501:1501(0) ack 2001");
+    solo.segment({.seq = 2001, .length = 2000, .ack = 1001, .window = 0});
+    EXPECT_EQ(solo.out(), ". 1001:1001(0) ack 4001");
+    solo.segment({.seq = 4001, .length = 2000, .ack = 1001, .window = 2000});
+    EXPECT_EQ(solo.out(), ". 3001:3001(0) ack 6001");
+    solo.segment({.seq = 6001, .ack = 1001, .window = 0});
+    solo.abort();
+    EXPECT_EQ(solo.out(), "R. 1001:1001(0) ack 6001");
+}
+
 TEST(LargeSegments, AreWholeMultiplesUpToTheBudget) {
     Solo solo;
     solo.connect();
