@@ -64,6 +64,7 @@ void begin_recovery(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t fligh
     tcb.prior_ssthresh = ssthresh_to_restore(tcb);
     begin_reduction(env, tcb, r, flight, now);
     tcb.phase = Phase::fast_recovery;
+    tcb.pending.tail_probe = false;
     count(env, &Counters::fast_retransmits);
 }
 
@@ -76,9 +77,12 @@ bool anything_left(const Recovery& r) {
     return r.log.sacked_bytes + r.reno_sacked + r.log.lost_bytes + r.log.resent_bytes > 0;
 }
 
-// Back to a phase without repair, whichever the log allows.
+// Back to a phase without repair, whichever the log allows. What a time-out wanted sent and the
+// device had no room for is not needed any more.
 void keep_open(Tcb& tcb, const Recovery& r) {
     tcb.phase = anything_left(r) ? Phase::disorder : Phase::open;
+    tcb.pending.retransmit = false;
+    if (tcb.phase != Phase::open) tcb.pending.tail_probe = false;
 }
 
 enum class Outcome : std::uint8_t { repaired, undone };

@@ -34,6 +34,12 @@ void put_in_flight(Solo& solo, std::uint32_t segments) {
     wait(solo, kRtt);
 }
 
+// The timer fires while the device has no room for what that wants sent.
+void fire_without_room(Solo& solo) {
+    solo.now = deadline(solo.tcb);
+    static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
+}
+
 Status now(const Solo& solo) { return status(solo.env, solo.tcb, solo.now); }
 
 // What was sent, echoed by the peer's ACKs.
@@ -169,6 +175,14 @@ TEST(TailLossProbe, ADsackOfTheProbeMeansThatNothingWasLost) {
     EXPECT_EQ(solo.env.recoveries.used(), 0u);
 }
 
+TEST(TailLossProbe, IsNotSentAfterWhatSackTellsOf) {
+    Solo solo;
+    put_in_flight(solo, 3);
+    fire_without_room(solo);
+    solo.segment({.sack = {{2001, 3001}}});
+    EXPECT_EQ(solo.out(), "");
+}
+
 TEST(TailLossProbe, CanBeSwitchedOff) {
     Solo solo;
     solo.env.configuration.tail_loss_probe = Configuration::Use::off;
@@ -205,6 +219,17 @@ TEST(Undo, TimestampsShowThatATimeoutWasSpurious) {  // RFC 3522, RFC 4015
     EXPECT_GE(solo.tcb.cwnd, 8000u);
     EXPECT_EQ(solo.out(), "");
     solo.segment(with_echo({.ack = 4001}, echo));
+}
+
+TEST(Undo, WhatATimeoutCouldNotSendIsNotSentAfterIt) {
+    Solo solo;
+    solo.env.configuration.tail_loss_probe = Configuration::Use::off;
+    put_in_flight(solo, 3);
+    fire_without_room(solo);
+    EXPECT_EQ(solo.tcb.phase, Phase::loss);
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.out(), "");
 }
 
 TEST(Undo, FrtoShowsThatATimeoutWasSpurious) {  // RFC 5682 §3.1
