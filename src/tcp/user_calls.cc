@@ -181,6 +181,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
     const std::uint32_t grown = tcb.settings.receive_buffer;
     const bool other_algorithm = settings.congestion != tcb.settings.congestion;
+    if (other_algorithm) congestion::on_algorithm_change(env, tcb);
     tcb.settings = settings;
     // What has grown by itself the application does not know of.
     if (settings.receive_fixed == 0 && grown > settings.receive_buffer) {
@@ -189,10 +190,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool buffer_changed = tcb.settings.receive_buffer != grown;
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
-    if (other_algorithm) {
-        congestion::on_algorithm_changed(env, tcb);
-        choose_echo(tcb);
-    }
+    if (other_algorithm) choose_echo(tcb);
     if (!is_paced(tcb)) disarm(tcb, Timer::pacing);
     if (timeout_set) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.

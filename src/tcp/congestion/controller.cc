@@ -186,7 +186,11 @@ void on_idle_restart(Environment& env, Tcb& tcb, Instant now) {
     tcb.cwnd = std::max(tcb.cwnd >> halvings, restart);
 }
 
-void on_algorithm_changed(Environment& env, Tcb& tcb) {
+void on_algorithm_change(Environment& env, Tcb& tcb) {
+    // Recovery will bring cwnd to ssthresh from here on, which meant nothing to BBR.
+    if (governs_recovery(tcb) && tcb.phase == Phase::fast_recovery) {
+        tcb.ssthresh = std::min(tcb.ssthresh, tcb.cwnd);
+    }
     release_record(env, tcb);
     tcb.acked_in_avoidance = 0;
 }

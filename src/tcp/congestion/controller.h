@@ -59,8 +59,9 @@ enum class Reduced : std::uint8_t { no, yes };
 Reduced on_ecn_echo(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
 // Data is about to be sent, and nothing is in flight (RFC 5681 §4.1).
 void on_idle_restart(Environment& env, Tcb& tcb, Instant now);
-// TCP_CONGESTION was set on a live connection: the new algorithm starts from the window as it is.
-void on_algorithm_changed(Environment& env, Tcb& tcb);
+// TCP_CONGESTION is about to be set on a live connection: the new algorithm starts from the window
+// as it is. Settings::congestion is still the old one.
+void on_algorithm_change(Environment& env, Tcb& tcb);
 void release_record(Environment& env, Tcb& tcb);
 
 // Does the algorithm set cwnd in fast recovery as well? Then PRR and window inflation do not.

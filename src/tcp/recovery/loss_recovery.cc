@@ -411,8 +411,7 @@ void recover_on_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evi
 void judge_without_record(Environment& env, Tcb& tcb, const ProbeEvidence& evidence, Instant now) {
     if (judge_probe(tcb, evidence) == HiddenLoss::yes) {
         congestion::on_loss(env, tcb, tcb.snd.nxt - tcb.snd.una, now);
-        tcb.cwnd = tcb.ssthresh;
-        congestion::on_recovered(env, tcb, now);
+        end_reduction(env, tcb, now);
         forget_undo(tcb);
     }
     if (tcb.phase <= Phase::disorder && all_were_duplicates(tcb)) {

@@ -27,7 +27,7 @@ void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Inst
     tcb.high_rxt = tcb.snd.una;
     // Every duplicate is a segment that left the network: the window is inflated by it (RFC 6582
     // §3.2).
-    tcb.cwnd = tcb.ssthresh + kDupThresh * tcb.mss;
+    if (!congestion::governs_recovery(tcb)) tcb.cwnd = tcb.ssthresh + kDupThresh * tcb.mss;
     tcb.repair.undoable = false;
     queue_cwr(tcb);
     tcb.pending.retransmit = true;
@@ -37,7 +37,7 @@ void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Inst
 
 // RFC 6582 §3.2 step 3, full acknowledgment.
 void leave_recovery(Environment& env, Tcb& tcb, Instant now) {
-    if (tcb.phase == Phase::fast_recovery) {
+    if (tcb.phase == Phase::fast_recovery && !congestion::governs_recovery(tcb)) {
         const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
         const std::uint32_t room = (flight > tcb.mss ? flight : tcb.mss) + tcb.mss;
         tcb.cwnd = tcb.ssthresh < room ? tcb.ssthresh : room;
@@ -49,8 +49,10 @@ void leave_recovery(Environment& env, Tcb& tcb, Instant now) {
 }
 
 void on_ack_in_fast_recovery(Tcb& tcb, const AckContext& ack) {
-    if (ack.acked > 0) {  // partial: the next hole begins right here (RFC 6582 §3.2 step 3)
-        if (tcb.snd.una >= tcb.high_rxt) tcb.pending.retransmit = true;
+    // Partial: the next hole begins right here (RFC 6582 §3.2 step 3).
+    if (ack.acked > 0 && tcb.snd.una >= tcb.high_rxt) tcb.pending.retransmit = true;
+    if (congestion::governs_recovery(tcb)) return;
+    if (ack.acked > 0) {
         const std::uint32_t deflated = tcb.cwnd > ack.acked ? tcb.cwnd - ack.acked : 0;
         tcb.cwnd = ack.acked >= tcb.mss ? deflated + tcb.mss : deflated;
         if (tcb.cwnd < tcb.mss) tcb.cwnd = tcb.mss;
