@@ -269,6 +269,22 @@ TEST(ReceiveWindow, IsNotGivenAwayBytewise) {
     EXPECT_LE(solo.received, 1280u + 128u);
 }
 
+TEST(ReceiveWindow, OpensAgainAlsoWhereItsUnitIsLargerThanTheBuffer) {
+    Solo solo;
+    solo.env.configuration.window_shift = 14;
+    solo.settings.receive_buffer = 8192;
+    solo.settings.receive_fixed = 1;
+    solo.connect();
+    for (std::uint32_t seq = 1; seq < 50'000; seq += 16'384) {
+        solo.segment({.seq = seq, .length = 16'384});
+        static_cast<void>(solo.out());
+        EXPECT_EQ(bytes_unread(solo.tcb), 16'384u);  // rounded up, so that it does not shrink
+        solo.consume(16'384);
+        EXPECT_EQ(solo.out(), ". 1:1(0) ack " + std::to_string(seq + 16'384));
+        EXPECT_EQ(solo.sent.back().window, 1u);
+    }
+}
+
 TEST(ReceiveWindow, StopsGrowingWhenMemoryIsLow) {
     Solo solo;
     solo.settings.receive_buffer = 60'000;

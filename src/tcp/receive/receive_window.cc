@@ -34,6 +34,8 @@ std::uint16_t advertise_window(const Environment& env, Tcb& tcb) {
     const std::uint32_t allowed = window_allowed(env, tcb);
     const bool grows = allowed >= tcb.rcv.wnd + step(tcb);
     std::uint32_t field = (grows ? allowed : tcb.rcv.wnd) >> shift;
+    // A buffer smaller than a unit could never be offered.
+    if (grows && field == 0 && allowed != 0) field = 1;
     if ((field << shift) < tcb.rcv.wnd) {
         // Rounding down takes back a part of a unit, rounding up gives as much away, and does so
         // with every ACK: a peer that sends byte by byte would never see the window close. So up,
