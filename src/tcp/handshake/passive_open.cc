@@ -334,11 +334,15 @@ HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSett
 HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSettings& listener,
                                        HalfOpen& half, Instant now) {
     HalfOpenDecision decision;
-    if (half.retransmissions >= env.configuration.syn_ack_retries) {
+    // TCP_DEFER_ACCEPT may have more patience with a client that has acknowledged.
+    constexpr std::uint8_t kCountMax = 15;  // the record counts no further
+    const bool deferred = half.acked != 0 && still_deferred(listener, half);
+    const std::uint8_t retries = env.configuration.syn_ack_retries;
+    if (half.retransmissions >= (deferred || retries > kCountMax ? kCountMax : retries)) {
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }
-    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & 15;
+    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & kCountMax;
     const Duration wait = env.configuration.rto_initial * (std::int64_t{1} << half.retransmissions);
     const Duration limit = env.configuration.rto_max;
     half.deadline_ms = to_ms_rounded_up(now + (wait < limit ? wait : limit));

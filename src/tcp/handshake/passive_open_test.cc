@@ -195,6 +195,20 @@ TEST_F(PassiveOpen, SynAckIsSentAgainFiveTimesThenTheRecordGoes) {
     EXPECT_EQ(waits, (std::vector<std::uint32_t>{1000, 2000, 4000, 8000, 16'000, 32'000}));
 }
 
+TEST_F(PassiveOpen, HowOftenCanBeSetButHasAnEnd) {
+    for (const std::uint8_t retries : {std::uint8_t{3}, std::uint8_t{15}, std::uint8_t{200}}) {
+        env.configuration.syn_ack_retries = retries;
+        ListenDecision decision = listen(full_syn());
+        int replies = 0;
+        while (replies < 1000 &&
+               on_half_open_deadline(env, listener, decision.half_open, now).verdict ==
+                   HalfOpenVerdict::reply) {
+            ++replies;
+        }
+        EXPECT_EQ(replies, retries < 15 ? retries : 15);
+    }
+}
+
 TEST_F(PassiveOpen, WrongAckIsAnsweredWithAResetAndTheRecordStays) {
     ListenDecision decision = listen(full_syn());
     Segment ack = completing(decision.reply);
@@ -238,6 +252,21 @@ TEST_F(PassiveOpen, DeferAcceptWaitsForDataThenAsksAgain) {
               HalfOpenVerdict::promote);
     EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::keep);
     EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::reply);
+    EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict,
+              HalfOpenVerdict::promote);
+}
+
+TEST_F(PassiveOpen, DeferAcceptMayWaitLongerThanASynAckIsSent) {
+    listener.defer_accept_s = 100;
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    const Segment bare = completing(decision.reply);
+    EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict, HalfOpenVerdict::keep);
+    for (int seconds = 1; seconds <= 32; seconds *= 2)
+        EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::keep);
+    EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::reply);
+    HalfOpen copy = half;
+    EXPECT_EQ(on_half_open_deadline(env, listener, copy, now).verdict, HalfOpenVerdict::drop);
     EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict,
               HalfOpenVerdict::promote);
 }
