@@ -58,6 +58,7 @@ void acknowledge_sent(Environment& env, Tcb& tcb, SequenceNumber ack, Instant no
                       Reaction& reaction) {
     const SequenceNumber old = tcb.snd.una;
     tcb.snd.una = ack;
+    tcb.soft_error = 0;
     tcb.high_rxt = higher(tcb.high_rxt, ack);
     reaction.acked_bytes = ack - old;
     reaction.events |= Events::writable;

@@ -78,6 +78,7 @@ void advance_una(Arrival& a) {
     Tcb& tcb = a.tcb;
     const SequenceNumber old = tcb.snd.una;
     tcb.snd.una = a.seg.ack;
+    tcb.soft_error = 0;  // it has passed
     const SequenceNumber data_end = lower(a.seg.ack, tcb.snd.end);
     if (data_end > old) {
         a.reaction.acked_bytes += data_end - old;

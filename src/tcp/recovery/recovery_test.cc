@@ -81,6 +81,25 @@ TEST(Rto, SoftErrorIsReportedInsteadOfTimeout) {  // Checks RFC 9293 SHLD-25.
     EXPECT_EQ(solo.error, EHOSTUNREACH);
 }
 
+TEST(Rto, SoftErrorThatHasPassedIsForgotten) {
+    for (const Configuration::Use predicted : {Configuration::Use::off, Configuration::Use::on}) {
+        Solo solo;
+        solo.env.configuration.header_prediction = predicted;
+        solo.env.configuration.retries_2 = 1;
+        solo.connect();
+        solo.send(100);
+        static_cast<void>(solo.out());
+        solo.path_error(PathError::host_unreachable, 0, 1);
+        EXPECT_EQ(status(solo.env, solo.tcb, solo.now).soft_error, EHOSTUNREACH);
+        solo.segment({.ack = 101});
+        EXPECT_EQ(status(solo.env, solo.tcb, solo.now).soft_error, 0);
+        solo.send(100);
+        static_cast<void>(solo.out());
+        static_cast<void>(solo.advance(seconds(60)));
+        EXPECT_EQ(solo.error, ETIMEDOUT);
+    }
+}
+
 TEST(Rto, UserTimeoutEndsTheConnectionOnTime) {
     Solo solo;
     solo.settings.user_timeout_ms = 3000;
