@@ -280,6 +280,19 @@ TEST(Undo, DsackTakesARecoveryBack) {  // RFC 3708
     EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
 }
 
+TEST(Undo, DsackIsHeededHoweverManyThereWere) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.tcb.total_retransmissions = 100'000;
+    solo.tcb.duplicates = UINT16_MAX;
+    solo.segment({.sack = {{1001, 4001}}});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    wait(solo, kRtt);
+    solo.segment({.ack = 10'001, .sack = {{1, 1001}}});
+    EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
+    EXPECT_EQ(solo.tcb.duplicates, UINT16_MAX);
+}
+
 // --- PRR ---
 
 TEST(Prr, HalfOfWhatArrivesMayLeave) {  // RFC 9937 §6

@@ -38,10 +38,10 @@ Duplicates take_dsack(Tcb& tcb, const wire::Segment& seg) {
     if (length > tcb.max_wnd) return none;
     const std::uint32_t segments = length > tcb.mss ? (length + tcb.mss - 1) / tcb.mss : 1;
     const bool of_probe = length <= tcb.mss && tcb.probe_out && block.end == tcb.probe_end;
-    if (tcb.duplicates + segments > UINT16_MAX) return none;
-    tcb.duplicates = static_cast<std::uint16_t>(tcb.duplicates + segments);
+    const std::uint32_t told = tcb.duplicates + segments;
+    tcb.duplicates = static_cast<std::uint16_t>(told < UINT16_MAX ? told : UINT16_MAX);
     // More than we ever sent twice: the network or the peer doubled it.
-    if (tcb.duplicates > tcb.total_retransmissions) return none;
+    if (told > tcb.total_retransmissions) return none;
     // RFC 8985 §6.2 step 4: a probe is sent by time, not because of the reordering window.
     if (tcb.reorderings > 0 && !of_probe) tcb.repair.dsack_seen = true;
     const bool of_episode = tcb.repair.undoable && block.end > tcb.undo_from;
