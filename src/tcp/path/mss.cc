@@ -29,7 +29,9 @@ void update_effective_mss(Tcb& tcb) {
     const std::uint16_t options = tcb.flags.timestamps ? kTimestampsOptionLength : 0;
     mss = mss > options + kMssMinimum ? static_cast<std::uint16_t>(mss - options) : kMssMinimum;
     tcb.mss = mss;
-    if (tcb.cwnd < mss) tcb.cwnd = mss;  // or data would wait for room that never comes
+    // Below one segment data would wait for room that never comes; RFC 5681 §3.1.
+    if (tcb.cwnd < mss) tcb.cwnd = mss;
+    if (tcb.ssthresh < 2u * mss) tcb.ssthresh = 2u * mss;
 }
 
 }  // namespace mtcp::tcp

@@ -30,7 +30,7 @@ inline constexpr std::uint16_t kMssMinimum = 32;  // whatever limits say, progre
 [[nodiscard]] std::uint16_t mss_of_peer(const Configuration& configuration, std::uint16_t option,
                                         const wire::IpAddress& address);
 // RFC 9293 MUST-16: recomputes tcb.mss from the peer's MSS, the path and the options in use. cwnd
-// does not stay below one segment.
+// does not stay below one segment, nor ssthresh, to which it may come, below two.
 void update_effective_mss(Tcb& tcb);
 
 }  // namespace mtcp::tcp

@@ -368,6 +368,24 @@ TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrows) {  // TCP_MAXSEG on a 
     EXPECT_EQ(solo.out(), ". 1:1461(1460) ack 1");
 }
 
+TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrowsInRecovery) {
+    Solo solo;
+    solo.peer_options.mss = 1460;
+    solo.settings.maximum_segment = 100;
+    solo.connect();
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.segment({.sack = {{101, 501}}});
+    EXPECT_EQ(solo.tcb.ssthresh, 500u);
+    solo.settings.maximum_segment = 1460;
+    solo.apply_settings();
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    solo.send(5000);
+    EXPECT_EQ(solo.out(), ". 1001:2461(1460) ack 1 | . 2461:3921(1460) ack 1");
+}
+
 TEST(SendWindow, IsScaled) {  // Checks RFC 9293 MUST-1, REC-1.
     Solo solo;
     solo.peer_options.window_shift = 7;
