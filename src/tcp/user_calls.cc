@@ -181,6 +181,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
     const std::uint32_t grown = tcb.settings.receive_buffer;
     const bool other_algorithm = settings.congestion != tcb.settings.congestion;
+    const bool other_rate = settings.max_pacing_rate != tcb.settings.max_pacing_rate;
     if (other_algorithm) congestion::on_algorithm_change(env, tcb);
     tcb.settings = settings;
     // What has grown by itself the application does not know of.
@@ -191,7 +192,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     mirror_settings(tcb);
     if (has_ended(tcb)) return reaction;
     if (other_algorithm) choose_echo(tcb);
-    if (!is_paced(tcb)) disarm(tcb, Timer::pacing);
+    if (other_rate || !is_paced(tcb)) disarm(tcb, Timer::pacing);
     if (timeout_set) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.
     if (tcb.flags.no_delay && !cork_set && bytes_unsent(tcb) > 0) {

@@ -240,6 +240,23 @@ TEST(Pacing, ALimitIsKept) {
     EXPECT_NEAR(static_cast<double>(flow.received() - before), 2'000'000.0, 60'000.0);
 }
 
+TEST(Pacing, ALimitIsKeptHoweverLowItIs) {
+    Bottleneck link{.path = {.rate = 12'500'000, .queue = 1'000'000}};
+    Flow flow(link, CongestionAlgorithm::cubic, 1);
+    Settings settings = flow.tcb().settings;
+    settings.max_pacing_rate = 500;
+    flow.set(settings);
+    flow.run_for(seconds(30));
+    const std::uint64_t before = flow.received();
+    flow.run_for(seconds(100));
+    EXPECT_NEAR(static_cast<double>(flow.received() - before), 50'000.0, 5'000.0);
+    const std::uint64_t slow = flow.received();
+    settings.max_pacing_rate = 500'000;
+    flow.set(settings);
+    flow.run_for(seconds(1));
+    EXPECT_GE(flow.received() - slow, 300'000u);
+}
+
 // Most segments within one millisecond, after the window has grown for a second.
 std::uint64_t longest_burst(bool paced) {
     Bottleneck link{

@@ -15,7 +15,10 @@ constexpr std::uint64_t kAvoidancePercent = 120;
 // A core's timer fires up to two ticks late; what was missed in that time may follow at once.
 constexpr std::int32_t kCreditUs = 2'000;
 constexpr std::int32_t kAheadUs = 1'000;
-constexpr std::int32_t kWaitMaxUs = 1'000'000;
+// The longest that one departure makes the next wait: an estimate may be wrong, and is soon better,
+// but a limit is kept however low it is.
+constexpr std::uint64_t kWaitMaxUs = 500'000;
+constexpr std::uint64_t kWaitAtLimitMaxUs = 60'000'000;
 
 std::uint64_t rate_of_window(const Tcb& tcb) {
     if (tcb.srtt_us == 0) return 0;
@@ -52,11 +55,14 @@ void note_departure(const Environment& env, Tcb& tcb, std::uint32_t bytes, Insta
     if (rate == 0) return;
     const std::uint32_t now_us = to_us(now);
     const auto ahead = static_cast<std::int32_t>(tcb.departure_us - now_us);
-    // Time in which nothing was sent is lost, but for the credit; the clock may have wrapped since.
-    if (ahead < -kCreditUs || ahead > kWaitMaxUs) tcb.departure_us = now_us - kCreditUs;
+    // Time in which nothing was sent is lost, but for the credit; the clock may have wrapped since,
+    // where a departure lies ahead and nothing waits for it.
+    const bool wrapped = ahead > kAheadUs && !is_armed(tcb, Timer::pacing);
+    if (ahead < -kCreditUs || wrapped) tcb.departure_us = now_us - kCreditUs;
     const std::uint64_t takes_us = std::uint64_t{bytes} * 1'000'000 / rate;
+    const bool at_limit = rate == tcb.settings.max_pacing_rate;
     tcb.departure_us +=
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(takes_us, kWaitMaxUs / 2));
+        static_cast<std::uint32_t>(std::min(takes_us, at_limit ? kWaitAtLimitMaxUs : kWaitMaxUs));
     const auto wait = static_cast<std::int32_t>(tcb.departure_us - now_us);
     if (wait > kAheadUs) arm(tcb, Timer::pacing, now + microseconds(wait));
 }
