@@ -317,6 +317,7 @@ void move_phase(Recovering& on) {
     Tcb& tcb = on.tcb;
     if (peer_has_reneged(on)) {
         // RFC 2018 §8: what is acknowledged ends where it had told of more. The time-out clears up.
+        tcb.pending.retransmit = false;
         arm_repair(tcb, WaitsFor::timeout, kRenegingDelay, on.now);
         on.timer_is_set = true;
         return;

@@ -232,6 +232,17 @@ TEST(Undo, WhatATimeoutCouldNotSendIsNotSentAfterIt) {
     EXPECT_EQ(solo.out(), "");
 }
 
+TEST(Undo, WhatATimeoutCouldNotSendWaitsForTheNextWhenThePeerReneges) {
+    Solo solo;
+    solo.env.configuration.tail_loss_probe = Configuration::Use::off;
+    put_in_flight(solo, 3);
+    fire_without_room(solo);
+    solo.segment({.sack = {{1001, 3001}}});
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(10)), "+10 . 1001:2001(1000) ack 1");
+}
+
 TEST(Undo, FrtoShowsThatATimeoutWasSpurious) {  // RFC 5682 §3.1
     Solo solo;
     solo.peer_options.sack_permitted = false;
