@@ -31,6 +31,13 @@ std::size_t up_to_mark(const Descriptor& d, const Stream& s, std::size_t bytes) 
     return std::min<std::size_t>(bytes, distance);
 }
 
+// Is the urgent byte the next one, after `ahead` others?
+bool is_mark(const Descriptor& d, const Stream& s, std::size_t ahead) {
+    return d.urgent != 0 && s.urgent_mark.load(std::memory_order_relaxed) -
+                                    s.consumed.load(std::memory_order_relaxed) ==
+                                ahead;
+}
+
 // The stack learns what was read when that has become worth telling the peer.
 void account_consumed(Application& app, Descriptor& d, Stream& s, std::uint32_t bytes) {
     const std::uint32_t consumed = s.consumed.load(std::memory_order_relaxed) + bytes;
@@ -84,6 +91,13 @@ std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor 
     return static_cast<std::uint32_t>(wanted - left);
 }
 
+// Nothing follows what is there.
+bool is_read_over(const Descriptor& d, std::uint32_t status) {
+    constexpr std::uint32_t kOver =
+        StreamStatus::peer_closed | StreamStatus::failed | StreamStatus::ended;
+    return d.shut_read != 0 || (status & kOver) != 0;
+}
+
 // What a read that finds no byte answers: -EAGAIN, 0 for the end, or the error, once.
 // RFC 9293 MUST-12: the end reads as 0, an abort as its error.
 long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
@@ -130,9 +144,11 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
                                     discards ? to.skip(n) : to.put(from, n);
                                 });
         }
-        if (taken == wanted || (taken != 0 && !all)) return static_cast<long>(taken);
-        const long reason = why_nothing(app, d, status);
-        return taken != 0 && reason != -EAGAIN ? static_cast<long>(taken) : reason;
+        if (taken == 0) return why_nothing(app, d, status);
+        // What cuts it short, an error too, is for the next call to tell.
+        const std::size_t ahead = (flags & MSG_PEEK) != 0 ? taken : 0;
+        const bool goes_on = all && !is_read_over(d, status) && !is_mark(d, s, ahead);
+        return taken != wanted && goes_on ? -EAGAIN : static_cast<long>(taken);
     };
     if (!blocking) return app.attempt(Attempts::once, kNever, once);
     long result = once();
@@ -200,15 +216,23 @@ void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
     app.kick();
 }
 
-// One attempt: bytes taken, or -EAGAIN when there is no room, or no chunk.
+// Nothing can be sent any more.
+bool is_write_over(const Descriptor& d, const Stream& s) {
+    constexpr std::uint32_t kOver = StreamStatus::failed | StreamStatus::ended;
+    return d.shut_write != 0 || (s.status.load(std::memory_order_acquire) & kOver) != 0;
+}
+
+// What a write that moves no byte answers then: the error, once.
+long why_write_is_over(Application& app, Descriptor& d) {
+    const int error = take_error(app, d);
+    return error != 0 ? -error : -EPIPE;
+}
+
+// One attempt: bytes taken; -EAGAIN when there is no room, or no chunk; -EPIPE: it is over.
 long write_some(Application& app, Descriptor& d, ByteCursor& from, RequestKind kind) {
     Stream& s = app.stream(d);
-    const std::uint32_t status = s.status.load(std::memory_order_acquire);
-    if (d.shut_write != 0 || (status & (StreamStatus::failed | StreamStatus::ended)) != 0) {
-        const int error = take_error(app, d);
-        return error != 0 ? -error : -EPIPE;
-    }
-    if ((status & StreamStatus::connected) == 0) return -EAGAIN;
+    if (is_write_over(d, s)) return -EPIPE;
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::connected) == 0) return -EAGAIN;
     std::uint32_t room = write_room(s);
     if (room == 0) {
         s.wants_write.store(1, std::memory_order_seq_cst);
@@ -250,9 +274,7 @@ long write_pieces(Application& app, Descriptor& d, ByteCursor& from, RequestKind
 // Where pieces count, a writer that was refused sleeps until a good part of the buffer is free.
 bool is_still_full(Application& app, const Descriptor& d) {
     Stream& s = app.stream(d);
-    constexpr std::uint32_t kOver = StreamStatus::failed | StreamStatus::ended;
-    if (!counts_pieces(s) || d.shut_write != 0) return false;
-    if ((s.status.load(std::memory_order_acquire) & kOver) != 0 || has_write_room(s)) return false;
+    if (!counts_pieces(s) || is_write_over(d, s) || has_write_room(s)) return false;
     s.wants_write.store(1, std::memory_order_seq_cst);
     return !has_write_room(s);  // it may have come before the stack saw the wish
 }
@@ -261,6 +283,35 @@ RequestKind write_kind(int flags) {
     if ((flags & MSG_OOB) != 0) return RequestKind::urgent;
     if ((flags & MSG_EOR) != 0) return RequestKind::record;
     return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
+}
+
+// send() on a connection, but for the error that ended it: -EPIPE.
+long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
+    const RequestKind kind = write_kind(flags);
+    Stream& s = app.stream(d);
+    // Bytes that wait in the box would hide where the urgent byte is.
+    if (kind == RequestKind::urgent && s.write_posted.load(std::memory_order_relaxed) != 0) {
+        app.run_stack();
+    }
+    const bool blocking = may_block(d, flags);
+    const std::size_t wanted = from.left();
+    if (wanted == 0) return is_write_over(d, s) ? -EPIPE : 0;
+    const auto once = [&]() -> long { return write_pieces(app, d, from, kind); };
+    long result = once();
+    if (result > 0 && (from.left() == 0 || !blocking)) {
+        if (kind == RequestKind::urgent) app.run_stack();
+        return result;
+    }
+    if (result < 0 && result != -EAGAIN) return result;
+    if (!blocking) return app.run_stack_for_retry() ? once() : result;
+    const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);
+    const auto again = [&]() -> long { return is_still_full(app, d) ? -EAGAIN : once(); };
+    while (from.left() != 0) {
+        result = app.attempt(Attempts::until_done, deadline, again);
+        if (result < 0) break;
+    }
+    const auto done = static_cast<long>(wanted - from.left());
+    return done != 0 ? done : result;
 }
 
 bool is_listener(const Descriptor& d) { return d.kind == DescriptorKind::listener; }
@@ -277,35 +328,8 @@ std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std
 }
 
 long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags) {
-    const RequestKind kind = write_kind(flags);
-    Stream& s = app.stream(d);
-    // Bytes that wait in the box would hide where the urgent byte is.
-    if (kind == RequestKind::urgent && s.write_posted.load(std::memory_order_relaxed) != 0) {
-        app.run_stack();
-    }
-    const bool blocking = may_block(d, flags);
-    const std::size_t wanted = from.left();
-    const auto once = [&]() -> long { return write_pieces(app, d, from, kind); };
-    if (wanted == 0) {
-        const bool over = d.shut_write != 0 || (s.status.load(std::memory_order_acquire) &
-                                                (StreamStatus::failed | StreamStatus::ended)) != 0;
-        return over ? once() : 0;
-    }
-    long result = once();
-    if (result > 0 && (from.left() == 0 || !blocking)) {
-        if (kind == RequestKind::urgent) app.run_stack();
-        return result;
-    }
-    if (result < 0 && result != -EAGAIN) return result;
-    if (!blocking) return app.run_stack_for_retry() ? once() : result;
-    const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);
-    const auto again = [&]() -> long { return is_still_full(app, d) ? -EAGAIN : once(); };
-    while (from.left() != 0) {
-        result = app.attempt(Attempts::until_done, deadline, again);
-        if (result < 0) break;
-    }
-    const auto done = static_cast<long>(wanted - from.left());
-    return done != 0 ? done : result;
+    const long result = send_bytes(app, d, from, flags);
+    return result == -EPIPE ? why_write_is_over(app, d) : result;
 }
 
 long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
@@ -408,7 +432,7 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
                 post_write(app, d, s, RequestKind::write);
             }
         }
-        if (result < 0) return result;
+        if (result < 0) return result == -EPIPE ? why_write_is_over(app, d) : result;
     } else if (wanted != 0) {
         const long result = send_to_stream(app, d, from, 0);
         if (result < 0 || static_cast<std::size_t>(result) != wanted) return result;
@@ -443,10 +467,7 @@ std::uint32_t unacknowledged_bytes(Application& app, const Descriptor& d) {
 bool at_urgent_mark(Application& app, const Descriptor& d) {
     if (d.kind != DescriptorKind::stream || d.connection == kNoIndex) return false;
     app.drain_events();
-    if (d.urgent == 0) return false;
-    const Stream& s = app.stream(d);
-    return s.urgent_mark.load(std::memory_order_relaxed) ==
-           s.consumed.load(std::memory_order_relaxed);
+    return is_mark(d, app.stream(d), 0);
 }
 
 }  // namespace mtcp::socket

@@ -220,6 +220,17 @@ TEST_F(StreamSocket, ResetSeenByAWriterIsReportedThenBrokenPipe) {
     EXPECT_EQ(read(id, text), 0);
 }
 
+TEST_F(StreamSocket, WaitAllLeavesTheErrorToTheNextRead) {
+    const long id = make_connected();
+    d(id).non_blocking = 0;
+    stack.deliver(index(id), "abc");
+    stack.during_waits.push_back([this, id] { stack.fail(index(id), ECONNRESET); });
+    std::string text;
+    EXPECT_EQ(read(id, text, 10, MSG_WAITALL), 3);
+    EXPECT_EQ(read(id, text), -ECONNRESET);
+    EXPECT_EQ(read(id, text), 0);
+}
+
 TEST_F(StreamSocket, ConsumedIsPostedByStepsNotByReads) {
     const long id = make_connected();
     stream(id).consume_step.store(100);
@@ -262,6 +273,24 @@ TEST_F(StreamSocket, ReadingStopsAtTheUrgentByte) {
     EXPECT_EQ(read(id, text), 3);
     EXPECT_EQ(text, "!de");
     EXPECT_FALSE(at_urgent_mark(*app, d(id)));
+}
+
+TEST_F(StreamSocket, WaitAllStopsAtTheUrgentByte) {
+    const long id = make_connected();
+    d(id).non_blocking = 0;
+    app->own_details(d(id)).receive_timeout_ns = 1'000'000;
+    stream(id).urgent_mark.store(3);
+    stack.set_status(index(id), StreamStatus::urgent);
+    stack.post(index(id), StreamEvents::urgent);
+    stack.deliver(index(id), "abc!de");
+    std::string text;
+    const int waits = stack.waits;
+    EXPECT_EQ(read(id, text, 6, MSG_WAITALL | MSG_PEEK), 3);
+    EXPECT_EQ(stack.waits, waits);
+    EXPECT_EQ(read(id, text, 6, MSG_WAITALL), 3);
+    EXPECT_EQ(read(id, text, 3, MSG_WAITALL | MSG_PEEK), 3);
+    EXPECT_EQ(read(id, text, 3, MSG_WAITALL), 3);
+    EXPECT_EQ(text, "!de");
 }
 
 // --- writing ---
@@ -321,6 +350,26 @@ TEST_F(StreamSocket, BlockingWriteEndsEarlyOnTimeOutAndOnFailure) {
     EXPECT_EQ(write(id, text), -EAGAIN);
     stack.during_waits.push_back([this, id] { stack.fail(index(id), ETIMEDOUT); });
     EXPECT_EQ(write(id, text), -ETIMEDOUT);
+}
+
+TEST_F(StreamSocket, AWriteThatWasCutShortLeavesTheErrorToTheNext) {
+    const long id = make_connected();
+    d(id).non_blocking = 0;
+    stack.during_waits.push_back([this, id] { stack.fail(index(id), ECONNRESET); });
+    EXPECT_EQ(write(id, std::string(8000, 'b')), 3000);
+    EXPECT_EQ(write(id, "x"), -ECONNRESET);
+    EXPECT_EQ(write(id, "x"), -EPIPE);
+}
+
+TEST_F(StreamSocket, BytesThatWentWithTheSynLeaveTheErrorToTheNextCall) {
+    const long id = make_socket(false);
+    stack.fast_open_answer = {.use = tcp::FastOpenRoom::Use::data, .bytes = 3000};
+    stack.during_waits.push_back([this] { stack.connect(stack.opened); });
+    stack.during_waits.push_back([this] { stack.fail(stack.opened, ECONNRESET); });
+    std::string text(8000, 'f');
+    const iovec one{text.data(), text.size()};
+    EXPECT_EQ(send_to(*app, d(id), kServer, ByteCursor({&one, 1}), MSG_FASTOPEN), 3000);
+    EXPECT_EQ(read(id, text), -ECONNRESET);
 }
 
 TEST_F(StreamSocket, MoreIsTakenBackByThePlainWriteThatFollows) {
