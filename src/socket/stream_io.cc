@@ -420,11 +420,11 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
     if (d.connection == kNoIndex) return -ENOTCONN;
     Stream& s = app.stream(d);
     const std::size_t wanted = from.left();
-    if (wanted != 0 && from.left() <= write_room(s)) {
+    if (wanted != 0 && wanted <= write_room(s)) {
         // The close takes the bytes along: a request for them alone is not needed.
         const bool posted = claim_write(s);
-        const long result = write_some(app, d, from, RequestKind::write);
-        if (result < 0 || from.left() != 0) {
+        static_cast<void>(write_some(app, d, from, RequestKind::write));
+        if (from.left() != 0) {
             // Still open: what was taken must leave by itself, and so must what lay in the box, if
             // it was out of it when the stack looked.
             if (!posted) s.write_posted.store(0, std::memory_order_seq_cst);
@@ -432,16 +432,15 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
                 post_write(app, d, s, RequestKind::write);
             }
         }
-        if (result < 0) return result == -EPIPE ? why_write_is_over(app, d) : result;
-    } else if (wanted != 0) {
-        const long result = send_to_stream(app, d, from, 0);
-        if (result < 0 || static_cast<std::size_t>(result) != wanted) return result;
-        close_stream(app, d, CloseKind::orderly);
-        return result;
     }
+    const long result = from.left() == 0 ? 0 : send_bytes(app, d, from, 0);
     const auto done = static_cast<long>(wanted - from.left());
-    if (from.left() == 0) close_stream(app, d, CloseKind::orderly);
-    return done;
+    if (from.left() == 0) {
+        close_stream(app, d, CloseKind::orderly);
+        return done;
+    }
+    if (done != 0) return done;
+    return result == -EPIPE ? why_write_is_over(app, d) : result;
 }
 
 long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote, ByteCursor from,

@@ -442,6 +442,24 @@ TEST_F(StreamSocket, ACloseThatFindsNoChunkLeavesARequestForWhatWaits) {
     EXPECT_EQ(peer(id).sent, first);
 }
 
+TEST_F(StreamSocket, ABlockingSendAndCloseWaitsForChunks) {
+    const long id = make_connected();
+    d(id).non_blocking = 0;
+    const std::uint32_t i = index(id);
+    stack.grants_chunks = false;
+    for (auto& ring : stack.channel.granted_chunks) {
+        ChunkRef ref = kNoChunk;
+        while (ring.pop(ref)) {
+        }
+    }
+    stack.during_waits.push_back([this] { stack.grants_chunks = true; });
+    const iovec last{const_cast<char*>("last"), 4};
+    EXPECT_EQ(send_and_close(*app, d(id), ByteCursor({&last, 1})), 4);
+    stack.run_stack();
+    EXPECT_EQ(stack.connections[i].sent, "last");
+    EXPECT_TRUE(stack.connections[i].closed);
+}
+
 TEST_F(StreamSocket, ChunksReadEmptyComeBackToTheStack) {
     const long id = make_connected();
     const std::uint64_t before = stack.store.used_total();
