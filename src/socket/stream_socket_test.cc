@@ -17,6 +17,7 @@ TEST_F(StreamSocket, NonBlockingConnectIsInProgressThenAlreadyThenConnected) {
     EXPECT_EQ(connect(*app, d(id), kServer), -EALREADY);
     stack.run_stack();
     stack.connect(index(id));
+    EXPECT_EQ(connect(*app, d(id), kServer), 0);  // told once
     EXPECT_EQ(connect(*app, d(id), kServer), -EISCONN);
     EXPECT_EQ(peer(id).key.remote_port, 80);
 }
@@ -58,6 +59,17 @@ TEST_F(StreamSocket, SecondConnectOfAFailedAttemptReportsItsError) {
     EXPECT_EQ(connect(*app, d(id), kServer), -EHOSTUNREACH);
 }
 
+// As on Linux; connect(2) has EALREADY for non-blocking sockets only.
+TEST_F(StreamSocket, SecondConnectOfABlockingSocketWaitsForTheFirst) {
+    const long id = make_socket();
+    EXPECT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+    d(id).non_blocking = 0;
+    stack.during_waits.push_back([] {});
+    stack.during_waits.push_back([this] { stack.connect(stack.opened); });
+    EXPECT_EQ(connect(*app, d(id), kServer), 0);
+    EXPECT_EQ(connect(*app, d(id), kServer), -EISCONN);
+}
+
 TEST_F(StreamSocket, ConnectWithoutRouteFailsAtOnce) {  // Checks RFC 9293 MUST-46.
     const long id = make_socket();
     EXPECT_EQ(connect(*app, d(id), {wire::IpAddress::v4(0xc0a80001), 80}), -ENETUNREACH);
@@ -73,6 +85,7 @@ TEST_F(StreamSocket, ConnectTimesOutAsInProgressAndInterruptionGoesOn) {
     const long other = make_socket(false);
     stack.during_waits.push_back([this] { stack.interrupt = true; });
     EXPECT_EQ(connect(*app, d(other), kServer), -EINTR);
+    d(other).non_blocking = 1;
     EXPECT_EQ(connect(*app, d(other), kServer), -EALREADY);
 }
 
