@@ -149,6 +149,15 @@ TEST_F(EpollTest, AConnectThatFailsIsAnError) {
     EXPECT_EQ(wait(), event(id, kOut | kErr | kHup));
 }
 
+TEST_F(EpollTest, AnErrorThatWasToldIsNoneAnyMore) {
+    const long id = make_connected();
+    ASSERT_EQ(add(id, kIn), 0);
+    stack.fail(index(id), ECONNRESET);
+    EXPECT_EQ(wait(), event(id, kIn | kErr | kHup));
+    EXPECT_EQ(take_error(*app, d(id)), ECONNRESET);
+    EXPECT_EQ(wait(), event(id, kIn | kHup));
+}
+
 TEST_F(EpollTest, PeersEndIsInAndReadHangUp) {
     const long id = make_connected();
     ASSERT_EQ(add(id, kIn | kRdHup | kEdge), 0);

@@ -20,7 +20,7 @@ std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
     const bool read_over = over || d.shut_read != 0 || (status & StreamStatus::peer_closed) != 0;
     if (read_over) bits |= EpollBits::readable | EpollBits::read_hup;
     if (read_over && (over || d.shut_write != 0)) bits |= EpollBits::hup;
-    if (failed) bits |= EpollBits::err;
+    if (failed && d.error_taken == 0) bits |= EpollBits::err;
     if (d.held.unread != kNoChunk || s.receive_box.load(std::memory_order_acquire) != kNoChunk) {
         bits |= EpollBits::readable;
     }
