@@ -108,7 +108,7 @@ class Application {
             const long result = look();
             if (result != -EAGAIN) return result;
             if (wake == Driver::Wake::interrupted) return -EINTR;
-            if (wake == Driver::Wake::deadline && stack_ran_ >= deadline) return -EAGAIN;
+            if (stack_ran_ >= deadline) return -EAGAIN;
         }
     }
     // Calls `one` until it answers other than -EAGAIN. For Attempts::once, twice at most, with a

@@ -333,6 +333,17 @@ TEST_F(EpollTest, EventsNobodyWantsDoNotEndAWait) {
     EXPECT_EQ(stack.waits - waits, 2);
 }
 
+TEST_F(EpollTest, EventsNobodyWantsDoNotMakeAWaitLonger) {
+    const long id = make_connected();
+    const long other = make_connected();
+    ASSERT_EQ(add(id, kIn), 0);
+    for (int i = 0; i < 100; ++i)
+        stack.during_waits.push_back([this, other] { stack.deliver(index(other), "x"); });
+    const Instant before = stack.clock;
+    EXPECT_EQ(wait(1), "");
+    EXPECT_LT((stack.clock - before).ns, 1'500'000);
+}
+
 TEST_F(EpollTest, AProgramThatNeverSleepsLetsTheStackRun) {
     const long id = make_connected();
     ASSERT_EQ(add(id, kOut), 0);
