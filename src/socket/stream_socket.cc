@@ -96,6 +96,7 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
 // SO_LINGER with a time: a blocking close waits until the peer has everything.
 void linger(Application& app, Descriptor& d, std::int32_t linger_s) {
     if (phase_of(app, d) != Phase::connected) return;
+    if (readable_bytes(app, d) != 0) return;  // it ends with a reset
     app.post({.kind = RequestKind::shutdown, .index = d.connection});
     app.kick();
     const Stream& s = app.stream(d);

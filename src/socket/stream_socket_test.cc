@@ -548,6 +548,20 @@ TEST_F(StreamSocket, LingeringCloseWaitsForThePeer) {
     EXPECT_TRUE(stack.connections[i].closed);
 }
 
+// It ends with a reset, after which nothing is delivered any more.
+TEST_F(StreamSocket, LingeringCloseDoesNotWaitWithUnreadBytes) {
+    const long id = make_connected();
+    const std::uint32_t i = index(id);
+    d(id).non_blocking = 0;
+    app->own_details(d(id)).linger_s = 5;
+    stack.deliver(i, "unread");
+    const int waits = stack.waits;
+    close(id);
+    EXPECT_EQ(stack.waits, waits);
+    stack.run_stack();
+    EXPECT_TRUE(stack.connections[i].closed);
+}
+
 TEST_F(StreamSocket, AFullRequestRingRunsTheStack) {
     const long id = make_connected();
     const int turns = stack.turns;
