@@ -310,13 +310,14 @@ void publish_settings(const Access& a) {
     }
 }
 
+// As Linux, for which a negative time is over at once.
 long set_timeout(std::span<const std::byte> value, std::int64_t& timeout_ns) {
     timeval given{};
     if (!read_value(value, given)) return -EINVAL;
     if (given.tv_usec < 0 || given.tv_usec >= 1'000'000) return -EDOM;
     constexpr std::int64_t kMostSeconds = 1'000'000'000;
     timeout_ns = given.tv_sec < 0
-                     ? 0
+                     ? 1
                      : std::min<std::int64_t>(given.tv_sec, kMostSeconds) * 1'000'000'000 +
                            given.tv_usec * 1'000;
     return 0;

@@ -161,6 +161,12 @@ TEST_F(OptionsTest, TimeoutsAndLinger) {
     EXPECT_EQ(time.tv_sec, 2);
     EXPECT_EQ(time.tv_usec, 500'000);
     EXPECT_EQ(set(id, SOL_SOCKET, SO_SNDTIMEO, timeval{0, 1'000'000}), -EDOM);
+    // As Linux: a negative time is no time at all.
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_RCVTIMEO, timeval{-1, 0}), 0);
+    EXPECT_GT(app->details(d(id)).receive_timeout_ns, 0);
+    ASSERT_EQ(get(id, SOL_SOCKET, SO_RCVTIMEO, time), 0);
+    EXPECT_EQ(time.tv_sec, 0);
+    EXPECT_EQ(time.tv_usec, 0);
     struct linger linger {};
     ASSERT_EQ(get(id, SOL_SOCKET, SO_LINGER, linger), 0);
     EXPECT_EQ(linger.l_onoff, 0);
