@@ -64,7 +64,15 @@ class Call {
             errno = EPERM;
             return;
         }
+        // Said before the last look: who ends the context changes the state, and a millisecond
+        // later looks for this. A fence would be dearer than most calls.
         context->inside.store(1, std::memory_order_relaxed);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        if (context->state.load(std::memory_order_acquire) != ContextState::alive) [[unlikely]] {
+            context->inside.store(0, std::memory_order_release);
+            errno = EPERM;
+            return;
+        }
         context_ = context;
     }
     ~Call() {

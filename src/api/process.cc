@@ -38,6 +38,7 @@ Problem with_place(Problem problem, const Configuration& configuration, const st
     return problem;
 }
 
+// Sleeps before the first look, too: a call that begins may not have said so yet.
 bool wait_until_left(const mtcp_context& context) {
     for (int waited = 0; waited < kLeaveMs; ++waited) {
         std::this_thread::sleep_for(1ms);

@@ -145,6 +145,38 @@ static void* destroy_from_here(void* core) {
     return NULL;
 }
 
+static volatile sig_atomic_t held = 0, leave = 0;
+static void hold(int signum) {
+    held = signum != 0;
+    usleep(20000);
+    held = 0;
+}
+static void* call_and_call(void* unused) {
+    const int id = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    while (!leave) (void)mtcp_setsock_nonblock(m, id);
+    return unused;
+}
+
+/* Wherever the other thread stands, also at the very beginning of a call, while its context ends. */
+static void ended_while_another_thread_calls(void) {
+    pthread_t thread;
+    int round;
+    signal(SIGUSR1, hold);
+    for (round = 0; round < 20; round++) {
+        m = mtcp_create_context(0);
+        NEED(m != NULL);
+        leave = 0;
+        NEED(pthread_create(&thread, NULL, call_and_call, NULL) == 0);
+        usleep(2000 + 37 * (useconds_t)round);
+        pthread_kill(thread, SIGUSR1);
+        while (!held) usleep(100);
+        mtcp_destroy_context(m);
+        leave = 1;
+        NEED(pthread_join(thread, NULL) == 0);
+    }
+    signal(SIGUSR1, SIG_DFL);
+}
+
 void test_lifecycle(void) {
     pthread_t thread;
     int core = 0, round;
@@ -159,6 +191,7 @@ void test_lifecycle(void) {
     /* The core is free again, for any thread; and the stack for another start. */
     NEED(pthread_create(&thread, NULL, destroy_from_here, &core) == 0);
     NEED(pthread_join(thread, NULL) == 0);
+    ended_while_another_thread_calls();
     mtcp_destroy();
     for (round = 0; round < 3; round++) {
         m = start_stack(1);
