@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <climits>
 
 #include "api/context.h"
 #include "mtcp_api.h"
@@ -59,7 +58,7 @@ ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_t len) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if (buf == nullptr && len != 0) return refuse(EFAULT);
-    if (len > INT_MAX) return refuse(EINVAL);
+    if (len > sockets::ByteCursor::kMost) return refuse(EINVAL);
     const iovec one{const_cast<char*>(buf), len};
     return answer(
         sockets::send_and_close(call.app(), call.descriptor(), sockets::ByteCursor({&one, 1})));

@@ -17,8 +17,7 @@ namespace {
 using socket::ByteCursor;
 using Buffers = std::span<const iovec>;
 
-constexpr std::size_t kBuffersMax = 1024;             // IOV_MAX
-constexpr std::size_t kBytesMax = INT_MAX & ~0xfffu;  // of one call, as Linux
+constexpr std::size_t kBuffersMax = 1024;  // IOV_MAX
 
 int check_buffers(const iovec* buffers, std::size_t count) {
     if (count > kBuffersMax) return EINVAL;
@@ -63,9 +62,6 @@ long send_named(mctx_t mctx, int sockid, Buffers buffers, int flags, const socka
         socket::send_to(call.app(), call.descriptor(), remote, ByteCursor(buffers), flags));
 }
 
-// One call moves no more than an int counts.
-std::size_t limit(std::size_t length) { return length < kBytesMax ? length : kBytesMax; }
-
 }  // namespace
 }  // namespace mtcp::api
 
@@ -75,7 +71,7 @@ extern "C" {
 
 ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags) {
     if (buf == nullptr && len != 0) return refuse(EFAULT);
-    const iovec one{buf, limit(len)};
+    const iovec one{buf, len};
     return receive_into(mctx, sockid, {&one, 1}, flags);
 }
 
@@ -92,14 +88,14 @@ int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
 
 ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags) {
     if (buf == nullptr && len != 0) return refuse(EFAULT);
-    const iovec one{const_cast<char*>(buf), limit(len)};
+    const iovec one{const_cast<char*>(buf), len};
     return send_from(mctx, sockid, {&one, 1}, flags);
 }
 
 ssize_t mtcp_sendto(mctx_t mctx, int sockid, const char* buf, size_t len, int flags,
                     const struct sockaddr* addr, socklen_t addrlen) {
     if (buf == nullptr && len != 0) return refuse(EFAULT);
-    const iovec one{const_cast<char*>(buf), limit(len)};
+    const iovec one{const_cast<char*>(buf), len};
     return send_named(mctx, sockid, {&one, 1}, flags, addr, addrlen);
 }
 

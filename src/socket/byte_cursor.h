@@ -4,6 +4,8 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -12,11 +14,15 @@ namespace mtcp::socket {
 
 class ByteCursor {
   public:
+    // Of one call, as Linux: no more than an int counts.
+    static constexpr std::size_t kMost = INT_MAX & ~0xfffu;
+
     explicit ByteCursor(std::span<const iovec> buffers) : buffers_(buffers) {
         for (const iovec& b : buffers_)
-            left_ += b.iov_len;
+            left_ += std::min(b.iov_len, kMost);  // of so few there is no overflow
+        left_ = std::min(left_, kMost);
     }
-    // Bytes from here to the end.
+    // Bytes from here to the end, or to the limit.
     [[nodiscard]] std::size_t left() const { return left_; }
 
     // Copies `bytes` into the buffers; there must be room.
