@@ -272,9 +272,9 @@ MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len);
 
 /**
  * As mtcp_read(), with flags: MSG_PEEK (leave it there), MSG_WAITALL (a blocking socket waits for
- * all `len` bytes), MSG_TRUNC (take the bytes without passing them on, tcp(7)), MSG_DONTWAIT,
- * MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line
- * (RFC 6093), so MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it.
+ * all `len` bytes), MSG_TRUNC (take the bytes without passing them on, tcp(7); `buf` may be
+ * NULL), MSG_DONTWAIT, MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line (RFC 6093), so
+ * MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it.
  */
 MTCP_API ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags);
 

@@ -76,8 +76,8 @@ std::uint32_t take_bytes(Application& app, Descriptor& d, Stream& s, std::size_t
     return taken;
 }
 
-// As take_bytes, leaving everything where it is.
-std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor to) {
+// As take_bytes, leaving everything where it is; with MSG_TRUNC it is only counted.
+std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor to, int flags) {
     static_cast<void>(fetch(app, d, s));
     std::size_t left = up_to_mark(d, s, to.left());
     const std::size_t wanted = left;
@@ -85,7 +85,7 @@ std::uint32_t peek_bytes(Application& app, Descriptor& d, Stream& s, ByteCursor 
          ref = app.chunks().at(ref).next) {
         const Chunk& chunk = app.chunks().at(ref);
         const std::size_t n = std::min<std::size_t>(left, chunk.size());
-        to.put(chunk.data() + chunk.begin, n);
+        if ((flags & MSG_TRUNC) == 0) to.put(chunk.data() + chunk.begin, n);
         left -= n;
     }
     return static_cast<std::uint32_t>(wanted - left);
@@ -137,7 +137,7 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
         const std::uint32_t status = s.status.load(std::memory_order_acquire);
         if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
         if ((flags & MSG_PEEK) != 0) {
-            taken = peek_bytes(app, d, s, to);
+            taken = peek_bytes(app, d, s, to, flags);
         } else {
             taken += take_bytes(app, d, s, to.left(),
                                 [&to, discards](const std::byte* from, std::size_t n) {
@@ -334,7 +334,7 @@ long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags
 
 long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
     if (d.kind == DescriptorKind::pipe_read) {
-        if ((flags & MSG_PEEK) != 0) return -EINVAL;
+        if ((flags & (MSG_PEEK | MSG_TRUNC)) != 0) return -EINVAL;
         const long result = read_pipe(app, d, to);
         return result == -EAGAIN && may_block(d, flags) ? -EDEADLK : result;
     }

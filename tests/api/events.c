@@ -185,6 +185,7 @@ static void poll_and_pipe(void) {
     CHECK(mtcp_poll(m, entries, 1, -1) == 1 && entries[0].revents == MTCP_EPOLLIN);
     CHECK(mtcp_read(m, ends[0], text, sizeof text) == 1);
     CHECK_FAILS(mtcp_read(m, ends[0], text, sizeof text), EDEADLK);
+    CHECK_FAILS(mtcp_recv(m, ends[0], NULL, sizeof text, MSG_TRUNC), EINVAL);
     CHECK(mtcp_close(m, ends[1]) == 0);
     CHECK(mtcp_read(m, ends[0], text, sizeof text) == 0);
     CHECK(mtcp_close(m, ends[0]) == 0);

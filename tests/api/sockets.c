@@ -30,6 +30,9 @@ static void names_and_bytes(void) {
     CHECK_FAILS(mtcp_recv(m, p.client, text, 6, MSG_DONTWAIT), EAGAIN);
     CHECK_FAILS(mtcp_recv(m, p.client, text, 6, MSG_OOB), EINVAL);
     CHECK_FAILS(mtcp_recv(m, p.client, NULL, 6, 0), EFAULT);
+    CHECK(mtcp_write(m, p.server, "discarded", 9) == 9);
+    CHECK(mtcp_recv(m, p.client, NULL, 9, MSG_TRUNC | MSG_PEEK) == 9);
+    CHECK(mtcp_recv(m, p.client, NULL, 9, MSG_TRUNC) == 9);
     close_pair(m, p);
 }
 
