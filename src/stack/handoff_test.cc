@@ -79,16 +79,47 @@ TEST(FlowExceptions, RefusesWhenTheProbeSequenceIsFull) {
     EXPECT_EQ(stored, 16);
 }
 
+const wire::IpAddress kOwn = wire::IpAddress::v4(0x0a000002);
+const wire::IpAddress kOtherOwn = wire::IpAddress::v4(0x0a000003);
+
 TEST(ListeningCores, PrefersTheOwnerAndFallsBackToOneThatListens) {
     auto listening = std::make_unique<ListeningCores>();
-    EXPECT_EQ(listening->choose(80, 1, 0), kCoresMax);
-    listening->add(80, 0);
-    listening->add(80, 2);
-    EXPECT_EQ(listening->choose(80, 2, 5), 2u);
-    EXPECT_EQ(listening->choose(80, 1, 0), 0u);
-    EXPECT_EQ(listening->choose(80, 1, 1), 2u);
-    listening->remove(80, 0);
-    EXPECT_EQ(listening->choose(80, 1, 0), 2u);
+    const wire::Endpoint anywhere{wire::IpAddress::v4(0), 80};
+    const wire::Endpoint to{kOwn, 80};
+    EXPECT_EQ(listening->choose(to, 1, 0), kCoresMax);
+    listening->add(anywhere, 0);
+    listening->add(anywhere, 2);
+    EXPECT_EQ(listening->choose(to, 2, 5), 2u);
+    EXPECT_EQ(listening->choose(to, 1, 0), 0u);
+    EXPECT_EQ(listening->choose(to, 1, 1), 2u);
+    listening->remove(anywhere, 0);
+    EXPECT_EQ(listening->choose(to, 1, 0), 2u);
+}
+
+TEST(ListeningCores, WhoIsBoundToTheAddressGoesBeforeTheOthers) {
+    auto listening = std::make_unique<ListeningCores>();
+    listening->add({kOwn, 80}, 0);
+    listening->add({kOtherOwn, 80}, 1);
+    EXPECT_EQ(listening->choose({kOwn, 80}, 1, 0), 0u);
+    EXPECT_EQ(listening->choose({kOtherOwn, 80}, 0, 0), 1u);
+    EXPECT_FALSE(listening->any({kOwn, 81}));
+    EXPECT_FALSE(listening->any({wire::IpAddress::v4(0x0a000004), 80}));
+    listening->add({wire::IpAddress::v4(0), 80}, 2);
+    EXPECT_EQ(listening->choose({kOwn, 80}, 2, 0), 0u);
+    listening->remove({kOwn, 80}, 0);
+    EXPECT_EQ(listening->choose({kOwn, 80}, 0, 0), 2u);
+}
+
+TEST(ListeningCores, WithoutRoomForMoreAddressesTakesThemForAny) {
+    auto listening = std::make_unique<ListeningCores>();
+    for (std::uint32_t port = 1; port < 65'536; ++port)
+        listening->add({kOwn, static_cast<std::uint16_t>(port)}, 0);
+    for (std::uint32_t port = 1; port < 65'536; ++port)
+        ASSERT_EQ(listening->choose({kOwn, static_cast<std::uint16_t>(port)}, 1, 0), 0u);
+    for (std::uint32_t port = 1; port < 65'536; ++port)
+        listening->remove({kOwn, static_cast<std::uint16_t>(port)}, 0);
+    for (std::uint32_t port = 1; port < 65'536; ++port)
+        ASSERT_FALSE(listening->any({kOwn, static_cast<std::uint16_t>(port)}));
 }
 
 }  // namespace

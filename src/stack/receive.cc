@@ -112,8 +112,8 @@ void Core::deliver(Arrival& arrival, Instant now) {
         std::size_t core = links_.shared->exceptions.find(hash);
         if (core >= links_.cores) {
             const std::size_t owner = owner_of(arrival.key, links_.cores);
-            core = links_.shared->listening.choose(arrival.key.local_port, owner,
-                                                   static_cast<std::uint32_t>(hash));
+            core = links_.shared->listening.choose({arrival.key.local, arrival.key.local_port},
+                                                   owner, static_cast<std::uint32_t>(hash));
             if (core >= links_.cores) core = owner;
         }
         if (core != links_.self && hand_off(arrival, core)) return;

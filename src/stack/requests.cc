@@ -267,7 +267,7 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
         key.local_port = port_at(start + step);
         // Where another core listens, answers that land elsewhere would be taken for its own.
         if (links_.cores > 1 && (owner_of(key, links_.cores) != links_.self ||
-                                 links_.shared->listening.any(key.local_port))) {
+                                 links_.shared->listening.any({key.local, key.local_port}))) {
             continue;
         }
         if (find_listener(key) != nullptr || !claim(key, now)) continue;
@@ -338,7 +338,7 @@ void Core::listen(socket::Listener& listener) {
     if (listeners_.size() <= listener.id) listeners_.resize(listener.id + 1, nullptr);
     listeners_[listener.id] = &listener;
     listener.fast_open_limit = fast_open_limit(listener, listener.fast_open_limit);
-    if (links_.cores > 1) links_.shared->listening.add(listener.endpoint.port, links_.self);
+    if (links_.cores > 1) links_.shared->listening.add(listener.endpoint, links_.self);
 }
 
 void Core::change(const socket::ListenerOptions& options) {
@@ -372,10 +372,9 @@ void Core::unlisten(socket::Listener& listener, Instant now) {
     listeners_[listener.id] = nullptr;
     bool still = false;
     for (const socket::Listener* other : listeners_) {
-        still |= other != nullptr && other->endpoint.port == listener.endpoint.port;
+        still |= other != nullptr && other->endpoint == listener.endpoint;
     }
-    if (links_.cores > 1 && !still)
-        links_.shared->listening.remove(listener.endpoint.port, links_.self);
+    if (links_.cores > 1 && !still) links_.shared->listening.remove(listener.endpoint, links_.self);
     delete &listener;
 }
 

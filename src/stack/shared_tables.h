@@ -7,7 +7,10 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+
+#include "wire/ip_address.h"
 
 namespace mtcp::stack {
 
@@ -61,23 +64,23 @@ class FlowExceptions {
     std::atomic<std::uint64_t> used_{0};
 };
 
-// One bit a core for every port.
+// One bit a core for every port, and for every address and port that somebody has bound to: who
+// listens at just that address goes before all who listen at any, as on Linux.
 class ListeningCores {
   public:
-    void add(std::uint16_t port, std::size_t core) {
-        cores_[port].fetch_or(std::uint64_t{1} << core, std::memory_order_acq_rel);
+    void add(const wire::Endpoint& where, std::size_t core) {
+        cores_of(where).fetch_or(std::uint64_t{1} << core, std::memory_order_acq_rel);
     }
-    void remove(std::uint16_t port, std::size_t core) {
-        cores_[port].fetch_and(~(std::uint64_t{1} << core), std::memory_order_acq_rel);
+    void remove(const wire::Endpoint& where, std::size_t core) {
+        cores_of(where).fetch_and(~(std::uint64_t{1} << core), std::memory_order_acq_rel);
     }
-    [[nodiscard]] bool any(std::uint16_t port) const {
-        return cores_[port].load(std::memory_order_acquire) != 0;
-    }
-    // The core that takes a new flow to `port`: its owner when that one listens, else one of those
+    // Does anybody take new flows to this address of ours?
+    [[nodiscard]] bool any(const wire::Endpoint& to) const { return cores_for(to) != 0; }
+    // The core that takes a new flow to `to`: its owner when that one listens, else one of those
     // that do, chosen by the flow's hash; kCoresMax when none does.
-    [[nodiscard]] std::size_t choose(std::uint16_t port, std::size_t owner,
+    [[nodiscard]] std::size_t choose(const wire::Endpoint& to, std::size_t owner,
                                      std::uint32_t hash) const {
-        std::uint64_t set = cores_[port].load(std::memory_order_acquire);
+        std::uint64_t set = cores_for(to);
         if ((set >> owner & 1) != 0) return owner;
         if (set == 0) return kCoresMax;
         for (int skip = static_cast<int>(hash % static_cast<unsigned>(std::popcount(set)));
@@ -88,7 +91,51 @@ class ListeningCores {
     }
 
   private:
-    std::array<std::atomic<std::uint64_t>, 65536> cores_{};
+    // Open addressing; an entry stays for the next who binds there.
+    static constexpr std::size_t kSlots = 16384;
+    static constexpr std::size_t kProbes = 16;
+    struct Bound {
+        std::atomic<std::uint64_t> key{0};  // 0: free
+        std::atomic<std::uint64_t> cores{0};
+    };
+
+    // Tells all of IPv4 apart.
+    [[nodiscard]] static std::uint64_t key_of(const wire::Endpoint& where) {
+        std::uint64_t words[2];
+        std::memcpy(words, where.address.octet.data(), sizeof words);
+        const std::uint64_t folded = words[0] ^ words[1];
+        return (folded >> 32 ^ (folded & 0xffff)) << 16 | where.port;
+    }
+    [[nodiscard]] static std::size_t slot_of(std::uint64_t key, std::size_t probe) {
+        return ((key * 0x9e37'79b9'7f4a'7c15u >> 32) + probe) % kSlots;
+    }
+    [[nodiscard]] std::atomic<std::uint64_t>& cores_of(const wire::Endpoint& where) {
+        if (where.address.is_unspecified()) return any_address_[where.port];
+        const std::uint64_t key = key_of(where);
+        for (std::size_t i = 0; i < kProbes; ++i) {
+            Bound& bound = bound_[slot_of(key, i)];
+            std::uint64_t seen = bound.key.load(std::memory_order_acquire);
+            if (seen == 0 && bound.key.compare_exchange_strong(seen, key)) return bound.cores;
+            if (seen == key) return bound.cores;
+        }
+        return any_address_[where.port];  // no room: as if it were bound to none
+    }
+    [[nodiscard]] std::uint64_t cores_for(const wire::Endpoint& to) const {
+        const std::uint64_t key = key_of(to);
+        for (std::size_t i = 0; i < kProbes; ++i) {
+            const Bound& bound = bound_[slot_of(key, i)];
+            const std::uint64_t seen = bound.key.load(std::memory_order_acquire);
+            if (seen == 0) break;
+            if (seen != key) continue;
+            const std::uint64_t cores = bound.cores.load(std::memory_order_acquire);
+            if (cores != 0) return cores;
+            break;
+        }
+        return any_address_[to.port].load(std::memory_order_acquire);
+    }
+
+    std::array<std::atomic<std::uint64_t>, 65536> any_address_{};
+    std::array<Bound, kSlots> bound_{};
 };
 
 // The cores that somebody drives: what is handed to another would lie in its ring for ever.

@@ -36,11 +36,17 @@ static void serve_itself(mctx_t mctx) {
     CHECK(mtcp_close(mctx, listener) == 0);
 }
 
-static void serve_other(mctx_t mctx) {
+static int listen_at(mctx_t mctx, const char* ip, int port) {
+    struct sockaddr_in in = address_of(ip, port);
+    const int id = mtcp_socket(mctx, AF_INET, SOCK_STREAM, 0);
+    NEED(mtcp_bind(mctx, id, (struct sockaddr*)&in, sizeof in) == 0);
+    NEED(mtcp_listen(mctx, id, 64) == 0);
+    return id;
+}
+
+static void serve_other(mctx_t mctx, int listener) {
     char text[8];
     int i;
-    const int listener = listen_anywhere(mctx, &shared_port);
-    pthread_barrier_wait(&barrier);
     for (i = 0; i < 20; i++) {
         const int id = mtcp_accept(mctx, listener, NULL, NULL);
         NEED(id >= 0);
@@ -52,13 +58,12 @@ static void serve_other(mctx_t mctx) {
     CHECK(mtcp_close(mctx, listener) == 0);
 }
 
-static void ask_other(mctx_t mctx) {
+static void ask_other(mctx_t mctx, int port) {
     char text[8];
     int i;
-    pthread_barrier_wait(&barrier);
     for (i = 0; i < 20; i++) {
         const int id = mtcp_socket(mctx, AF_INET, SOCK_STREAM, 0);
-        CHECK(connect_socket(mctx, id, OWN_ADDRESS, shared_port) == 0);
+        CHECK(connect_socket(mctx, id, OWN_ADDRESS, port) == 0);
         CHECK(mtcp_write(mctx, id, "ping", 4) == 4);
         CHECK(mtcp_recv(mctx, id, text, 4, MSG_WAITALL) == 4);
         CHECK(mtcp_close(mctx, id) == 0);
@@ -70,7 +75,11 @@ static void* second_core(void* unused) {
     UNUSED(unused);
     NEED(mctx != NULL);
     serve_itself(mctx);
-    ask_other(mctx);
+    /* Who listens at another address of ours does not listen at this one. */
+    listen_at(mctx, "127.0.0.1", 8090);
+    pthread_barrier_wait(&barrier);
+    ask_other(mctx, shared_port);
+    ask_other(mctx, 8090);
     mtcp_destroy_context(mctx); /* delivers the last FIN: with drive = inline nobody else would */
     return NULL;
 }
@@ -78,6 +87,7 @@ static void* second_core(void* unused) {
 void test_cores(void) {
     pthread_t thread;
     mctx_t mctx;
+    int anywhere, bound;
     if (GetNumCPUs() < 2) {
         printf("one CPU: skipped\n");
         return;
@@ -86,7 +96,11 @@ void test_cores(void) {
     NEED(pthread_barrier_init(&barrier, NULL, 2) == 0);
     NEED(pthread_create(&thread, NULL, second_core, NULL) == 0);
     serve_itself(mctx);
-    serve_other(mctx);
+    anywhere = listen_anywhere(mctx, &shared_port);
+    bound = listen_at(mctx, OWN_ADDRESS, 8090);
+    pthread_barrier_wait(&barrier);
+    serve_other(mctx, anywhere);
+    serve_other(mctx, bound);
     mtcp_destroy_context(mctx);
     NEED(pthread_join(thread, NULL) == 0);
     mtcp_destroy();
