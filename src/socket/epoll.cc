@@ -24,6 +24,15 @@ void recycle_quarantine(Application& app, Epoll& epoll) {
     }
 }
 
+// What to tell of an interest now; 0: nothing.
+std::uint32_t bits_of(Application& app, std::uint32_t index) {
+    ReadyLists& lists = app.ready();
+    const std::uint32_t events = lists.at(index).events;
+    if ((events & ~kModes) == 0) return 0;  // a one-shot that has fired
+    const Descriptor& watched = app.table().at(lists.watched_by(index));
+    return visible_bits(readiness_for(app, watched, events), events & ~kModes);
+}
+
 // One round over the ready list, oldest first; what stays level-ready goes to its end.
 std::size_t hand_out(Application& app, Descriptor& d, std::span<EpollEvent> out) {
     Epoll& epoll = *d.epoll;
@@ -31,12 +40,10 @@ std::size_t hand_out(Application& app, Descriptor& d, std::span<EpollEvent> out)
     std::size_t count = 0;
     for (std::uint32_t left = epoll.ready_count(); left != 0 && count < out.size(); --left) {
         const std::uint32_t index = lists.dequeue(epoll);
-        Interest& interest = lists.at(index);
-        if ((interest.events & ~kModes) == 0) continue;  // a one-shot that has fired
-        Descriptor& watched = app.table().at(lists.watched_by(index));
-        const std::uint32_t ready = readiness_for(app, watched, interest.events);
-        const std::uint32_t bits = visible_bits(ready, interest.events & ~kModes);
+        const std::uint32_t bits = bits_of(app, index);
         if (bits == 0) continue;
+        Interest& interest = lists.at(index);
+        Descriptor& watched = app.table().at(lists.watched_by(index));
         out[count++] = {.events = bits, .data = interest.data()};
         watched.reported_epoll = app.table().id_of(d);
         watched.reported_wait = epoll.wait_number;
@@ -124,16 +131,35 @@ void close_epoll(Application& app, Descriptor& d) {
     delete epoll;
 }
 
+namespace {
+
+// Would a wait find something? What is ready no more leaves the list.
+std::uint32_t epoll_readiness(Application& app, Epoll& epoll) {
+    while (epoll.ready_count() != 0) {
+        if (bits_of(app, app.ready().first_ready(epoll)) != 0) return EpollBits::readable;
+        static_cast<void>(app.ready().dequeue(epoll));
+    }
+    return 0;
+}
+
+std::uint32_t poll_bits(Application& app, const PollEntry& entry) {
+    const Descriptor* const d = app.table().find(entry.descriptor);
+    if (d == nullptr) return kPollInvalid;
+    const std::uint32_t wanted = static_cast<std::uint16_t>(entry.wanted);
+    const std::uint32_t ready = d->kind == DescriptorKind::epoll ? epoll_readiness(app, *d->epoll)
+                                                                 : readiness_for(app, *d, wanted);
+    return visible_bits(ready, wanted);
+}
+
+}  // namespace
+
 long poll(Application& app, std::span<PollEntry> entries, int timeout_ms) {
     const auto look = [&app, entries]() -> long {
         long found = 0;
         for (PollEntry& entry : entries) {
             entry.found = 0;
             if (entry.descriptor < 0) continue;
-            const Descriptor* const d = app.table().find(entry.descriptor);
-            const std::uint32_t wanted = static_cast<std::uint16_t>(entry.wanted);
-            const std::uint32_t bits =
-                d == nullptr ? kPollInvalid : visible_bits(readiness_for(app, *d, wanted), wanted);
+            const std::uint32_t bits = poll_bits(app, entry);
             entry.found = static_cast<std::int16_t>(bits);
             if (bits != 0) ++found;
         }

@@ -380,6 +380,17 @@ TEST_F(EpollTest, ContextDescriptorIsReadableWhileSomethingIsReady) {
     ::close(stack.descriptor);
 }
 
+TEST_F(EpollTest, PollOnAnEpollSeesWhatAWaitWouldFind) {
+    const long id = make_connected();
+    ASSERT_EQ(add(id, kIn), 0);
+    stack.deliver(index(id), "x");
+    EXPECT_EQ(wait(), event(id, kIn));
+    std::array<PollEntry, 1> one{{{static_cast<int>(epoll), static_cast<std::int16_t>(kIn), 0}}};
+    EXPECT_EQ(poll(*app, one, 0), 1);
+    EXPECT_EQ(read(id, text), 1);
+    EXPECT_EQ(poll(*app, one, 0), 0);
+}
+
 TEST_F(EpollTest, PollSeesWhatEpollSees) {
     const long id = make_connected();
     std::array<PollEntry, 3> entries{

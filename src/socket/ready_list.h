@@ -70,6 +70,7 @@ class ReadyLists {
     [[nodiscard]] std::uint32_t first_of(const Epoll& epoll) const { return epoll.first_; }
 
     void enqueue(std::uint32_t index);
+    [[nodiscard]] std::uint32_t first_ready(const Epoll& epoll) const { return epoll.ready_first_; }
     // Takes the first off the ready list, which must not be empty.
     [[nodiscard]] std::uint32_t dequeue(Epoll& epoll);
     // Of all epolls.
