@@ -320,7 +320,8 @@ void Application::clear_event_descriptor() {
 
 void Application::after_wait(long found) {
     if (epoll_fd_ < 0) return;
-    if (found > 0 || ready_.ready_total() != 0) {
+    // Nothing announces chunks: who waits for them comes back to look.
+    if (found > 0 || ready_.ready_total() != 0 || !starved_.empty()) {
         signal_event_descriptor();
     } else {
         clear_event_descriptor();

@@ -380,6 +380,26 @@ TEST_F(EpollTest, ContextDescriptorIsReadableWhileSomethingIsReady) {
     ::close(stack.descriptor);
 }
 
+// Nothing announces chunks: the program must come back to find them.
+TEST_F(EpollTest, ContextDescriptorIsReadableWhileAWriterWaitsForChunks) {
+    stack.descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const int fd = app->event_descriptor();
+    const long id = make_connected();
+    stack.grants_chunks = false;
+    for (auto& ring : stack.channel.granted_chunks) {
+        ChunkRef ref = kNoChunk;
+        while (ring.pop(ref)) {
+        }
+    }
+    ASSERT_EQ(add(id, kOut | kEdge), 0);
+    EXPECT_EQ(wait(), event(id, kOut));
+    EXPECT_EQ(write(id, "x"), -EAGAIN);
+    EXPECT_EQ(wait(), "");
+    pollfd entry{fd, POLLIN, 0};
+    EXPECT_EQ(::poll(&entry, 1, 0), 1);
+    ::close(stack.descriptor);
+}
+
 TEST_F(EpollTest, PollOnAnEpollSeesWhatAWaitWouldFind) {
     const long id = make_connected();
     ASSERT_EQ(add(id, kIn), 0);
