@@ -138,7 +138,8 @@ static void* destroy_from_here(void* core) {
     mctx_t mine = mtcp_create_context(*(int*)core);
     CHECK(mine != NULL);
     /* mtcp_setconf() has lowered max_concurrency for contexts made after it. */
-    while (ids < 1000 && mtcp_socket(mine, AF_INET, SOCK_STREAM, 0) >= 0) ids++;
+    while (ids < 1000 && mtcp_socket(mine, AF_INET, SOCK_STREAM, 0) >= 0)
+        ids++;
     CHECK(ids == 100 && errno == EMFILE);
     mtcp_destroy_context(mine);
     CHECK_FAILS(mtcp_socket(mine, AF_INET, SOCK_STREAM, 0), EPERM);
@@ -153,11 +154,12 @@ static void hold(int signum) {
 }
 static void* call_and_call(void* unused) {
     const int id = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
-    while (!leave) (void)mtcp_setsock_nonblock(m, id);
+    while (!leave)
+        (void)mtcp_setsock_nonblock(m, id);
     return unused;
 }
 
-/* Wherever the other thread stands, also at the very beginning of a call, while its context ends. */
+/* Wherever the other thread stands, also at the very beginning of a call. */
 static void ended_while_another_thread_calls(void) {
     pthread_t thread;
     int round;
@@ -169,7 +171,8 @@ static void ended_while_another_thread_calls(void) {
         NEED(pthread_create(&thread, NULL, call_and_call, NULL) == 0);
         usleep(2000 + 37 * (useconds_t)round);
         pthread_kill(thread, SIGUSR1);
-        while (!held) usleep(100);
+        while (!held)
+            usleep(100);
         mtcp_destroy_context(m);
         leave = 1;
         NEED(pthread_join(thread, NULL) == 0);
