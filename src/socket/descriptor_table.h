@@ -33,7 +33,6 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t urgent : 1 = 0;       // announced, and not yet read past
     std::uint8_t inherit : 1 = 0;      // listener: its options changed since mtcp_listen
     std::uint8_t deferred : 1 = 0;     // stream: connect() waits for data to go with the SYN
-    std::uint8_t connecting : 1 = 0;   // stream: that it is connected was not told yet
     std::uint8_t notices : 1 = 0;      // stream: something waits for MSG_ERRQUEUE
     std::uint8_t stamps : 1 = 0;       // stream: WriteStamps knows it
     std::uint32_t options = kNoIndex;  // record of options, see DescriptorTable::details()

@@ -40,7 +40,6 @@ void let_go(Application& app, Descriptor& d, std::uint64_t how) {
 void forget_connection(Application& app, Descriptor& d, std::uint64_t how) {
     let_go(app, d, how);
     d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.starved = d.urgent = 0;
-    d.connecting = 0;
     d.held.unposted = 0;
 }
 
@@ -80,7 +79,6 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     parameters.fast_open = fast_open;
     d.connection = index;
     d.deferred = 0;
-    d.connecting = 1;
     app.attach(index, &d);
     if (details.not_sent_low_water != 0) {
         set_low_water(app.stream(d), details.not_sent_low_water);
@@ -140,30 +138,18 @@ long wait_for_connection(Application& app, Descriptor& d) {
         }
     });
     if (result == -EAGAIN) return -EINPROGRESS;
-    if (result == 0) d.connecting = 0;
     if (result < 0 && phase_of(app, d) == Phase::failed)
         forget_connection(app, d, CloseRequest::orderly);
     return result;
 }
 
-namespace {
-
-// As Linux: a blocking socket waits for the attempt under way, and its success is told once.
-bool is_under_way(Application& app, const Descriptor& d) {
-    const Phase phase = phase_of(app, d);
-    return phase == Phase::opening || phase == Phase::connected;
-}
-long connect_again(Application& app, Descriptor& d) {
-    if (phase_of(app, d) == Phase::opening && d.non_blocking != 0) return -EALREADY;
-    const long result = wait_for_connection(app, d);
-    return result == -EINPROGRESS ? -EALREADY : result;
-}
-
-}  // namespace
-
 long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (d.deferred != 0) return -EISCONN;
-    if (d.connecting != 0 && is_under_way(app, d)) return connect_again(app, d);
+    // connect(2): EALREADY is for non-blocking sockets; a blocking one waits, as on Linux.
+    if (phase_of(app, d) == Phase::opening && d.non_blocking == 0) {
+        const long result = wait_for_connection(app, d);
+        return result == -EINPROGRESS ? -EALREADY : result;
+    }
     if (const long wrong = check_unopened(app, d); wrong != 0) return wrong;
     if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;
     tcp::FastOpenWish wish = tcp::FastOpenWish::none;
