@@ -182,6 +182,20 @@ TEST(PathErrors, NarrowerPathCutsSegmentsAndSendsAgain) {  // RFC 1191
     EXPECT_EQ(solo.tcb.phase, Phase::open);
 }
 
+TEST(PathErrors, NarrowerPathSendsAgainWhatThePeerThrewAway) {  // RFC 2018 §8
+    Solo solo;
+    solo.peer_options.mss = 1460;
+    solo.connect();
+    solo.send(4380);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1, .sack = {{1461, 4381}}});
+    EXPECT_EQ(solo.out(), ". 1:1461(1460) ack 1");
+    solo.segment({.ack = 1461});
+    EXPECT_EQ(solo.out(), "");
+    solo.path_error(PathError::fragmentation_needed, 1040, 1461);
+    EXPECT_EQ(solo.out(), ". 1461:2461(1000) ack 1 | . 2461:3461(1000) ack 1");
+}
+
 TEST(PathErrors, MtuIsBoundedAndNeverRaised) {
     Solo solo;
     solo.peer_options.mss = 1460;

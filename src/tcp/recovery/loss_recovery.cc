@@ -447,10 +447,17 @@ void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {
 
 namespace {
 
+// What is not acknowledged begins with what SACK had told of: the peer has thrown it away, and who
+// knows what else (RFC 2018 §8).
+bool forget_if_reneged(Recovery& r) {
+    const bool reneged = r.log.count > 0 && begin_of(r.log)->is(Run::sacked);
+    if (reneged) forget_sacks(r.log);
+    return reneged;
+}
+
 // All that could have arrived by now is lost; what left within the last round trip may come yet.
 void mark_timed_out(Recovery& r, Instant now) {
-    const bool reneged = begin_of(r.log)->is(Run::sacked);
-    if (reneged) forget_sacks(r.log);
+    const bool reneged = forget_if_reneged(r);
     r.reno_sacked = 0;
     for (std::size_t i = 0; i < r.log.count; ++i) {
         Run& run = r.log.runs[r.log.first + i];
@@ -505,6 +512,7 @@ void resend_all(Environment& env, Tcb& tcb) {
     tcb.pending.retransmit = tcb.snd.una != tcb.snd.nxt;
     Recovery* r = record_of(env, tcb);
     if (r == nullptr) return;
+    static_cast<void>(forget_if_reneged(*r));
     for (std::size_t i = 0; i < r->log.count; ++i)
         static_cast<void>(mark_lost(r->log, r->log.runs[r->log.first + i]));
 }
