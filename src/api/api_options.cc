@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mtcp_getsockopt, mtcp_setsockopt, mtcp_setsock_nonblock, mtcp_socket_ioctl.
 #include <cerrno>
+#include <climits>
 
 #include "api/context.h"
 #include "mtcp_api.h"
@@ -16,6 +17,7 @@ int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, void* optva
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if (optval == nullptr || optlen == nullptr) return refuse(EFAULT);
+    if (*optlen > INT_MAX) return refuse(EINVAL);  // as Linux, which takes it for a negative one
     return static_cast<int>(
         answer(sockets::get_option(call.app(), call.descriptor(), level, optname,
                                    {static_cast<std::byte*>(optval), *optlen}, *optlen)));

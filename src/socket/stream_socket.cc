@@ -145,10 +145,14 @@ long wait_for_connection(Application& app, Descriptor& d) {
 
 long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (d.deferred != 0) return -EISCONN;
-    // connect(2): EALREADY is for non-blocking sockets; a blocking one waits, as on Linux.
-    if (phase_of(app, d) == Phase::opening && d.non_blocking == 0) {
-        const long result = wait_for_connection(app, d);
-        return result == -EINPROGRESS ? -EALREADY : result;
+    if (phase_of(app, d) == Phase::opening) {
+        // connect(2): EALREADY is for non-blocking sockets; a blocking one waits, as on Linux.
+        if (d.non_blocking == 0) {
+            const long result = wait_for_connection(app, d);
+            return result == -EINPROGRESS ? -EALREADY : result;
+        }
+        // Who asks in a loop may be the only one that lets the stack run.
+        static_cast<void>(app.run_stack_for_retry());
     }
     if (const long wrong = check_unopened(app, d); wrong != 0) return wrong;
     if (const long wrong = check_destination(app, remote); wrong != 0) return wrong;

@@ -193,7 +193,8 @@ TEST(PathErrors, NarrowerPathSendsAgainWhatThePeerThrewAway) {  // RFC 2018 §8
     solo.segment({.ack = 1461});
     EXPECT_EQ(solo.out(), "");
     solo.path_error(PathError::fragmentation_needed, 1040, 1461);
-    EXPECT_EQ(solo.out(), ". 1461:2461(1000) ack 1 | . 2461:3461(1000) ack 1");
+    EXPECT_EQ(solo.out(),
+              ". 1461:2461(1000) ack 1 | . 2461:3461(1000) ack 1 | P. 3461:4381(920) ack 1");
 }
 
 TEST(PathErrors, MtuIsBoundedAndNeverRaised) {

@@ -124,6 +124,22 @@ static void connecting_fails(void) {
     CHECK_FAILS(mtcp_close(m, id), EBADF);
 }
 
+/* Also where nobody but the calls lets the stack run. */
+static void connecting_is_asked_about_in_a_loop(void) {
+    int port;
+    const int listener = listen_anywhere(m, &port);
+    const int id = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    mtcp_setsock_nonblock(m, id);
+    CHECK(connect_socket(m, id, OWN_ADDRESS, port) == -1);
+    CHECK(errno == EINPROGRESS);
+    const long end = milliseconds_now() + 5000;
+    while (connect_socket(m, id, OWN_ADDRESS, port) == -1 && errno == EALREADY)
+        NEED(milliseconds_now() < end);
+    CHECK(errno == EISCONN);
+    mtcp_close(m, id);
+    mtcp_close(m, listener);
+}
+
 static void binding(void) {
     struct sockaddr_in in = address_of(OWN_ADDRESS, 4000);
     struct sockaddr_in name;
@@ -187,6 +203,8 @@ static void options_of_a_connection(void) {
     CHECK(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
     CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_NODELAY) == 1);
     CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0);
+    length = (socklen_t)-1;
+    CHECK_FAILS(mtcp_getsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &value, &length), EINVAL);
     CHECK_FAILS(mtcp_setsockopt(m, p.client, SOL_SOCKET, 4711, &one, sizeof one), ENOPROTOOPT);
     CHECK_FAILS(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, 1), EINVAL);
     CHECK(mtcp_write(m, p.client, "12345", 5) == 5);
@@ -242,6 +260,7 @@ void test_sockets(void) {
     reset_is_reported_once();
     unread_data_makes_a_reset();
     connecting_fails();
+    connecting_is_asked_about_in_a_loop();
     binding();
     making_sockets();
     ids_run_out_and_come_back();
