@@ -45,7 +45,10 @@ void WireWatch::on_injected(std::span<const std::byte> packet) {
     if (!segment) return;
     Flow& flow = flows_[{ip->source.v4_bits(), segment->source_port, segment->destination_port}];
     const std::uint32_t end = segment->seq.raw + segment->length();
-    if (!flow.sent_any || before(flow.reach, end)) flow.reach = end;
+    // Within a window, the largest there can be, of what was sent: numbers farther away lead round
+    // the circle.
+    const bool near = before(flow.reach, end) && end - flow.reach <= 1u << 30;
+    if (!flow.sent_any || near) flow.reach = end;
     flow.sent_any = true;
     if (segment->flags.has(wire::Flags::syn)) {
         (segment->options.window_shift == wire::kNoWindowShift ? flow.syn_without_scale
