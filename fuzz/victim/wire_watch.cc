@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t kSlack = 8;
 constexpr std::uint64_t kAnswersPerQuestion = 3;
 
+// The largest there can be (RFC 7323 §2.3). Numbers farther away than this lead round the circle.
+constexpr std::uint32_t kWindowMax = 1u << 30;
+
 bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 }  // namespace
@@ -45,9 +48,7 @@ void WireWatch::on_injected(std::span<const std::byte> packet) {
     if (!segment) return;
     Flow& flow = flows_[{ip->source.v4_bits(), segment->source_port, segment->destination_port}];
     const std::uint32_t end = segment->seq.raw + segment->length();
-    // Within a window, the largest there can be, of what was sent: numbers farther away lead round
-    // the circle.
-    const bool near = before(flow.reach, end) && end - flow.reach <= 1u << 30;
+    const bool near = before(flow.reach, end) && end - flow.reach <= kWindowMax;
     if (!flow.sent_any || near) flow.reach = end;
     flow.sent_any = true;
     if (segment->flags.has(wire::Flags::syn)) {
@@ -83,7 +84,7 @@ void WireWatch::check_ack(Flow& flow, const Heard& heard) {
         return;
     }
     if (!flow.acked_any) return;
-    if (knows_all_ && before(flow.reach, ack) && ack - flow.reach < 1u << 30) {
+    if (knows_all_ && before(flow.reach, ack) && ack - flow.reach < kWindowMax) {
         finding("the victim acknowledged what was never sent: " + std::to_string(ack) +
                 ", sent up to " + std::to_string(flow.reach));
     }

@@ -56,10 +56,9 @@ long open_with_data(Application& app, Descriptor& d, const wire::Endpoint& remot
     const long result = wait_for_connection(app, d);
     if (result == -EINPROGRESS && early > 0) return early;  // SO_SNDTIMEO is over
     if (result < 0 || from.left() == 0) return result < 0 ? result : early;
-    const long rest = send_to_stream(app, d, from, flags & ~MSG_FASTOPEN);
-    if (rest >= 0) return early + rest;
-    if (early > 0) d.error_taken = 0;  // for the next call to tell
-    return early > 0 ? early : rest;
+    const int others = flags & ~MSG_FASTOPEN;
+    if (early == 0) return send_to_stream(app, d, from, others);
+    return early + std::max(send_bytes(app, d, from, others), 0L);  // an error is the next call's
 }
 
 }  // namespace mtcp::socket

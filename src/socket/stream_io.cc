@@ -217,13 +217,14 @@ void post_write(Application& app, Descriptor& d, Stream& s, RequestKind kind) {
 }
 
 // Nothing can be sent any more.
-bool is_write_over(const Descriptor& d, const Stream& s) {
+bool is_write_over(const Descriptor& d, std::uint32_t status) {
     constexpr std::uint32_t kOver = StreamStatus::failed | StreamStatus::ended;
-    return d.shut_write != 0 || (s.status.load(std::memory_order_acquire) & kOver) != 0;
+    return d.shut_write != 0 || (status & kOver) != 0;
 }
 
-// What a write that moves no byte answers then: the error, once.
-long why_write_is_over(Application& app, Descriptor& d) {
+// What a write answers that moved no byte: the error that ended it, once, before -EPIPE.
+long with_error(Application& app, Descriptor& d, long result) {
+    if (result != -EPIPE) return result;
     const int error = take_error(app, d);
     return error != 0 ? -error : -EPIPE;
 }
@@ -231,8 +232,9 @@ long why_write_is_over(Application& app, Descriptor& d) {
 // One attempt: bytes taken; -EAGAIN when there is no room, or no chunk; -EPIPE: it is over.
 long write_some(Application& app, Descriptor& d, ByteCursor& from, RequestKind kind) {
     Stream& s = app.stream(d);
-    if (is_write_over(d, s)) return -EPIPE;
-    if ((s.status.load(std::memory_order_acquire) & StreamStatus::connected) == 0) return -EAGAIN;
+    const std::uint32_t status = s.status.load(std::memory_order_acquire);
+    if (is_write_over(d, status)) return -EPIPE;
+    if ((status & StreamStatus::connected) == 0) return -EAGAIN;
     std::uint32_t room = write_room(s);
     if (room == 0) {
         s.wants_write.store(1, std::memory_order_seq_cst);
@@ -274,7 +276,9 @@ long write_pieces(Application& app, Descriptor& d, ByteCursor& from, RequestKind
 // Where pieces count, a writer that was refused sleeps until a good part of the buffer is free.
 bool is_still_full(Application& app, const Descriptor& d) {
     Stream& s = app.stream(d);
-    if (!counts_pieces(s) || is_write_over(d, s) || has_write_room(s)) return false;
+    if (!counts_pieces(s)) return false;
+    if (is_write_over(d, s.status.load(std::memory_order_acquire)) || has_write_room(s))
+        return false;
     s.wants_write.store(1, std::memory_order_seq_cst);
     return !has_write_room(s);  // it may have come before the stack saw the wish
 }
@@ -285,7 +289,19 @@ RequestKind write_kind(int flags) {
     return (flags & MSG_MORE) != 0 ? RequestKind::more : RequestKind::write;
 }
 
-// send() on a connection, but for the error that ended it: -EPIPE.
+bool is_listener(const Descriptor& d) { return d.kind == DescriptorKind::listener; }
+
+}  // namespace
+
+std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes) {
+    Stream& s = app.stream(d);
+    ChunkRef head = kNoChunk;
+    const std::uint32_t taken = append(app, head, from, std::min(bytes, write_room(s)));
+    std::atomic_ref<std::uint32_t>(s.written).store(s.written + taken, std::memory_order_relaxed);
+    if (head != kNoChunk) s.send_box.store(head, std::memory_order_release);
+    return taken;
+}
+
 long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     const RequestKind kind = write_kind(flags);
     Stream& s = app.stream(d);
@@ -295,7 +311,7 @@ long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     }
     const bool blocking = may_block(d, flags);
     const std::size_t wanted = from.left();
-    if (wanted == 0) return is_write_over(d, s) ? -EPIPE : 0;
+    if (wanted == 0) return is_write_over(d, s.status.load(std::memory_order_acquire)) ? -EPIPE : 0;
     const auto once = [&]() -> long { return write_pieces(app, d, from, kind); };
     long result = once();
     if (result > 0 && (from.left() == 0 || !blocking)) {
@@ -314,22 +330,8 @@ long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     return done != 0 ? done : result;
 }
 
-bool is_listener(const Descriptor& d) { return d.kind == DescriptorKind::listener; }
-
-}  // namespace
-
-std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes) {
-    Stream& s = app.stream(d);
-    ChunkRef head = kNoChunk;
-    const std::uint32_t taken = append(app, head, from, std::min(bytes, write_room(s)));
-    std::atomic_ref<std::uint32_t>(s.written).store(s.written + taken, std::memory_order_relaxed);
-    if (head != kNoChunk) s.send_box.store(head, std::memory_order_release);
-    return taken;
-}
-
 long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags) {
-    const long result = send_bytes(app, d, from, flags);
-    return result == -EPIPE ? why_write_is_over(app, d) : result;
+    return with_error(app, d, send_bytes(app, d, from, flags));
 }
 
 long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
@@ -439,8 +441,7 @@ long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
         close_stream(app, d, CloseKind::orderly);
         return done;
     }
-    if (done != 0) return done;
-    return result == -EPIPE ? why_write_is_over(app, d) : result;
+    return done != 0 ? done : with_error(app, d, result);
 }
 
 long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote, ByteCursor from,

@@ -52,6 +52,8 @@ inline constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_O
                            ByteCursor from, int flags);
 // The part of send() for a connection that exists.
 [[nodiscard]] long send_to_stream(Application& app, Descriptor& d, ByteCursor& from, int flags);
+// The same, but the error that ended the connection is left for the next call: -EPIPE.
+[[nodiscard]] long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags);
 // Puts bytes into the send box before the connection is opened; how many.
 std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std::uint32_t bytes);
 

@@ -2,6 +2,8 @@
 // LISTEN and SYN-RECEIVED without a TCB (RFC 9293 §3.10.7.2, §3.10.7.4).
 #include "tcp/passive_open.h"
 
+#include <algorithm>
+
 #include "tcp/clock.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
@@ -337,8 +339,8 @@ HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSet
     // TCP_DEFER_ACCEPT may have more patience with a client that has acknowledged.
     constexpr std::uint8_t kCountMax = 15;  // the record counts no further
     const bool deferred = half.acked != 0 && still_deferred(listener, half);
-    const std::uint8_t retries = env.configuration.syn_ack_retries;
-    if (half.retransmissions >= (deferred || retries > kCountMax ? kCountMax : retries)) {
+    const std::uint8_t retries = deferred ? kCountMax : env.configuration.syn_ack_retries;
+    if (half.retransmissions >= std::min(retries, kCountMax)) {
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }

@@ -309,13 +309,13 @@ void leave_if_passed(Recovering& on) {
     }
 }
 
-bool peer_has_reneged(const Recovering& on) {
-    return on.advanced && on.r.log.count > 0 && begin_of(on.r.log)->is(Run::sacked);
-}
+// What is not acknowledged begins with what SACK had told of: the peer has thrown it away, and who
+// knows what else (RFC 2018 §8).
+bool has_reneged(const Recovery& r) { return r.log.count > 0 && begin_of(r.log)->is(Run::sacked); }
 
 void move_phase(Recovering& on) {
     Tcb& tcb = on.tcb;
-    if (peer_has_reneged(on)) {
+    if (on.advanced && has_reneged(on.r)) {
         // RFC 2018 §8: what is acknowledged ends where it had told of more. The time-out clears up.
         tcb.pending.retransmit = false;
         arm_repair(tcb, WaitsFor::timeout, kRenegingDelay, on.now);
@@ -447,10 +447,8 @@ void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {
 
 namespace {
 
-// What is not acknowledged begins with what SACK had told of: the peer has thrown it away, and who
-// knows what else (RFC 2018 §8).
 bool forget_if_reneged(Recovery& r) {
-    const bool reneged = r.log.count > 0 && begin_of(r.log)->is(Run::sacked);
+    const bool reneged = has_reneged(r);
     if (reneged) forget_sacks(r.log);
     return reneged;
 }
