@@ -152,9 +152,10 @@ int mtcp_abort(mctx_t mctx, int sockid) {
 int mtcp_shutdown(mctx_t mctx, int sockid, int how) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if (!is_stream(call.descriptor()))
-        return refuse(is_named(call.descriptor()) ? ENOTCONN : ENOTSOCK);
-    return static_cast<int>(answer(sockets::shutdown_stream(call.app(), call.descriptor(), how)));
+    sockets::Descriptor& d = call.descriptor();
+    if (!is_named(d)) return refuse(ENOTSOCK);
+    return static_cast<int>(answer(is_stream(d) ? sockets::shutdown_stream(call.app(), d, how)
+                                                : sockets::shutdown_listener(call.app(), d, how)));
 }
 
 int mtcp_getsockname(mctx_t mctx, int sock, struct sockaddr* addr, socklen_t* addrlen) {

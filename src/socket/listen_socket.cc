@@ -2,6 +2,8 @@
 // Binding, listening, accepting.
 #include "socket/listen_socket.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -96,6 +98,16 @@ std::uint32_t adopt(Application& app, Descriptor& listener, std::uint32_t index)
     return id;
 }
 
+// The descriptor is a bound socket again.
+void stop_listening(Application& app, Descriptor& d) {
+    Listener* const listener = d.listener;
+    d.kind = DescriptorKind::stream;
+    d.listener = nullptr;
+    app.give_back_listener_id(listener->id);
+    app.post({.kind = RequestKind::unlisten, .value = reinterpret_cast<std::uint64_t>(listener)});
+    app.kick();
+}
+
 }  // namespace
 
 long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
@@ -132,11 +144,15 @@ long accept_many(Application& app, Descriptor& d, std::span<int> ids) {
     return static_cast<long>(count);
 }
 
+long shutdown_listener(Application& app, Descriptor& d, int how) {
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
+    // As Linux: a listener sends nothing that could end.
+    if (how != SHUT_WR) stop_listening(app, d);
+    return 0;
+}
+
 void close_listener(Application& app, Descriptor& d) {
-    Listener* const listener = d.listener;
-    app.give_back_listener_id(listener->id);
-    app.post({.kind = RequestKind::unlisten, .value = reinterpret_cast<std::uint64_t>(listener)});
-    app.kick();
+    stop_listening(app, d);
     app.release(d);
 }
 

@@ -156,6 +156,28 @@ TEST_F(ListenSocket, ClosingAListenerTellsTheStackAndFreesThePort) {
     EXPECT_EQ(d(again).listener->id, 0u);
 }
 
+TEST_F(ListenSocket, ShutdownMakesAListenerABoundSocketAgain) {
+    const long id = make_socket();
+    ASSERT_EQ(bind(*app, d(id), any(80)), 0);
+    ASSERT_EQ(listen(*app, d(id), 8), 0);
+    stack.arrive();
+    app->drain_events();
+    EXPECT_EQ(shutdown_listener(*app, d(id), 3), -EINVAL);
+    EXPECT_EQ(shutdown_listener(*app, d(id), SHUT_WR), 0);
+    stack.run_stack();
+    EXPECT_EQ(stack.listeners.size(), 1u);
+
+    EXPECT_EQ(shutdown_listener(*app, d(id), SHUT_RD), 0);
+    stack.run_stack();
+    EXPECT_TRUE(stack.listeners.empty());
+    wire::Endpoint who;
+    EXPECT_EQ(accept(*app, d(id), who), -EINVAL);
+    const long other = make_socket();
+    EXPECT_EQ(bind(*app, d(other), any(80)), -EADDRINUSE);
+    EXPECT_EQ(listen(*app, d(id), 8), 0);
+    EXPECT_EQ(stack.listeners.size(), 1u);
+}
+
 TEST_F(ListenSocket, AConnectedSocketCannotListen) {
     const long id = make_connected();
     EXPECT_EQ(listen(*app, d(id), 8), -EINVAL);

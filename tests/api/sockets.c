@@ -71,8 +71,20 @@ static void half_close_and_end(void) {
     CHECK(mtcp_read(m, p.client, text, sizeof text) == 10);
     CHECK(mtcp_close(m, p.server) == 0);
     CHECK(mtcp_read(m, p.client, text, sizeof text) == 0);
-    CHECK_FAILS(mtcp_shutdown(m, p.listener, SHUT_WR), ENOTCONN);
     close_pair(m, (struct pair){p.listener, p.client, -1});
+}
+
+static void shutdown_ends_a_listener(void) {
+    struct pair p = make_pair(m);
+    CHECK_FAILS(mtcp_shutdown(m, p.listener, 7), EINVAL);
+    CHECK(mtcp_shutdown(m, p.listener, SHUT_WR) == 0);
+    CHECK(get_int(m, p.listener, SOL_SOCKET, SO_ACCEPTCONN) == 1);
+    CHECK(mtcp_shutdown(m, p.listener, SHUT_RDWR) == 0);
+    CHECK(get_int(m, p.listener, SOL_SOCKET, SO_ACCEPTCONN) == 0);
+    CHECK_FAILS(mtcp_accept(m, p.listener, NULL, NULL), EINVAL);
+    CHECK(mtcp_write(m, p.client, "on", 2) == 2); /* who was accepted stays */
+    CHECK(mtcp_listen(m, p.listener, 4) == 0);
+    close_pair(m, p);
 }
 
 static void reset_is_reported_once(void) {
@@ -257,6 +269,7 @@ void test_sockets(void) {
     names_and_bytes();
     vectors_and_messages();
     half_close_and_end();
+    shutdown_ends_a_listener();
     reset_is_reported_once();
     unread_data_makes_a_reset();
     connecting_fails();
