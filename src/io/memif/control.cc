@@ -133,9 +133,10 @@ void Control::run() {
 void Control::wait_and_serve() {
     std::vector<pollfd> polled;
     polled.push_back({mailbox_.control_doorbell(), POLLIN, 0});
-    const bool may_accept = listener_.open() && channels_.size() < kChannelsMax;
+    const bool may_accept = listener_.open() && channels_.size() < kChannelsMax && !cannot_accept_;
     polled.push_back({may_accept ? listener_.get() : -1, POLLIN, 0});
-    bool unfinished = config_.role == MemifRole::slave && channels_.empty();
+    bool unfinished = cannot_accept_ || (config_.role == MemifRole::slave && channels_.empty());
+    cannot_accept_ = false;
     for (const auto& channel : channels_) {
         polled.push_back({channel->socket(), POLLIN, 0});
         unfinished = unfinished || channel->state() != Channel::State::connected;
@@ -154,7 +155,12 @@ void Control::wait_and_serve() {
 void Control::accept_one() {
     FileDescriptor socket(
         ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (socket.open()) channels_.push_back(std::make_unique<Channel>(std::move(socket), config_));
+    if (socket.open()) {
+        channels_.push_back(std::make_unique<Channel>(std::move(socket), config_));
+    } else {
+        // Whoever waits stays readable: to ask again at once would be a spin.
+        cannot_accept_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    }
 }
 
 void Control::try_to_connect() {

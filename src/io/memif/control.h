@@ -47,6 +47,8 @@ class Control {
     std::atomic<bool> stopping_{false};
     pthread_t thread_{};
     bool running_ = false;
+    // The last accept found no descriptor or no memory: the listener is left alone for a round.
+    bool cannot_accept_ = false;
 };
 
 }  // namespace mtcp::io::memif

@@ -79,6 +79,11 @@ INSTANTIATE_TEST_SUITE_P(All, MemifEnds,
                                                               MemifTrust::both_ends_ours)),
                          role_and_trust);
 
+std::int64_t cpu_us(const rusage& use) {
+    const auto us = [](const timeval& t) { return std::int64_t{t.tv_sec} * 1'000'000 + t.tv_usec; };
+    return us(use.ru_utime) + us(use.ru_stime);
+}
+
 // Sends back whatever comes, on every ring, until it is killed.
 void echo_for_ever(const MemifConfig& config) {
     auto device = MemifDevice::open(config);
@@ -485,6 +490,33 @@ bool somebody_listens(const std::string& path) {
     const int status = ::connect(asking, reinterpret_cast<const sockaddr*>(&there), sizeof there);
     ::close(asking);
     return status == 0;
+}
+
+TEST(MemifDevice, PeerThatFindsNoDescriptorLeftCostsNothingAndIsServedLater) {
+    MemifConfig config{.socket = fresh_socket(), .role = MemifRole::master};
+    const auto master = open_or_fail(config);
+    config.role = MemifRole::slave;
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const rlimit few{.rlim_cur = 3, .rlim_max = limit.rlim_max};  // poll() wants one a file
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    const pid_t slave = ::fork();
+    if (slave == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        echo_for_ever(config);
+        ::_exit(1);
+    }
+    rusage before{};
+    rusage after{};
+    ::getrusage(RUSAGE_SELF, &before);
+    ::usleep(300'000);
+    ::getrusage(RUSAGE_SELF, &after);
+    EXPECT_FALSE(master->connected());
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_LT(cpu_us(after) - cpu_us(before), 50'000);
+    EXPECT_TRUE(eventually([&] { return master->connected(); }));
+    kill_child(slave);
 }
 
 TEST(MemifDevice, StaleSocketFileIsReplacedAndAHeldOneIsNot) {
