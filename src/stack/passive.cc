@@ -138,8 +138,10 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
             reply(arrival.key, decision.reply, listener->settings, now);
             break;
         case tcp::HalfOpenVerdict::promote: {
-            if (listener->accepted.size() >= listener->backlog) {
-                counters_->drop(Drop::tcp_accept_queue_full);
+            const bool queue_full = listener->accepted.size() >= listener->backlog;
+            if (queue_full || connections_.available() == 0) {
+                counters_->drop(queue_full ? Drop::tcp_accept_queue_full
+                                           : Drop::tcp_no_connection_record);
                 refuse_overflow(index, arrival, now);
                 break;
             }
@@ -157,8 +159,9 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
     }
 }
 
-// A handshake is complete, and the accept queue full. The client believes to be connected: it comes
-// again when it sends, or is reset at once (tcp_abort_on_overflow of Linux).
+// A handshake is complete, and the accept queue full or no connection record free. The client
+// believes to be connected: it comes again when it sends, or is reset at once
+// (tcp_abort_on_overflow of Linux).
 void Core::refuse_overflow(std::uint32_t index, const Arrival& arrival, Instant now) {
     HalfOpenRecord& half_open = half_open_[index];
     if (tcp_.configuration.abort_on_overflow == tcp::Configuration::Use::off) {

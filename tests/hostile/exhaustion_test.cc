@@ -108,6 +108,35 @@ TEST_F(Exhaustion, WithoutConnectionRecordsHandshakesWaitAndConnectSaysSo) {
     expect_alive(pair);
 }
 
+// The client believes to be connected. It hears nothing of it, and its handshake is completed when
+// there is a record again.
+TEST_F(Exhaustion, AHandshakeThatFindsNoConnectionRecordIsCompletedLater) {
+    setup.stack.max_concurrency = 48;
+    victim();
+    const int big = listen_on(90, 128);
+    std::vector<std::unique_ptr<RawPeer>> peers;
+    while (victim().drops(Drop::tcp_no_connection_record) == 0) {
+        const auto port = static_cast<std::uint16_t>(1000 + peers.size());
+        peers.push_back(std::make_unique<RawPeer>(victim(), port, 90));
+        ASSERT_TRUE(peers.back()->connect());
+    }
+    RawPeer& last = *peers.back();
+    wire::Endpoint from;
+    for (long fd = 0; (fd = sockets().accept(big, from)) >= 0;)
+        EXPECT_EQ(sockets().abort(static_cast<int>(fd)), 0);
+    victim().settle();
+    last.listen();
+    last.send(last.segment(Flags::ack | Flags::psh, text("still there?")));
+    last.listen();
+    EXPECT_FALSE(last.was_reset);
+    const int fd = static_cast<int>(sockets().accept(big, from));
+    ASSERT_GE(fd, 0);
+    EXPECT_EQ(from.port, last.port);
+    EXPECT_EQ(read(fd), "still there?");
+    EXPECT_EQ(sockets().abort(fd), 0);
+    EXPECT_EQ(sockets().close(big), 0);
+}
+
 TEST_F(Exhaustion, WithoutDescriptorsSocketsAreRefusedAndComeBack) {
     setup.stack.max_concurrency = 32;
     victim();
