@@ -201,6 +201,7 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
         counters_->drop(connection.staged_chunks >= staged_chunks_max(connection.tcb)
                             ? Drop::tcp_out_of_order_full
                             : Drop::tcp_no_chunk);
+        update_timer(index);  // it may be the segment that completes a handshake: nobody has yet
         return;
     }
     if (tcp::must_answer_first(connection.tcb)) {

@@ -288,6 +288,37 @@ TEST_F(Exhaustion, UnreadDataDoesNotStarveAConnectionThatIsRead) {
         EXPECT_EQ(sockets().close(pair.fd), 0);
 }
 
+// Its record must not stay for ever when the peer does not come again.
+TEST_F(Exhaustion, AHandshakeWhoseDataFindsNoChunkEndsWhenThePeerIsGone) {
+    setup.stack.chunks.count = {64, 64, 16};
+    victim();
+    std::vector<Pair> pairs;
+    for (std::uint16_t i = 0; i < 40; ++i) {
+        pairs.push_back(establish(static_cast<std::uint16_t>(10'000 + i)));
+        for (int n = 0; n < 3; ++n) {
+            TcpFields next = pairs.back().peer->segment(Flags::ack, Bytes(500));
+            next.seq = pairs.back().peer->acked;
+            pairs.back().peer->send(next);
+            pairs.back().peer->listen();
+        }
+    }
+    const std::uint32_t before = levels().connections;
+    const std::uint64_t dropped = victim().drops(Drop::tcp_no_chunk);
+    EXPECT_GT(dropped, 0u);
+    RawPeer gone(victim(), 50'000);
+    gone.snd_nxt = gone.iss;
+    gone.throw_in(gone.segment(Flags::syn));
+    ++gone.snd_nxt;
+    gone.listen();
+    gone.throw_in(gone.segment(Flags::ack, Bytes(500)));
+    EXPECT_EQ(victim().drops(Drop::tcp_no_chunk), dropped + 1);
+    EXPECT_EQ(levels().connections, before + 1);
+    for (Pair& pair : pairs)
+        EXPECT_EQ(sockets().close(pair.fd), 0);
+    victim().run_for(seconds(300));
+    EXPECT_EQ(levels().connections, before - pairs.size());
+}
+
 // --- frames
 
 // The other end of the wire keeps all frames: what cannot be sent is counted and sent later.
