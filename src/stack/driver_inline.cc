@@ -113,13 +113,10 @@ InlineDriver::~InlineDriver() {
 socket::Driver::Wake InlineDriver::wait(Instant deadline) {
     int idle = 0;
     while (true) {
-        if (interrupted_.exchange(false)) return Wake::interrupted;
+        if (interrupted_.exchange(false)) return unfinished(Wake::interrupted);
         const Instant t = monotonic_now();
         const TurnResult result = turn(t);
-        if (!core_.channel().events.empty()) {
-            if (epoll_ >= 0) doorbell_.ring_always();  // keeps the descriptor readable
-            return Wake::events;
-        }
+        if (!core_.channel().events.empty()) return unfinished(Wake::events);
         if (t >= deadline) {
             if (epoll_ >= 0) arm_descriptor(result.next_deadline);
             return Wake::deadline;
@@ -134,8 +131,14 @@ socket::Driver::Wake InlineDriver::wait(Instant deadline) {
         before_sleep();
         const Slept slept = sleep_on(core_, doorbell_, t, until);
         after_sleep();
-        if (slept == Slept::by_signal) return Wake::interrupted;
+        if (slept == Slept::by_signal) return unfinished(Wake::interrupted);
     }
+}
+
+// Nothing was armed that would make the descriptor readable: it is so until the next look.
+socket::Driver::Wake InlineDriver::unfinished(Wake wake) {
+    if (epoll_ >= 0) doorbell_.ring_always();
+    return wake;
 }
 
 int InlineDriver::event_descriptor() {

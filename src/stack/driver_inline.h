@@ -40,6 +40,7 @@ class InlineDriver : public CoreDriver {
     Doorbell& doorbell_;
 
   private:
+    [[nodiscard]] Wake unfinished(Wake wake);
     void arm_descriptor(Instant next);
 
     std::atomic<bool> interrupted_{false};
