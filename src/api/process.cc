@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "base/log.h"
@@ -62,6 +63,9 @@ void after_fork_in_child() {
         p.stack->abandon_after_fork();
         // Its destructor would talk to threads and devices that only the parent has.
         static_cast<void>(p.stack.release());
+        // Nor are its devices and addresses what a stack of the child begins with. Given up as it
+        // stands: whoever forks may be in the middle of an allocation.
+        new (&p.configuration) Configuration{};
     }
     p.mutex.unlock();
 }

@@ -100,6 +100,24 @@ static void children_are_refused(void) {
     close_pair(m, p);
 }
 
+/* Of the parent's devices and addresses a child has none: it starts a stack as if it were the
+ * first. */
+static void children_start_their_own(void) {
+    int status = -1;
+    const pid_t child = fork();
+    if (child == 0) {
+        mctx_t own;
+        failures = 0;
+        own = start_stack(1);
+        close_pair(own, make_pair(own));
+        stop_stack(own);
+        _exit(failures != 0);
+    }
+    NEED(child > 0);
+    NEED(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void on_interrupt(int signum) { interrupts += signum == SIGINT; }
 
 static void* interrupt_later(void* target) {
@@ -189,6 +207,7 @@ void test_lifecycle(void) {
     while_the_stack_is_open();
     other_threads_are_refused();
     children_are_refused();
+    children_start_their_own();
     interrupts_end_waits();
     mtcp_destroy_context(m);
     /* The core is free again, for any thread; and the stack for another start. */
