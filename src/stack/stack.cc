@@ -392,6 +392,7 @@ void Stack::abandon_after_fork() {
     for (auto& slot : implementation_->cores) {
         if (slot->driver != nullptr) slot->driver->abandon();
     }
+    implementation_->telemetry.reset();  // its descriptor holds the lock that says "alive"
     static_cast<void>(implementation_.release());
 }
 

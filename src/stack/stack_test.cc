@@ -4,11 +4,16 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <string>
 #include <thread>
 
+#include "base/telemetry.h"
 #include "socket/application.h"
 #include "socket/listen_socket.h"
 #include "socket/stream_socket.h"
@@ -166,6 +171,39 @@ TEST(Stack, RefusesMoreCoresThanItCanHave) {
     auto stack = Stack::open(link_only(Drive::paired, 65));
     ASSERT_FALSE(stack);
     EXPECT_NE(stack.error().mend, "");
+}
+
+// What tells a living stack from a leftover is a lock, which a child inherits with the descriptor.
+TEST(Stack, AChildThatOutlivesItDoesNotMakeItLookAlive) {
+    std::array<int, 2> told{};
+    ASSERT_EQ(::pipe(told.data()), 0);
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+        auto stack = Stack::open(link_only(Drive::run_inline, 1));
+        const pid_t child = ::fork();
+        if (child == 0) {
+            (*stack)->abandon_after_fork();
+            const pid_t self = ::getpid();
+            static_cast<void>(!::write(told[1], &self, sizeof self));
+            ::close(told[1]);
+            for (;;)
+                ::pause();
+        }
+        for (;;)
+            ::pause();
+    }
+    ::close(told[1]);
+    pid_t child = 0;
+    ASSERT_EQ(::read(told[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+    const auto view = TelemetryView::open(parent);
+    ASSERT_TRUE(view) << view.error().text();
+    EXPECT_TRUE(view->alive());
+    ::kill(parent, SIGKILL);
+    EXPECT_EQ(::waitpid(parent, nullptr, 0), parent);
+    EXPECT_FALSE(view->alive());
+    ::kill(child, SIGKILL);
+    ::close(told[0]);
+    ::unlink(view->path().c_str());
 }
 
 }  // namespace
