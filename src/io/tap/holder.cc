@@ -1,31 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking through /proc for the holder of an interface, and closing descriptors after a fork.
+// Looking through /proc for the holder of an interface.
 #include "io/tap/holder.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cctype>
 #include <fstream>
 #include <memory>
-#include <mutex>
 
 namespace mtcp::io {
 namespace {
-
-constexpr std::size_t kGuardedMax = 1024;
-// Holds descriptor + 1; 0: free. Atomic, because the child of a fork may not take a lock.
-std::array<std::atomic<int>, kGuardedMax> guarded{};
-
-void close_all_in_child() {
-    for (std::atomic<int>& slot : guarded) {
-        const int held = slot.exchange(0);
-        if (held != 0) ::close(held - 1);
-    }
-}
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -61,22 +45,6 @@ std::string find_tap_holder(const std::string& interface_name) {
         return "pid " + pid + " (" + command + ")";
     }
     return "";
-}
-
-void close_in_forked_child(int descriptor) {
-    static std::once_flag once;
-    std::call_once(once, [] { ::pthread_atfork(nullptr, nullptr, close_all_in_child); });
-    for (std::atomic<int>& slot : guarded) {
-        int expected = 0;
-        if (slot.compare_exchange_strong(expected, descriptor + 1)) return;
-    }
-}
-
-void forget_descriptor(int descriptor) {
-    for (std::atomic<int>& slot : guarded) {
-        int expected = descriptor + 1;
-        if (slot.compare_exchange_strong(expected, 0)) return;
-    }
 }
 
 }  // namespace mtcp::io

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "io/forked_child.h"
 #include "io/tap/holder.h"
 #include "io/tap/kernel_side.h"
 #include "io/tap/tap_queue.h"

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "io/tap/holder.h"
+#include "io/forked_child.h"
 
 namespace mtcp::io {
 namespace {
