@@ -15,6 +15,8 @@
 #include <cstring>
 #include <ctime>
 #include <new>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "base/assert.h"
@@ -175,14 +177,20 @@ Counters& TelemetryFile::core(int index) {
 }
 
 Result<TelemetryView, Problem> TelemetryView::open(int pid) {
-    const std::string name = "/" + std::string(kFilePrefix) + std::to_string(pid);
+    const std::string base = "/" + std::string(kFilePrefix) + std::to_string(pid);
+    std::optional<TelemetryView> leftover;
     std::string reason;
     for (const std::string& folder : folders()) {
-        if (::access((folder + name).c_str(), F_OK) != 0) continue;
-        auto view = open_file(folder + name);
-        if (view) return view;
-        reason = view.error().why;
+        for (int i = 0; i < kFilesPerPid; ++i) {
+            const std::string path = folder + base + (i == 0 ? "" : "." + std::to_string(i));
+            if (::access(path.c_str(), F_OK) != 0) continue;
+            auto view = open_file(path);
+            if (view && view->alive()) return view;
+            if (view && !leftover) leftover = std::move(view).value();
+            if (!view) reason = view.error().why;
+        }
     }
+    if (leftover) return std::move(*leftover);
     if (!reason.empty()) return not_readable("process " + std::to_string(pid), reason, "");
     return failure(Problem{.what = "no stack runs in process " + std::to_string(pid),
                            .why = "it has no counters file",
@@ -196,17 +204,10 @@ Result<TelemetryView, Problem> TelemetryView::open_file(const std::string& path)
     view.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (view.descriptor_ < 0) return cannot("open", path, errno, "run as the stack's user or root");
     struct stat status = {};
+    TelemetryHeader& header = view.header_;
     if (::fstat(view.descriptor_, &status) != 0 || !S_ISREG(status.st_mode) ||
-        static_cast<std::size_t>(status.st_size) < kCoreOffset) {
-        return not_readable(path, "not a counters file", "name another file");
-    }
-    view.size_ = static_cast<std::size_t>(status.st_size);
-    void* memory = ::mmap(nullptr, view.size_, PROT_READ, MAP_SHARED, view.descriptor_, 0);
-    if (memory == MAP_FAILED) return cannot("map", path, errno, "free some memory");
-    view.memory_ = static_cast<const std::byte*>(memory);
-
-    const TelemetryHeader& header = view.header();
-    if (header.magic != kTelemetryMagic) {
+        ::pread(view.descriptor_, &header, sizeof header, 0) != sizeof header ||
+        header.magic != kTelemetryMagic) {
         return not_readable(path, "not a counters file", "name another file");
     }
     if (header.version != kTelemetryVersion || header.layout != telemetry_layout()) {
@@ -215,37 +216,30 @@ Result<TelemetryView, Problem> TelemetryView::open_file(const std::string& path)
     }
     if (header.core_offset != kCoreOffset || header.core_stride != kCoreStride ||
         header.core_count < 1 || header.core_count > kCoresMax ||
-        view.size_ < kCoreOffset + header.core_count * kCoreStride) {
+        static_cast<std::size_t>(status.st_size) < kCoreOffset + header.core_count * kCoreStride) {
         return not_readable(path, "its header contradicts its size", "name another file");
     }
     return view;
 }
 
 TelemetryView::~TelemetryView() {
-    if (memory_ != nullptr) static_cast<void>(::munmap(const_cast<std::byte*>(memory_), size_));
     if (descriptor_ >= 0) static_cast<void>(::close(descriptor_));
 }
 
 void TelemetryView::swap(TelemetryView& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(descriptor_, other.descriptor_);
-    std::swap(memory_, other.memory_);
-    std::swap(size_, other.size_);
+    std::swap(header_, other.header_);
 }
 
-const TelemetryHeader& TelemetryView::header() const {
-    return *reinterpret_cast<const TelemetryHeader*>(memory_);
-}
-
+// What is no longer there reads as zero.
 Counters TelemetryView::core(int index) const {
     MTCP_ASSERT(index >= 0 && index < core_count());
-    const auto* words = reinterpret_cast<const std::uint64_t*>(
-        memory_ + kCoreOffset + static_cast<std::size_t>(index) * kCoreStride);
+    static_assert(std::is_trivially_copyable_v<Counters>);
+    const std::size_t at = kCoreOffset + static_cast<std::size_t>(index) * kCoreStride;
     Counters copy;
-    auto* out = reinterpret_cast<std::uint64_t*>(&copy);
-    for (std::size_t i = 0; i < sizeof(Counters) / sizeof(std::uint64_t); ++i) {
-        out[i] = __atomic_load_n(words + i, __ATOMIC_RELAXED);
-    }
+    static_cast<void>(
+        !::pread(descriptor_, static_cast<void*>(&copy), sizeof copy, static_cast<off_t>(at)));
     return copy;
 }
 

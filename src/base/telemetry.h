@@ -66,12 +66,14 @@ class TelemetryFile {
     int owner_pid_ = 0;
 };
 
-// A reader's side: a read-only view of somebody's counters.
+// A reader's side: a view of somebody's counters. Read from the file, not mapped: its owner may
+// shorten it at any time, and then a mapping ends in SIGBUS.
 class TelemetryView {
   public:
-    // Looks in every folder that create() uses. Refuses a file that is not a counters file of this
-    // build or was left behind.
+    // Looks in every folder that create() uses; a file that was left behind is taken only where
+    // there is none of a living stack.
     [[nodiscard]] static Result<TelemetryView, Problem> open(int pid);
+    // Refuses what is not a counters file of this build.
     [[nodiscard]] static Result<TelemetryView, Problem> open_file(const std::string& path);
 
     TelemetryView(TelemetryView&& other) noexcept { swap(other); }
@@ -81,10 +83,10 @@ class TelemetryView {
     }
     ~TelemetryView();
 
-    [[nodiscard]] int pid() const { return header().pid; }
-    [[nodiscard]] std::int64_t start_unix_seconds() const { return header().start_unix_seconds; }
-    [[nodiscard]] int core_count() const { return static_cast<int>(header().core_count); }
-    // A copy, word by word: each counter is whole, the set is as of about now.
+    [[nodiscard]] int pid() const { return header_.pid; }
+    [[nodiscard]] std::int64_t start_unix_seconds() const { return header_.start_unix_seconds; }
+    [[nodiscard]] int core_count() const { return static_cast<int>(header_.core_count); }
+    // A copy: each counter is whole, the set is as of about now.
     [[nodiscard]] Counters core(int index) const;
     [[nodiscard]] bool alive() const;
     [[nodiscard]] const std::string& path() const { return path_; }
@@ -92,12 +94,10 @@ class TelemetryView {
   private:
     TelemetryView() = default;
     void swap(TelemetryView& other) noexcept;
-    [[nodiscard]] const TelemetryHeader& header() const;
 
     std::string path_;
     int descriptor_ = -1;
-    const std::byte* memory_ = nullptr;
-    std::size_t size_ = 0;
+    TelemetryHeader header_;
 };
 
 // Paths of the counters files of all living stacks this user can see.

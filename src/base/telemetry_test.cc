@@ -135,6 +135,37 @@ TEST_F(Telemetry, ListsLivingStacksAndOpensThemByPid) {
     EXPECT_EQ(TelemetryView::open(0).error().error, ENOENT);
 }
 
+// Whoever owns the file may do with it what he likes, also while it is read.
+TEST_F(Telemetry, ReadsNothingBeyondAFileThatShrinks) {
+    const TelemetryFile file = make(2);
+    const auto view = TelemetryView::open_file(file.path());
+    ASSERT_TRUE(view.ok()) << view.error().text();
+    damage(file.path(), 8, std::uint64_t{1000} << 32 | kTelemetryVersion);  // cores
+    EXPECT_EQ(view->core_count(), 2);
+    ASSERT_EQ(::truncate(file.path().c_str(), 0), 0);
+    EXPECT_EQ(view->core(1).frames_in, 0u);
+    EXPECT_EQ(view->pid(), ::getpid());
+}
+
+TEST_F(Telemetry, FindsTheLivingStackBehindALeftoverOfTheSamePid) {
+    ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1), 0);
+    std::string leftover;
+    {
+        const TelemetryFile first = make(1);
+        leftover = first.path();
+        std::ofstream(leftover + "-copy", std::ios::binary)
+            << std::ifstream(leftover, std::ios::binary).rdbuf();
+    }
+    const TelemetryFile other = make(1);  // in the way until the second one has its name
+    const TelemetryFile living = make(1);
+    ASSERT_EQ(::rename((leftover + "-copy").c_str(), leftover.c_str()), 0);
+    const auto view = TelemetryView::open(::getpid());
+    ASSERT_TRUE(view.ok()) << view.error().text();
+    EXPECT_TRUE(view->alive());
+    EXPECT_EQ(view->path(), living.path());
+    ::unsetenv("XDG_RUNTIME_DIR");
+}
+
 TEST_F(Telemetry, RefusesAnImpossibleNumberOfCores) {
     EXPECT_FALSE(TelemetryFile::create_in(folder_, 0).ok());
     EXPECT_FALSE(TelemetryFile::create_in(folder_, 100'000).ok());
