@@ -43,6 +43,9 @@ struct Arrival {
     }
 };
 
+// RFC 9293 §3.10.7.4, fifth: `ack` is of our FIN. Done: the connection, or what it needed a TCB
+// for, has ended.
+Step after_fin_acked(Tcb& tcb, wire::SequenceNumber ack, Instant now, Reaction& reaction);
 // RFC 9293 §3.10.7.4, eighth: the peer's FIN is next. In a state that receives.
 void take_fin(Tcb& tcb, Reaction& reaction);
 

@@ -21,13 +21,11 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// Nothing but an exchange of data goes on: no repair, no probe, no mark, no hole, nothing urgent,
-// nothing held back. Joined by | and not by ||: nearly always all of it is asked.
+// Nothing but an exchange of data goes on, or its end: no repair, no probe, no mark, no hole,
+// nothing urgent, nothing held back. Joined by | and not by ||: nearly always all of it is asked.
 bool is_undisturbed(const Tcb& tcb) {
     const auto flags = bits_of<std::uint16_t>(tcb.flags);
-    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{.fin_queued = true,
-                                                                .fin_received = true,
-                                                                .cork = true,
+    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{.cork = true,
                                                                 .more_follows = true,
                                                                 .records = true,
                                                                 .send_urgent = true,
@@ -91,6 +89,39 @@ void take_text(Environment& env, Tcb& tcb, std::uint32_t length, Instant now, Re
     acknowledge_in_order(env, tcb, length, now);
 }
 
+// PAWS (RFC 7323 §5.3).
+bool timestamp_is_old(const Tcb& tcb, const wire::Options& options) {
+    return options.timestamps && static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0;
+}
+
+// --- the end of a connection ---
+
+constexpr std::uint16_t kAwaitsFin =
+    static_cast<std::uint16_t>(bit(State::fin_wait_1) | bit(State::fin_wait_2));
+constexpr std::uint16_t kEnding =
+    static_cast<std::uint16_t>(kAwaitsFin | bit(State::closing) | bit(State::last_ack));
+
+// The peer has all that we sent, the FIN at the end of it too.
+void acknowledge_fin(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
+                     Reaction& reaction) {
+    const SequenceNumber old = tcb.snd.una;
+    tcb.snd.una = tcb.snd.nxt;
+    tcb.soft_error = 0;
+    tcb.high_rxt = higher(tcb.high_rxt, tcb.snd.una);
+    if (tcb.snd.end > old) {
+        reaction.acked_bytes = tcb.snd.end - old;
+        reaction.events |= Events::writable;
+    }
+    if (tcb.flags.timing) {  // all that was sent is acknowledged: what is timed, too
+        tcb.flags.timing = false;
+        take_rtt_sample(tcb, to_us(now) - tcb.timed_us, env.configuration);
+    }
+    disarm(tcb, Timer::retransmit);
+    if (((old.raw ^ tcb.snd.una.raw) >> 30) != 0) [[unlikely]]
+        fold_totals(tcb);
+    static_cast<void>(after_fin_acked(tcb, seg.ack, now, reaction));  // no step is left
+}
+
 }  // namespace
 
 bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
@@ -109,9 +140,7 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     other |= static_cast<unsigned>(seg.ecn == EcnField::marked);
     other |= static_cast<unsigned>((acked | length) == 0 && !fin);  // a duplicate, or the window
     if (other != 0 || !is_undisturbed(tcb)) return false;
-    if (timestamps && static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0) {
-        return false;  // PAWS
-    }
+    if (timestamp_is_old(tcb, options)) return false;
     if (acked != 0 && interests_congestion_control(tcb, flight, acked)) return false;
 
     tcb.unanswered_probes = 0;
@@ -131,6 +160,38 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
         reaction.work = work_of(plan);
     }
     note_limit(tcb, now);
+    tcb.last_event = now;
+    return true;
+}
+
+bool take_predicted_end(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
+                        Reaction& reaction) {
+    if (!is_one_of(tcb.state, kEnding)) return false;
+    const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
+    const wire::Options& options = seg.options;
+    const bool fin = seg.flags.has(Flags::fin);
+    unsigned other = (seg.flags.bits & ~unsigned{Flags::psh | Flags::fin}) ^ Flags::ack;
+    other |= seg.seq.raw ^ tcb.rcv.nxt.raw;
+    other |= seg.ack.raw ^ tcb.snd.nxt.raw;
+    other |= tcb.snd.nxt.raw ^ (tcb.snd.end.raw + 1);  // or the FIN still waits
+    other |= static_cast<unsigned>(!seg.payload.empty());
+    other |= static_cast<unsigned>(fin && !is_one_of(tcb.state, kAwaitsFin));
+    other |= options.sack_count | static_cast<unsigned>(options.timestamps != tcb.flags.timestamps);
+    if (other != 0 || !is_undisturbed(tcb) || timestamp_is_old(tcb, options)) return false;
+    if (flight != 0 && interests_congestion_control(tcb, flight, flight)) return false;
+    // TCP_LINGER2 may want no FIN-WAIT-2 at all, and resets.
+    if (tcb.state == State::fin_wait_1 && tcb.flags.let_go && tcb.fin_wait_2_ms == 0) return false;
+
+    tcb.unanswered_probes = 0;
+    note_timestamp(tcb, seg, now);
+    update_send_window(tcb, seg, std::uint32_t{seg.window} << tcb.send_window_shift);
+    if (flight != 0) acknowledge_fin(env, tcb, seg, now, reaction);
+    if (fin) take_fin(tcb, reaction);
+    tcb.last_received_ms = to_ms(now);
+
+    // settle(), for whom nothing but an ACK can wait when all is sent.
+    reaction.work = tcb.pending.ack ? Work::ack : std::uint8_t{0};
+    change_limit(tcb, SendLimit::idle, now);
     tcb.last_event = now;
     return true;
 }

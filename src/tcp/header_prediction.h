@@ -9,9 +9,12 @@
 namespace mtcp::tcp {
 
 // An in-order segment, with text or FIN or an ACK of news, of a connection in ESTABLISHED that
-// repairs, holds back and negotiates nothing.
+// repairs, holds back and negotiates nothing. Precondition: ESTABLISHED.
 // False: neither `tcb` nor `reaction` was touched.
 [[nodiscard]] bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
                                   Reaction& reaction);
+// The same once our FIN is sent: its ACK, the peer's FIN, or both in one, without text.
+[[nodiscard]] bool take_predicted_end(Environment& env, Tcb& tcb, const wire::Segment& seg,
+                                      Instant now, Reaction& reaction);
 
 }  // namespace mtcp::tcp

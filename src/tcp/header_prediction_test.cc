@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What header prediction must leave to the eight steps, where nothing but one condition tells it.
-// (That it changes nothing else is asked by testing/pair_test.cc and the simulator.)
+// What header prediction must leave to the eight steps, where nothing but one condition tells it;
+// and that what it takes they would have taken alike (testing/both_ways.h: each segment of a Solo
+// and of a Pair is taken both ways; the simulator compares whole worlds).
 #include "tcp/header_prediction.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
+
+#include "base/random.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/path/ecn.h"
+#include "tcp/testing/both_ways.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -93,6 +98,98 @@ TEST(HeaderPrediction, NewAckEndsTheCountOfDuplicates) {
     EXPECT_EQ(solo.out(), "P. 101:201(100) ack 1");
     solo.segment({.ack = 201});
     EXPECT_EQ(solo.tcb.dup_acks, 0);
+}
+
+// A peer that mostly does what is expected: next number, ACK of some or all, small text, FIN; and
+// now and then not.
+class Exchange {
+  public:
+    explicit Exchange(std::uint64_t seed) : random_(seed) {
+        using Use = Configuration::Use;
+        solo_.env.configuration.timestamps = one_in(3) ? Use::off : Use::on;
+        solo_.settings.no_delay = one_in(2);
+        solo_.settings.user_timeout_ms = one_in(8) ? 5000 : 0;
+        solo_.settings.keepalive = one_in(4);
+        solo_.peer_options.timestamps = true;
+        solo_.peer_options.ts_value = 5;
+        if (one_in(2)) {
+            solo_.connect();
+        } else {
+            solo_.accept();
+        }
+        static_cast<void>(solo_.out());
+    }
+    void run() {
+        for (int i = 0; i < 60 && !has_ended(); ++i) {
+            step();
+            if (::testing::Test::HasFailure()) return;
+        }
+    }
+
+  private:
+    bool one_in(std::uint32_t n) { return random_.below(n) == 0; }
+    bool has_ended() const {
+        return solo_.tcb.state == State::closed || solo_.tcb.state == State::time_wait;
+    }
+
+    void step() {
+        switch (random_.below(8)) {
+            case 0: solo_.send(random_.below(200)); break;
+            case 1: solo_.consume(solo_.tcb.rcv.unread); break;
+            case 2:
+                if (one_in(3)) end();
+                break;
+            case 3: static_cast<void>(solo_.advance(milliseconds(random_.below(20)))); break;
+            default: arrive(); break;
+        }
+        if (!one_in(4)) static_cast<void>(solo_.out());
+    }
+    void end() {
+        if (one_in(2)) return solo_.shutdown();
+        solo_.consume(solo_.tcb.rcv.unread);
+        if (one_in(4)) {
+            static_cast<void>(on_close(solo_.env, solo_.tcb, solo_.now, {}));
+        } else {
+            solo_.close();
+        }
+    }
+    void arrive() {
+        const Tcb& tcb = solo_.tcb;
+        const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
+        testing::In in;
+        in.flags = one_in(4) ? "F." : one_in(3) ? "P." : ".";
+        in.seq = tcb.rcv.nxt - testing::kPeerIss - (one_in(20) ? 1 : 0);
+        in.length = one_in(2) ? random_.below(100) : 0;
+        in.ack = tcb.snd.una - tcb.iss + (one_in(4) ? random_.below(flight + 1) : flight);
+        in.window = one_in(10) ? random_.below(300) : 0xffff;
+        in.ecn = one_in(20) ? EcnField::marked : EcnField::not_capable;
+        in.ts_back = one_in(20) ? 1 : 0;
+        solo_.segment(in);
+    }
+
+    Random random_;
+    Solo solo_;
+};
+
+TEST(HeaderPrediction, TakesWhatTheEightStepsWouldTakeAlike) {
+    const auto taken = [] {
+        std::array<std::uint64_t, kStateCount> count;
+        for (std::size_t i = 0; i < kStateCount; ++i)
+            count[i] = testing::predicted_in(static_cast<State>(i));
+        return count;
+    };
+    const auto before = taken();
+    for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+        SCOPED_TRACE(seed);
+        Exchange(seed).run();
+        if (HasFailure()) return;
+    }
+    const auto after = taken();
+    for (const State state : {State::established, State::fin_wait_1, State::fin_wait_2,
+                              State::closing, State::last_ack}) {
+        const auto i = static_cast<std::size_t>(state);
+        EXPECT_GT(after[i] - before[i], 10u) << state_name(state);
+    }
 }
 
 }  // namespace

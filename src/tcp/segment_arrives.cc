@@ -79,35 +79,6 @@ Step acknowledge_our_syn(Arrival& a) {
     return Step::next;
 }
 
-// What the acknowledgment of our FIN changes.
-Step after_fin_acked(Arrival& a) {
-    Tcb& tcb = a.tcb;
-    switch (tcb.state) {
-        case State::fin_wait_1:
-            transition(tcb, State::fin_wait_2);
-            a.reaction.events |= Events::send_closed;
-            if (!tcb.flags.let_go) return Step::next;
-            if (tcb.fin_wait_2_ms == 0) {  // TCP_LINGER2: nobody waits, and the peer learns so
-                tcb.pending.stray_reset = true;
-                tcb.stray_ack = a.seg.ack;
-                end_connection(tcb, a.reaction, 0);
-                return Step::done;
-            }
-            arm(tcb, Timer::fin_wait_2, a.now + milliseconds(tcb.fin_wait_2_ms));
-            return Step::next;
-        case State::closing:
-            transition(tcb, State::time_wait);
-            a.reaction.events |= Events::send_closed | Events::time_wait;
-            disarm(tcb, tcb.armed);
-            return Step::done;
-        case State::last_ack:
-            a.reaction.events |= Events::send_closed;
-            end_connection(tcb, a.reaction, 0);
-            return Step::done;
-        default: return Step::next;
-    }
-}
-
 Step check_ack(Arrival& a) {
     Tcb& tcb = a.tcb;
     if (!a.seg.flags.has(Flags::ack)) return a.discard(Drop::tcp_bad_flags);
@@ -125,7 +96,8 @@ Step check_ack(Arrival& a) {
         note_timestamp(a.tcb, a.seg, a.now);
         take_ack(a);
     }
-    return tcb.snd.una > tcb.snd.end ? after_fin_acked(a) : Step::next;
+    if (tcb.snd.una <= tcb.snd.end) return Step::next;
+    return after_fin_acked(tcb, a.seg.ack, a.now, a.reaction);
 }
 
 // --- sixth: URG ---
@@ -217,6 +189,33 @@ void in_order(Arrival& a) {
 
 }  // namespace
 
+Step after_fin_acked(Tcb& tcb, SequenceNumber ack, Instant now, Reaction& reaction) {
+    switch (tcb.state) {
+        case State::fin_wait_1:
+            transition(tcb, State::fin_wait_2);
+            reaction.events |= Events::send_closed;
+            if (!tcb.flags.let_go) return Step::next;
+            if (tcb.fin_wait_2_ms == 0) {  // TCP_LINGER2: nobody waits, and the peer learns so
+                tcb.pending.stray_reset = true;
+                tcb.stray_ack = ack;
+                end_connection(tcb, reaction, 0);
+                return Step::done;
+            }
+            arm(tcb, Timer::fin_wait_2, now + milliseconds(tcb.fin_wait_2_ms));
+            return Step::next;
+        case State::closing:
+            transition(tcb, State::time_wait);
+            reaction.events |= Events::send_closed | Events::time_wait;
+            disarm(tcb, tcb.armed);
+            return Step::done;
+        case State::last_ack:
+            reaction.events |= Events::send_closed;
+            end_connection(tcb, reaction, 0);
+            return Step::done;
+        default: return Step::next;
+    }
+}
+
 void take_fin(Tcb& tcb, Reaction& reaction) {
     tcb.rcv.nxt += 1;
     if (tcb.rcv.wnd > 0) --tcb.rcv.wnd;
@@ -240,8 +239,11 @@ void take_fin(Tcb& tcb, Reaction& reaction) {
 Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
     Reaction reaction;
     const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
-    if (predicts && tcb.state == State::established && take_predicted(env, tcb, seg, now, reaction))
+    if (predicts &&
+        (tcb.state == State::established ? take_predicted(env, tcb, seg, now, reaction)
+                                         : take_predicted_end(env, tcb, seg, now, reaction))) {
         return reaction;
+    }
     Arrival arrival(env, tcb, seg, now, reaction);
     if (tcb.state == State::closed || tcb.state == State::time_wait) [[unlikely]] {
         reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB

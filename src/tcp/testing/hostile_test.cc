@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "tcp/clock.h"
 #include "tcp/invariants.h"
+#include "tcp/testing/both_ways.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -111,7 +112,7 @@ class Attack {
         }
         static const std::byte kPayload[3000] = {};
         if (random_.below(2) == 0) seg.payload = {kPayload, random_.below(3000)};
-        note(on_segment(env_, tcb_, seg, now_), &seg);
+        note(testing::on_segment_both_ways(env_, tcb_, seg, now_), &seg);
     }
 
     void call() {

@@ -6,6 +6,7 @@
 
 #include "tcp/invariants.h"
 #include "tcp/path/ecn.h"
+#include "tcp/testing/both_ways.h"
 #include "tcp/testing/solo.h"
 #include "wire/print.h"
 
@@ -111,7 +112,7 @@ void Pair::arrive(int side, const Segment& segment) {
         arrive_without_tcb(side, segment);
         return;
     }
-    on_reaction(side, on_segment(h.env, h.tcb, segment, now_), &segment);
+    on_reaction(side, on_segment_both_ways(h.env, h.tcb, segment, now_), &segment);
     turn(side);
 }
 

@@ -6,6 +6,7 @@
 
 #include "tcp/clock.h"
 #include "tcp/invariants.h"
+#include "tcp/testing/both_ways.h"
 
 namespace mtcp::tcp::testing {
 namespace {
@@ -152,7 +153,7 @@ void Solo::segment(const In& in) {
         seg.options.ts_value = to_ms(now) - static_cast<std::uint32_t>(in.ts_back);
         if (seg.options.ts_echo == 0) seg.options.ts_echo = to_ms(now) + tcb.ts_offset;
     }
-    note(on_segment(env, tcb, seg, now));
+    note(on_segment_both_ways(env, tcb, seg, now));
 }
 
 void Solo::send(std::uint32_t bytes, SendHint hint) { note(on_send(env, tcb, bytes, hint, now)); }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is predicted has no side record, so a copy of the TCB is all that it needs.
+#include "tcp/testing/both_ways.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+
+#include "tcp/header_prediction.h"
+
+namespace mtcp::tcp::testing {
+namespace {
+
+std::array<std::uint64_t, kStateCount> predicted{};
+
+void expect_same(const Tcb& a, const Tcb& b) {
+    if (std::memcmp(&a, &b, sizeof a) == 0) return;
+    const auto* left = reinterpret_cast<const std::byte*>(&a);
+    const auto* right = reinterpret_cast<const std::byte*>(&b);
+    for (std::size_t at = 0; at < sizeof(Tcb); ++at) {
+        EXPECT_EQ(left[at], right[at]) << "byte " << at << " of the TCB, " << state_name(a.state);
+    }
+}
+
+void expect_same(const Reaction& a, const Reaction& b) {
+    EXPECT_EQ(a.events, b.events);
+    EXPECT_EQ(a.work, b.work);
+    EXPECT_EQ(a.error, b.error);
+    EXPECT_EQ(a.acked_bytes, b.acked_bytes);
+    EXPECT_EQ(a.received_bytes, b.received_bytes);
+    EXPECT_EQ(a.drop, b.drop);
+    ASSERT_EQ(a.placement_count, b.placement_count);
+    for (std::size_t i = 0; i < a.placement_count; ++i) {
+        EXPECT_EQ(a.placements[i].stream_offset, b.placements[i].stream_offset);
+        EXPECT_EQ(a.placements[i].payload_offset, b.placements[i].payload_offset);
+        EXPECT_EQ(a.placements[i].length, b.placements[i].length);
+    }
+}
+
+}  // namespace
+
+Reaction on_segment_both_ways(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
+    using Use = Configuration::Use;
+    const State before = tcb.state;
+    Tcb twin = tcb;
+    Reaction expected;
+    const bool taken = before == State::established
+                           ? take_predicted(env, twin, seg, now, expected)
+                           : take_predicted_end(env, twin, seg, now, expected);
+    if (!taken) return on_segment(env, tcb, seg, now);
+    ++predicted[static_cast<std::size_t>(before)];
+    const Use configured = env.configuration.header_prediction;
+    env.configuration.header_prediction = Use::off;
+    const Reaction reaction = on_segment(env, tcb, seg, now);
+    env.configuration.header_prediction = configured;
+    expect_same(twin, tcb);
+    expect_same(expected, reaction);
+    return reaction;
+}
+
+std::uint64_t predicted_in(State state) { return predicted[static_cast<std::size_t>(state)]; }
+
+}  // namespace mtcp::tcp::testing
