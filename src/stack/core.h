@@ -208,8 +208,14 @@ class Core {
     void deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant now);
     bool keep_half_open(socket::Listener& listener, const tcp::HalfOpen& record,
                         std::uint32_t hash);
-    bool promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,
-                 Instant now);
+    [[nodiscard]] std::uint32_t promote(socket::Listener& listener,
+                                        const tcp::ListenerSettings& settings,
+                                        const tcp::HalfOpen& record, std::uint32_t hash,
+                                        Instant now);
+    void promote_cookie(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                        const tcp::HalfOpen& record, Arrival& arrival, Instant now);
+    void promote_half_open(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                           std::uint32_t half_open, Arrival& arrival, Instant now);
     // early_data.cc
     [[nodiscard]] std::uint32_t fast_open_limit(const socket::Listener& listener,
                                                 std::uint32_t asked) const;
@@ -220,6 +226,7 @@ class Core {
     void leave_early(Connection& connection);
     void answer_fast_open(socket::FastOpenQuery& query, Instant now);
     void drop_half_open(std::uint32_t index);
+    void give_back_half_open(std::uint32_t index);
     void queue_half_open(std::uint32_t index);
     void drop_time_wait(std::uint32_t index);
     void recycle_time_wait();
@@ -258,6 +265,8 @@ class Core {
     void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
     void count_pieces(std::uint32_t index, const tcp::Settings& settings);
     void enter_flow_table(std::uint32_t index);
+    void note_if_misplaced(std::uint32_t index);
+    void forget_if_misplaced(const wire::FlowKey& key);
     void post(std::uint32_t index, std::uint16_t event_bits);
     void post_listener(socket::Listener& listener);
     void publish();

@@ -53,7 +53,7 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     // As Linux: nobody may guess at cookies when none was sent that could still be good.
     if (bare_ack && now < cookies_until_ &&
         tcp::check_cookie(tcp_, settings, arrival.key, arrival.segment, now, record)) {
-        static_cast<void>(promote(listener, record, arrival, now));
+        promote_cookie(listener, settings, record, arrival, now);
         return;
     }
     const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
@@ -110,15 +110,18 @@ void Core::queue_half_open(std::uint32_t index) {
 }
 
 void Core::drop_half_open(std::uint32_t index) {
-    HalfOpenRecord& half_open = half_open_[index];
-    const wire::FlowKey key = half_open.record.key;
-    remove(half_open_, half_open_by_try_[half_open.listed_by_try], index);
+    const wire::FlowKey& key = half_open_[index].record.key;
     flows_.erase(flow_hash(flow_secret_, key), FlowRef::make(RecordKind::half_open, index));
+    if (links_.cores > 1) forget_if_misplaced(key);
+    give_back_half_open(index);
+}
+
+// It is in no table any more, or a connection has its place there.
+void Core::give_back_half_open(std::uint32_t index) {
+    HalfOpenRecord& half_open = half_open_[index];
+    remove(half_open_, half_open_by_try_[half_open.listed_by_try], index);
     if (socket::Listener* listener = listeners_[half_open.record.listener]; listener != nullptr) {
         --listener->half_open;
-    }
-    if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) {
-        links_.shared->exceptions.erase(exception_hash(key), links_.self);
     }
     half_open_.give_back(index);
 }
@@ -145,9 +148,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
                 refuse_overflow(index, arrival, now);
                 break;
             }
-            const tcp::HalfOpen record = half_open.record;
-            drop_half_open(index);
-            static_cast<void>(promote(*listener, record, arrival, now));
+            promote_half_open(*listener, settings, index, arrival, now);
             break;
         }
         case tcp::HalfOpenVerdict::reset:
@@ -172,27 +173,50 @@ void Core::refuse_overflow(std::uint32_t index, const Arrival& arrival, Instant 
     reset_stray(arrival, now);
 }
 
-bool Core::promote(socket::Listener& listener, const tcp::HalfOpen& record, Arrival& arrival,
-                   Instant now) {
-    if (listener.accepted.size() >= listener.backlog) {
-        counters_->drop(Drop::tcp_accept_queue_full);
-        return false;
-    }
+// kNoIndex, counted: there is no record for it.
+std::uint32_t Core::promote(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                            const tcp::HalfOpen& record, std::uint32_t hash, Instant now) {
     const std::uint32_t index = connections_.take();
     if (index == kNoIndex) {
         counters_->drop(Drop::tcp_no_connection_record);
-        return false;
+        return kNoIndex;
     }
     make_connection(index, listener.settings);
     Connection& connection = connections_[index];
     connection.listener = static_cast<std::uint16_t>(listener.id);
     connection.alive = connection.has_tcb = true;  // attached with its place in the accept queue
-    tcp::promote(tcp_, listener_settings(listener, arrival.inbound.interface), record,
-                 connection.tcb, now);
-    connection.hash = arrival.hash;
+    tcp::promote(tcp_, settings, record, connection.tcb, now);
+    connection.hash = hash;
+    return index;
+}
+
+void Core::promote_cookie(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                          const tcp::HalfOpen& record, Arrival& arrival, Instant now) {
+    if (listener.accepted.size() >= listener.backlog) {
+        counters_->drop(Drop::tcp_accept_queue_full);
+        return;
+    }
+    const std::uint32_t index = promote(listener, settings, record, arrival.hash, now);
+    if (index == kNoIndex) return;
     enter_flow_table(index);
     deliver_to_connection(index, arrival, now);
-    return true;
+}
+
+void Core::promote_half_open(socket::Listener& listener, const tcp::ListenerSettings& settings,
+                             std::uint32_t half_open, Arrival& arrival, Instant now) {
+    const tcp::HalfOpen& record = half_open_[half_open].record;
+    const std::uint32_t index = promote(listener, settings, record, arrival.hash, now);
+    MTCP_ASSERT(index != kNoIndex);  // deliver_to_half_open() has looked
+    // The connection takes the place of the record.
+    flows_.replace(arrival.hash, FlowRef::make(RecordKind::half_open, half_open),
+                   FlowRef::make(RecordKind::connection, index));
+    connections_[index].in_flow_table = true;
+    if (links_.cores > 1) {
+        forget_if_misplaced(record.key);
+        note_if_misplaced(index);
+    }
+    give_back_half_open(half_open);
+    deliver_to_connection(index, arrival, now);
 }
 
 // --- TIME-WAIT
@@ -230,9 +254,7 @@ void Core::drop_time_wait(std::uint32_t index) {
     const wire::FlowKey key = time_wait_[index].record.key;
     remove(time_wait_, time_wait_order_, index);
     flows_.erase(flow_hash(flow_secret_, key), FlowRef::make(RecordKind::time_wait, index));
-    if (links_.cores > 1 && owner_of(key, links_.cores) != links_.self) {
-        links_.shared->exceptions.erase(exception_hash(key), links_.self);
-    }
+    if (links_.cores > 1) forget_if_misplaced(key);
     time_wait_.give_back(index);
 }
 

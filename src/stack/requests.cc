@@ -171,10 +171,19 @@ void Core::enter_flow_table(std::uint32_t index) {
     Connection& connection = connections_[index];
     flows_.insert(connection.hash, FlowRef::make(RecordKind::connection, index));
     connection.in_flow_table = true;
-    if (links_.cores > 1 && owner_of(connection.tcb.key, links_.cores) != links_.self) {
-        connection.misplaced =
-            links_.shared->exceptions.insert(exception_hash(connection.tcb.key), links_.self);
-    }
+    if (links_.cores > 1) note_if_misplaced(index);
+}
+
+// Its frames arrive at another core, which must know that they are for this one.
+void Core::note_if_misplaced(std::uint32_t index) {
+    Connection& connection = connections_[index];
+    if (owner_of(connection.tcb.key, links_.cores) == links_.self) return;
+    connection.misplaced =
+        links_.shared->exceptions.insert(exception_hash(connection.tcb.key), links_.self);
+}
+void Core::forget_if_misplaced(const wire::FlowKey& key) {
+    if (owner_of(key, links_.cores) == links_.self) return;
+    links_.shared->exceptions.erase(exception_hash(key), links_.self);
 }
 
 void Core::fail_open(std::uint32_t index, int error) {

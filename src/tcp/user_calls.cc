@@ -70,6 +70,7 @@ Reaction on_open(Environment& env, Tcb& tcb, const OpenRequest& request, Instant
                 .path_mtu = request.path_mtu,
                 .state = State::syn_sent},
                now);
+    assume_default_mss(env, tcb);
     if (env.destinations.knows_paths(now)) [[unlikely]]
         begin_on_known_path(env, tcb, now);
     tcb.active_open = true;

@@ -61,18 +61,21 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
     tcb.peer_mss = default_send_mss(birth.key.remote);
     tcb.advertised_mss = mss_to_advertise(tcb.settings, tcb.path_mtu, tcb.key.remote);
     set_offer(env.configuration, tcb);
-    update_effective_mss(tcb);
     mirror_settings(tcb);
     // The window field of a SYN is not scaled (RFC 7323 §2.2).
     tcb.rcv.wnd = tcb.settings.receive_buffer < 0xffff ? tcb.settings.receive_buffer : 0xffff;
     tcb.rto_us = static_cast<std::uint32_t>(env.configuration.rto_initial.microseconds());
     tcb.ssthresh = congestion::kSsthreshInitial;
-    tcb.cwnd = congestion::initial_window(env.configuration, tcb.mss);
     tcb.reduced_until = tcb.iss;
     tcb.progress_ms = to_ms(now);
     tcb.last_received_ms = to_ms(now);
     tcb.last_sent_ms = to_ms(now);
     tcb.challenge_at_ms = to_ms(now);
+}
+
+void assume_default_mss(const Environment& env, Tcb& tcb) {
+    update_effective_mss(tcb);
+    tcb.cwnd = congestion::initial_window(env.configuration, tcb.mss);
 }
 
 void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& options) {

@@ -14,8 +14,12 @@ struct Birth {
     std::uint16_t path_mtu;
     State state;  // syn_sent or syn_received
 };
-// Makes raw memory a TCB in `state`: options set as we would offer them, no timer armed.
+// Makes raw memory a TCB in `state`: options set as we would offer them, no timer armed. Segment
+// size and congestion window follow by one of the next two.
 void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant now);
+
+// Active open: the peer has said nothing yet.
+void assume_default_mss(const Environment& env, Tcb& tcb);
 
 // The peer's SYN is known: keeps the options both ends want (RFC 7323 §1.3, RFC 2018 §2, MUST-15).
 void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& options);
