@@ -3,6 +3,7 @@
 #include "tcp/header_prediction.h"
 
 #include "tcp/arrival.h"
+#include "tcp/handshake/birth.h"
 #include "tcp/path/ecn.h"
 #include "tcp/receive/acceptability.h"
 #include "tcp/receive/ack_policy.h"
@@ -21,8 +22,9 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// Nothing but an exchange of data goes on, or its end: no repair, no probe, no mark, no hole,
-// nothing urgent, nothing held back. Joined by | and not by ||: nearly always all of it is asked.
+// Nothing but an exchange of data goes on, its beginning, or its end: no repair, no probe, no mark,
+// no hole, nothing urgent, nothing held back. Joined by | and not by ||: nearly always all of it is
+// asked.
 bool is_undisturbed(const Tcb& tcb) {
     const auto flags = bits_of<std::uint16_t>(tcb.flags);
     const auto careful = bits_of<std::uint16_t>(ConnectionFlags{.cork = true,
@@ -89,6 +91,13 @@ void take_text(Environment& env, Tcb& tcb, std::uint32_t length, Instant now, Re
     acknowledge_in_order(env, tcb, length, now);
 }
 
+// settle() where all is sent and acknowledged: nothing but an ACK can wait.
+void settle_idle(Tcb& tcb, Instant now, Reaction& reaction) {
+    reaction.work = tcb.pending.ack ? Work::ack : std::uint8_t{0};
+    change_limit(tcb, SendLimit::idle, now);
+    tcb.last_event = now;
+}
+
 // PAWS (RFC 7323 §5.3).
 bool timestamp_is_old(const Tcb& tcb, const wire::Options& options) {
     return options.timestamps && static_cast<std::int32_t>(options.ts_value - tcb.ts_recent) < 0;
@@ -98,8 +107,6 @@ bool timestamp_is_old(const Tcb& tcb, const wire::Options& options) {
 
 constexpr std::uint16_t kAwaitsFin =
     static_cast<std::uint16_t>(bit(State::fin_wait_1) | bit(State::fin_wait_2));
-constexpr std::uint16_t kEnding =
-    static_cast<std::uint16_t>(kAwaitsFin | bit(State::closing) | bit(State::last_ack));
 
 // The peer has all that we sent, the FIN at the end of it too.
 void acknowledge_fin(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
@@ -166,7 +173,6 @@ bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
 
 bool take_predicted_end(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
                         Reaction& reaction) {
-    if (!is_one_of(tcb.state, kEnding)) return false;
     const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
     const wire::Options& options = seg.options;
     const bool fin = seg.flags.has(Flags::fin);
@@ -189,10 +195,34 @@ bool take_predicted_end(Environment& env, Tcb& tcb, const wire::Segment& seg, In
     if (fin) take_fin(tcb, reaction);
     tcb.last_received_ms = to_ms(now);
 
-    // settle(), for whom nothing but an ACK can wait when all is sent.
-    reaction.work = tcb.pending.ack ? Work::ack : std::uint8_t{0};
-    change_limit(tcb, SendLimit::idle, now);
-    tcb.last_event = now;
+    settle_idle(tcb, now, reaction);
+    return true;
+}
+
+bool take_predicted_opening(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
+                            Reaction& reaction) {
+    const auto length = static_cast<std::uint32_t>(seg.payload.size());
+    const wire::Options& options = seg.options;
+    unsigned other = (seg.flags.bits & ~unsigned{Flags::psh}) ^ Flags::ack;
+    other |= seg.seq.raw ^ tcb.rcv.nxt.raw;
+    other |= seg.ack.raw ^ (tcb.iss.raw + 1);
+    other |= seg.ack.raw ^ tcb.snd.nxt.raw;  // no data of ours has left, ...
+    other |= seg.ack.raw ^ tcb.snd.end.raw;  // ... nor waits
+    other |= static_cast<unsigned>(length > tcb.rcv.wnd);
+    other |= options.sack_count | static_cast<unsigned>(options.timestamps != tcb.flags.timestamps);
+    other |= static_cast<unsigned>(seg.ecn == EcnField::marked);
+    other |=
+        static_cast<unsigned>(tcb.fast_open.early) | static_cast<unsigned>(tcb.flags.fin_queued);
+    if (other != 0 || !is_undisturbed(tcb) || timestamp_is_old(tcb, options)) return false;
+
+    tcb.unanswered_probes = 0;
+    Arrival arrival(env, tcb, seg, now, reaction);
+    take_ack_of_syn(arrival);
+    become_established(env, tcb, reaction, now);
+    note_timestamp(tcb, seg, now);
+    if (length != 0) take_text(env, tcb, length, now, reaction);
+    tcb.last_received_ms = to_ms(now);
+    settle_idle(tcb, now, reaction);
     return true;
 }
 

@@ -8,13 +8,30 @@
 
 namespace mtcp::tcp {
 
-// An in-order segment, with text or FIN or an ACK of news, of a connection in ESTABLISHED that
-// repairs, holds back and negotiates nothing. Precondition: ESTABLISHED.
-// False: neither `tcb` nor `reaction` was touched.
+// In ESTABLISHED, in order, with text or FIN or an ACK of news, of a connection that repairs, holds
+// back and negotiates nothing.
 [[nodiscard]] bool take_predicted(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
                                   Reaction& reaction);
-// The same once our FIN is sent: its ACK, the peer's FIN, or both in one, without text.
+// In SYN-RECEIVED: the ACK of our SYN, alone or with text.
+[[nodiscard]] bool take_predicted_opening(Environment& env, Tcb& tcb, const wire::Segment& seg,
+                                          Instant now, Reaction& reaction);
+// When our FIN is sent: its ACK, the peer's FIN, or both in one, without text.
 [[nodiscard]] bool take_predicted_end(Environment& env, Tcb& tcb, const wire::Segment& seg,
                                       Instant now, Reaction& reaction);
+
+// Whichever the state asks for. True: the segment is taken; false: neither `tcb` nor `reaction` was
+// touched.
+[[nodiscard]] inline bool predict(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now,
+                                  Reaction& reaction) {
+    switch (tcb.state) {
+        case State::established: return take_predicted(env, tcb, seg, now, reaction);
+        case State::syn_received: return take_predicted_opening(env, tcb, seg, now, reaction);
+        case State::fin_wait_1:
+        case State::fin_wait_2:
+        case State::closing:
+        case State::last_ack: return take_predicted_end(env, tcb, seg, now, reaction);
+        default: return false;
+    }
+}
 
 }  // namespace mtcp::tcp

@@ -115,7 +115,10 @@ class Exchange {
         if (one_in(2)) {
             solo_.connect();
         } else {
-            solo_.accept();
+            solo_.accept({.flags = one_in(2) ? "P." : ".",
+                          .length = one_in(2) ? random_.below(1500) : 0,
+                          .window = random_.below(0xffff),
+                          .ecn = one_in(20) ? EcnField::marked : EcnField::not_capable});
         }
         static_cast<void>(solo_.out());
     }
@@ -185,8 +188,8 @@ TEST(HeaderPrediction, TakesWhatTheEightStepsWouldTakeAlike) {
         if (HasFailure()) return;
     }
     const auto after = taken();
-    for (const State state : {State::established, State::fin_wait_1, State::fin_wait_2,
-                              State::closing, State::last_ack}) {
+    for (const State state : {State::syn_received, State::established, State::fin_wait_1,
+                              State::fin_wait_2, State::closing, State::last_ack}) {
         const auto i = static_cast<std::size_t>(state);
         EXPECT_GT(after[i] - before[i], 10u) << state_name(state);
     }

@@ -239,25 +239,21 @@ void take_fin(Tcb& tcb, Reaction& reaction) {
 Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now) {
     Reaction reaction;
     const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
-    if (predicts &&
-        (tcb.state == State::established ? take_predicted(env, tcb, seg, now, reaction)
-                                         : take_predicted_end(env, tcb, seg, now, reaction))) {
-        return reaction;
-    }
+    if (predicts && predict(env, tcb, seg, now, reaction)) return reaction;
     Arrival arrival(env, tcb, seg, now, reaction);
     if (tcb.state == State::closed || tcb.state == State::time_wait) [[unlikely]] {
         reaction.drop = Drop::tcp_after_close;  // the caller is about to free the TCB
         return reaction;
     }
     tcb.unanswered_probes = 0;
-    if (predicts && is_in_order(arrival)) {
-        in_order(arrival);
-    } else if (tcb.state == State::syn_sent) {
+    if (tcb.state == State::syn_sent) {
         segment_arrives_in_syn_sent(arrival);
         if (reaction.drop == Drop::count_ && tcb.state == State::established) {
             check_urgent(arrival);
             if (process_text(arrival) == Step::next) check_fin(arrival);
         }
+    } else if (predicts && is_in_order(arrival)) {
+        in_order(arrival);
     } else {
         eight_steps(arrival);
     }

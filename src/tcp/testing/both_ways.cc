@@ -45,10 +45,7 @@ Reaction on_segment_both_ways(Environment& env, Tcb& tcb, const wire::Segment& s
     const State before = tcb.state;
     Tcb twin = tcb;
     Reaction expected;
-    const bool taken = before == State::established
-                           ? take_predicted(env, twin, seg, now, expected)
-                           : take_predicted_end(env, twin, seg, now, expected);
-    if (!taken) return on_segment(env, tcb, seg, now);
+    if (!predict(env, twin, seg, now, expected)) return on_segment(env, tcb, seg, now);
     ++predicted[static_cast<std::size_t>(before)];
     const Use configured = env.configuration.header_prediction;
     env.configuration.header_prediction = Use::off;

@@ -115,7 +115,7 @@ void Solo::connect() {
     events = 0;
 }
 
-void Solo::accept() {
+void Solo::accept(const In& completing) {
     const ListenerSettings listener{.settings = settings, .path_mtu = path_mtu};
     wire::Segment syn;
     syn.seq = kPeerIss;
@@ -129,7 +129,7 @@ void Solo::accept() {
     syn_ack_ = decision.reply;
     HalfOpen half = decision.half_open;
     promote(env, listener, half, tcb, now);
-    segment({});
+    segment(completing);
     ASSERT_EQ(tcb.state, State::established);
     events = 0;
 }

@@ -64,7 +64,7 @@ class Solo {
     // Active open through to ESTABLISHED, with everything drained.
     void connect();
     // Passive: SYN, SYN-ACK, ACK through the half-open record.
-    void accept();
+    void accept(const In& completing = {});
 
     void segment(const In& in);
     void send(std::uint32_t bytes, SendHint hint = SendHint::none);
