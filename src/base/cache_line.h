@@ -35,6 +35,7 @@ inline void prefetch_for_write(const void* address) {
 // All lines of a region that is about to be written: they come at the same time.
 inline void prefetch_lines_for_write(const void* address, std::size_t bytes) {
     const char* const first = static_cast<const char*>(address);
+#pragma GCC unroll 8
     for (std::size_t at = 0; at < bytes; at += kCacheLine)
         prefetch_for_write(first + at);
 }

@@ -85,11 +85,8 @@ void Network::attach(std::size_t interface, io::Queue& queue) {
         std::min<std::uint32_t>(interfaces_[interface].mtu, capabilities.mtu));
 }
 
-Verdict Network::input(std::size_t interface, const io::Frame& frame, Instant now, Inbound& tcp,
-                       PathErrorNotice& notice) {
-    if (expected_input(interface, frame, tcp)) [[likely]] {
-        return Verdict::tcp;
-    }
+Verdict Network::any_input(std::size_t interface, const io::Frame& frame, Instant now, Inbound& tcp,
+                           PathErrorNotice& notice) {
     Arrival arrival{
         frame, frame.bytes(), now, static_cast<std::uint8_t>(interface), LinkCast::unicast,
         tcp,   notice};
@@ -106,9 +103,7 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
         return failure(RouteError::source_not_ours);
     }
     CachedRoute& cached = cached_route(destination);
-    if (cached.destination == destination && cached.path.interface != kLocal &&
-        (interfaces_[cached.path.interface].layer == io::Layer::ip ||
-         neighbours_.is_current(cached.path.next_hop))) {
+    if (known_path(destination) != nullptr) {
         return Route{cached.path, any_source ? cached.source : source_hint};
     }
     const AddressKind kind = addresses_.kind(destination);

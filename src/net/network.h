@@ -103,7 +103,11 @@ class Network {
     // Classifies one received frame. ARP, echo requests, fragments and what calls for an ICMP error
     // are dealt with here; answers go into the transmit batch.
     [[nodiscard]] Verdict input(std::size_t interface, const io::Frame& frame, Instant now,
-                                Inbound& tcp, PathErrorNotice& notice);
+                                Inbound& tcp, PathErrorNotice& notice) {
+        if (expected_input(interface, frame, tcp)) [[likely]]
+            return Verdict::tcp;
+        return any_input(interface, frame, now, tcp, notice);
+    }
 
     // --- out
     // --------------------------------------------------------------------------------------
@@ -111,6 +115,15 @@ class Network {
     // Longest-prefix route. `source_hint` unspecified: the source is chosen here.
     [[nodiscard]] Result<Route, RouteError> route(const wire::IpAddress& destination,
                                                   const wire::IpAddress& source_hint);
+    // The path that route() found the last time, while it holds; nullptr: ask route(). For who
+    // speaks from an address that is known to be ours.
+    [[nodiscard]] const Path* known_path(const wire::IpAddress& destination) const {
+        const CachedRoute& cached = cached_route(destination);
+        const bool holds = cached.destination == destination && cached.path.interface != kLocal &&
+                           (interfaces_[cached.path.interface].layer == io::Layer::ip ||
+                            neighbours_.is_current(cached.path.next_hop));
+        return holds ? &cached.path : nullptr;
+    }
     // The source that route() chose for it the last time, or anything: to look ahead with.
     [[nodiscard]] const wire::IpAddress& likely_source(const wire::IpAddress& destination) const {
         return cached_route(destination).source;
@@ -230,6 +243,8 @@ class Network {
         return Verdict::dropped;
     }
 
+    [[nodiscard]] Verdict any_input(std::size_t interface, const io::Frame& frame, Instant now,
+                                    Inbound& tcp, PathErrorNotice& notice);
     // expected_input.cc
     [[nodiscard]] bool expected_input(std::size_t interface, const io::Frame& frame, Inbound& tcp);
     [[nodiscard]] bool may_come(std::uint32_t source, std::uint32_t destination,

@@ -328,6 +328,7 @@ class Core {
 
     void timers(Instant now);
     [[nodiscard]] bool ensure_path(Connection& connection);
+    [[nodiscard]] bool find_path(const wire::FlowKey& key, net::Path& path);
 
     StackConfiguration configuration_;
     CoreLinks links_;

@@ -340,18 +340,15 @@ void Core::reset_stray(const Arrival& arrival, Instant now) {
 
 void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                  const tcp::Settings& settings, Instant now) {
-    auto route = network_->route(key.remote, key.local);
-    if (!route) {
-        counters_->drop(Drop::no_route);
-        return;
-    }
+    net::Path path;
+    if (!find_path(key, path)) return;
     io::Frame frame;
-    if (!network_->allocate(route->path.interface, frame)) return;
-    std::byte* tcp_bytes = frame.data + route->path.header_room;
+    if (!network_->allocate(path.interface, frame)) return;
+    std::byte* tcp_bytes = frame.data + path.header_room;
     const wire::EmittedHeader header = wire::emit_header(segment, key.local_port, key.remote_port,
                                                          {tcp_bytes, wire::kTcpHeaderMax});
     ++counters_->segments_out;
-    network_->output(route->path,
+    network_->output(path,
                      {.source = key.local,
                       .destination = key.remote,
                       .length = static_cast<std::uint32_t>(header.length),

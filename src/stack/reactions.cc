@@ -115,8 +115,10 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
     }
     if (reaction.has(tcp::Events::time_wait | tcp::Events::closed)) {
         // Whatever reply is still pending (a reset, the last ACK) leaves before the TCB goes.
-        std::uint32_t budget = kSegmentsPerConnection;
-        static_cast<void>(send_from(index, now, budget));
+        if (!tcp::nothing_waits(connection.tcb) || socket::counts_pieces(stream)) {
+            std::uint32_t budget = kSegmentsPerConnection;
+            static_cast<void>(send_from(index, now, budget));
+        }
         if (reaction.has(tcp::Events::time_wait)) enter_time_wait(index, now);
         end_connection(index);
     }
@@ -136,13 +138,14 @@ bool Core::may_use_the_reserve(const Connection& connection, const wire::Segment
 
 bool Core::can_store(const Connection& connection, const wire::Segment& segment) const {
     // What fills the hole is always taken, also when its beginning is old.
-    if (connection.staged_chunks >= staged_chunks_max(connection.tcb) &&
-        segment.seq > connection.tcb.rcv.nxt) {
+    if (segment.seq > connection.tcb.rcv.nxt &&
+        connection.staged_chunks >= staged_chunks_max(connection.tcb)) {
         return false;
     }
     if (only_reserve_left_ && !may_use_the_reserve(connection, segment)) return false;
     const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
     const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;
+    if (chunks_.available(socket::ChunkClass::small) >= needed) return true;  // mostly
     std::size_t available = 0;
     for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
         available += chunks_.available(static_cast<socket::ChunkClass>(c));

@@ -39,14 +39,14 @@ bool Core::receive(Instant now) {
 void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now) {
     std::size_t staged = 0;
     net::PathErrorNotice notice;
+    std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const io::Frame& frame = frames[i];
         if (i + kFramesAhead < frames.size()) {
             const io::Frame& later = frames[i + kFramesAhead];
             prefetch_lines(later.data, later.length);
         }
-        ++counters_->frames_in;
-        counters_->bytes_in += frame.length;
+        bytes += frame.length;
         Arrival& arrival = arrivals_[staged];
         switch (network_->input(interface, frame, now, arrival.inbound, notice)) {
             case net::Verdict::tcp:
@@ -57,6 +57,8 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
             case net::Verdict::dropped: break;
         }
     }
+    counters_->frames_in += frames.size();
+    counters_->bytes_in += bytes;
     for (std::size_t i = 0; i < staged; ++i)
         flows_.prefetch_bucket(arrivals_[i].hash);
     const auto fetch = [this, staged](std::size_t i) {

@@ -120,14 +120,24 @@ tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Fr
 
 bool Core::ensure_path(Connection& connection) {
     if (connection.has_path) return true;
-    auto route = network_->route(connection.tcb.key.remote, connection.tcb.key.local);
+    // TCP is not told: the route may come back, and its timers decide how long to try.
+    if (!find_path(connection.tcb.key, connection.path)) return false;
+    connection.has_path = true;
+    return true;
+}
+
+// The way to the other end of a flow of ours. False, counted: there is none now.
+bool Core::find_path(const wire::FlowKey& key, net::Path& path) {
+    if (const net::Path* known = network_->known_path(key.remote); known != nullptr) {
+        path = *known;
+        return true;
+    }
+    const auto route = network_->route(key.remote, key.local);
     if (!route) {
-        // TCP is not told: the route may come back, and its timers decide how long to try.
         counters_->drop(Drop::no_route);
         return false;
     }
-    connection.path = route->path;
-    connection.has_path = true;
+    path = route->path;
     return true;
 }
 
