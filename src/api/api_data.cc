@@ -73,8 +73,11 @@ ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags) {
     // tcp(7): with MSG_TRUNC nothing is written there.
     const bool discards = (flags & MSG_TRUNC) != 0;
     if (buf == nullptr && len != 0 && !discards) return refuse(EFAULT);
-    const iovec one{buf, len};
-    return receive_into(mctx, sockid, {&one, 1}, flags);
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~mtcp::socket::kReceiveFlags) != 0) return refuse(EINVAL);
+    const std::span to{reinterpret_cast<std::byte*>(buf), len};
+    return answer(mtcp::socket::receive(call.app(), call.descriptor(), to, flags));
 }
 
 ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len) {
@@ -90,8 +93,11 @@ int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
 
 ssize_t mtcp_send(mctx_t mctx, int sockid, const char* buf, size_t len, int flags) {
     if (buf == nullptr && len != 0) return refuse(EFAULT);
-    const iovec one{const_cast<char*>(buf), len};
-    return send_from(mctx, sockid, {&one, 1}, flags);
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    if ((flags & ~mtcp::socket::kSendFlags) != 0) return refuse(EINVAL);
+    const std::span from{reinterpret_cast<const std::byte*>(buf), len};
+    return answer(mtcp::socket::send(call.app(), call.descriptor(), from, flags));
 }
 
 ssize_t mtcp_sendto(mctx_t mctx, int sockid, const char* buf, size_t len, int flags,

@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "socket/epoll.h"
 #include "socket/pipe.h"
 
 namespace mtcp::socket {
@@ -23,6 +24,8 @@ constexpr Duration kStarvedInterval = milliseconds(1);
 
 // What a program may find changed, for each event that the stack posts.
 std::uint32_t epoll_bits(std::uint32_t events) {
+    if (events == StreamEvents::readable) [[likely]]
+        return EpollBits::readable;
     std::uint32_t bits = 0;
     if ((events & (StreamEvents::connected | StreamEvents::writable)) != 0)
         bits |= EpollBits::writable;
@@ -192,7 +195,7 @@ Driver::Wake Application::wait(Instant deadline) {
     return wake;
 }
 
-void Application::drain_events() {
+void Application::drain_events(EventArray* array) {
     std::array<std::uint32_t, kEventBatch> batch;
     for (;;) {
         const std::size_t count = view_.channel->events.pop_burst(batch);
@@ -201,7 +204,7 @@ void Application::drain_events() {
             if ((batch[i] & kListenerEvent) != 0) {
                 on_listener_event(batch[i] & ~kListenerEvent);
             } else {
-                on_stream_event(batch[i]);
+                on_stream_event(batch[i], array);
             }
         }
         if (count < batch.size()) break;
@@ -219,7 +222,7 @@ void Application::prefetch_for_events(std::span<const std::uint32_t> events) {
     }
 }
 
-void Application::on_stream_event(std::uint32_t index) {
+void Application::on_stream_event(std::uint32_t index, EventArray* array) {
     Stream& stream = view_.streams[index];
     const std::uint32_t events = stream.events.exchange(0, std::memory_order_acq_rel);
     const std::uint32_t owner = stream.owner;
@@ -230,7 +233,8 @@ void Application::on_stream_event(std::uint32_t index) {
         if ((events & StreamEvents::urgent) != 0) d.urgent = 1;
         if ((events & StreamEvents::progress) != 0) take_progress();
     }
-    raise(d, epoll_bits(events));
+    const std::uint32_t bits = epoll_bits(events);
+    if (array == nullptr || !hand_out_at_once(*this, *array, d, bits)) raise(d, bits);
 }
 
 // Of all connections.

@@ -26,6 +26,8 @@
 
 namespace mtcp::socket {
 
+struct EventArray;
+
 // A call about to answer EAGAIN runs the stack first, but not more often than this.
 inline constexpr Duration kRetryInterval = microseconds(20);
 
@@ -95,16 +97,18 @@ class Application {
     void run_stack();
     // As run_stack(), but false and nothing done when that was less than kRetryInterval ago.
     [[nodiscard]] bool run_stack_for_retry();
-    void drain_events();
+    void drain_events() { drain_events(nullptr); }
+    // Those that `array` takes (epoll.h) stand in it then, and on no ready list.
+    void drain_events(EventArray* array);
     // Sleeps until there may be something new. Drain, attempt, then wait: in this order.
     [[nodiscard]] Driver::Wake wait(Instant deadline);
     // Sleeps and looks in turn, until `look` answers other than -EAGAIN, `deadline` has passed
     // (-EAGAIN), or a signal came (-EINTR). Sleeps at least once, be it for no time.
     template <typename Look>
-    [[nodiscard]] long wait_for(Instant deadline, Look&& look) {
+    [[nodiscard]] long wait_for(Instant deadline, Look&& look, EventArray* array = nullptr) {
         while (true) {
             const Driver::Wake wake = wait(deadline);
-            drain_events();
+            drain_events(array);
             const long result = look();
             if (result != -EAGAIN) return result;
             if (wake == Driver::Wake::interrupted) return -EINTR;
@@ -147,7 +151,7 @@ class Application {
     explicit Application(const CoreView& view);
     [[nodiscard]] Result<Done, Problem> reserve(const Limits& limits);
     void prefetch_for_events(std::span<const std::uint32_t> events);
-    void on_stream_event(std::uint32_t index);
+    void on_stream_event(std::uint32_t index, EventArray* array);
     void on_listener_event(std::uint32_t id);
     void take_progress();
     void feed_starved();

@@ -17,9 +17,14 @@ class ChunkCache {
 
     // An empty chunk of the class that fits best, or of another; kNoChunk when none is at hand.
     [[nodiscard]] ChunkRef take(ChunkClass preferred) {
-        const auto c = static_cast<std::size_t>(preferred);
+        const ChunkRef ref = take_kept(preferred);
+        return ref != kNoChunk ? ref : take_granted(preferred);
+    }
+    // The same, but of this class, and of what was read empty; kNoChunk: nothing was.
+    [[nodiscard]] ChunkRef take_kept(ChunkClass wanted) {
+        const auto c = static_cast<std::size_t>(wanted);
         if (count_[c] == 0) [[unlikely]]
-            return take_granted(preferred);
+            return kNoChunk;
         const ChunkRef ref = kept_[c][--count_[c]];
         store_.at(ref).reset(ref);
         return ref;

@@ -22,20 +22,22 @@ enum class DescriptorKind : std::uint8_t { unused, stream, listener, epoll, pipe
 
 struct alignas(kCacheLine) Descriptor {
     DescriptorKind kind = DescriptorKind::unused;
+    // Asked together, by is_usual_stream(): one byte.
+    std::uint8_t shut_read : 1 = 0;
+    std::uint8_t shut_write : 1 = 0;
+    std::uint8_t starved : 1 = 0;   // a write found room but no chunk
+    std::uint8_t urgent : 1 = 0;    // announced, and not yet read past
+    std::uint8_t deferred : 1 = 0;  // stream: connect() waits for data to go with the SYN
+    std::uint8_t notices : 1 = 0;   // stream: something waits for MSG_ERRQUEUE
+    std::uint8_t stamps : 1 = 0;    // stream: WriteStamps knows it
+    std::uint8_t : 0;
     std::uint8_t non_blocking : 1 = 0;
     std::uint8_t bound : 1 = 0;          // details.local was given by the program, or chosen
     std::uint8_t in_port_table : 1 = 0;  // details.local.port is taken in this context
-    std::uint8_t shut_read : 1 = 0;
-    std::uint8_t shut_write : 1 = 0;
-    std::uint8_t error_taken : 1 = 0;  // the connection's error was reported
-    std::uint8_t more_posted : 1 = 0;  // the last write request said that more follows
-    std::uint8_t starved : 1 = 0;      // a write found room but no chunk
-    std::uint8_t urgent : 1 = 0;       // announced, and not yet read past
-    std::uint8_t inherit : 1 = 0;      // listener: its options changed since mtcp_listen
-    std::uint8_t deferred : 1 = 0;     // stream: connect() waits for data to go with the SYN
-    std::uint8_t notices : 1 = 0;      // stream: something waits for MSG_ERRQUEUE
-    std::uint8_t stamps : 1 = 0;       // stream: WriteStamps knows it
-    std::uint32_t options = kNoIndex;  // record of options, see DescriptorTable::details()
+    std::uint8_t error_taken : 1 = 0;    // the connection's error was reported
+    std::uint8_t more_posted : 1 = 0;    // the last write request said that more follows
+    std::uint8_t inherit : 1 = 0;        // listener: its options changed since mtcp_listen
+    std::uint32_t options = kNoIndex;    // record of options, see DescriptorTable::details()
     union {
         std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one
         std::uint32_t next_free;              // unused id: quarantine of an epoll
@@ -53,6 +55,14 @@ struct alignas(kCacheLine) Descriptor {
     };
     std::uint32_t reported_epoll = kNoIndex;  // the epoll that was waited on
     Interest watch;  // the first of those who watch this id; more follow in its list
+
+    // A stream with a connection of which nothing is shut, marked, or waited for beside its bytes:
+    // what nearly all calls and events are about.
+    [[nodiscard]] bool is_usual_stream() const {
+        const bool unusual = shut_read != 0 || shut_write != 0 || starved != 0 || urgent != 0 ||
+                             deferred != 0 || notices != 0 || stamps != 0;
+        return !unusual && kind == DescriptorKind::stream && connection != kNoIndex;
+    }
 };
 static_assert(sizeof(Descriptor) == kCacheLine);
 

@@ -24,39 +24,54 @@ void recycle_quarantine(Application& app, Epoll& epoll) {
     }
 }
 
-// What to tell of an interest now; 0: nothing.
-std::uint32_t bits_of(Application& app, std::uint32_t index) {
-    ReadyLists& lists = app.ready();
-    const std::uint32_t events = lists.at(index).events;
+// What to tell of an interest in `watched` now; 0: nothing.
+std::uint32_t bits_of(Application& app, const Interest& interest, const Descriptor& watched) {
+    const std::uint32_t events = interest.events;
     if ((events & ~kModes) == 0) return 0;  // a one-shot that has fired
-    const Descriptor& watched = app.table().at(lists.watched_by(index));
     return visible_bits(readiness_for(app, watched, events), events & ~kModes);
 }
 
+void fill_in(EventArray& array, Interest& interest, Descriptor& watched, std::uint32_t bits) {
+    array.out[array.count++] = {.events = bits, .data = interest.data()};
+    watched.reported_epoll = array.epoll_id;
+    watched.reported_wait = array.epoll.wait_number;
+    if ((interest.events & EpollBits::one_shot) != 0) interest.events &= kModes;
+}
+
 // One round over the ready list, oldest first; what stays level-ready goes to its end.
-std::size_t hand_out(Application& app, Descriptor& d, std::span<EpollEvent> out) {
-    Epoll& epoll = *d.epoll;
+void hand_out(Application& app, EventArray& array) {
     ReadyLists& lists = app.ready();
-    std::size_t count = 0;
-    for (std::uint32_t left = epoll.ready_count(); left != 0 && count < out.size(); --left) {
-        const std::uint32_t index = lists.dequeue(epoll);
-        const std::uint32_t bits = bits_of(app, index);
-        if (bits == 0) continue;
+    for (std::uint32_t left = array.epoll.ready_count();
+         left != 0 && array.count < array.out.size(); --left) {
+        const std::uint32_t index = lists.dequeue(array.epoll);
         Interest& interest = lists.at(index);
         Descriptor& watched = app.table().at(lists.watched_by(index));
-        out[count++] = {.events = bits, .data = interest.data()};
-        watched.reported_epoll = app.table().id_of(d);
-        watched.reported_wait = epoll.wait_number;
-        if ((interest.events & EpollBits::one_shot) != 0) {
-            interest.events &= kModes;
-        } else if ((interest.events & EpollBits::edge) == 0) {
-            lists.enqueue(index);
-        }
+        // Once in an array, for the program may close it when it comes to the first entry.
+        const bool again = watched.reported_wait == array.epoll.wait_number;
+        const std::uint32_t bits = again ? 0 : bits_of(app, interest, watched);
+        if (again) lists.enqueue(index);
+        if (bits == 0) continue;
+        const bool stays = (interest.events & (EpollBits::one_shot | EpollBits::edge)) == 0;
+        fill_in(array, interest, watched, bits);
+        if (stays) lists.enqueue(index);
     }
-    return count;
 }
 
 }  // namespace
+
+// With nothing on the list, what is put on it is the first to be taken off; and what is told once
+// only does not go back there. So an event of a socket that nobody else watches needs no list.
+bool hand_out_at_once(Application& app, EventArray& array, Descriptor& d, std::uint32_t bits) {
+    Interest& interest = d.watch;
+    if (interest.epoll != array.epoll_id || interest.next_of_descriptor != kNoIndex) return false;
+    if ((interest.events & (EpollBits::one_shot | EpollBits::edge)) == 0) return false;
+    if (array.epoll.ready_count() != 0 || array.count == array.out.size()) return false;
+    if (d.reported_wait == array.epoll.wait_number) return false;
+    if ((interest.events & bits) == 0) return true;  // nobody wants to know
+    const std::uint32_t found = bits_of(app, interest, d);
+    if (found != 0) fill_in(array, interest, d, found);
+    return true;
+}
 
 long make_epoll(Application& app) {
     auto* const epoll = new (std::nothrow) Epoll;
@@ -109,14 +124,14 @@ long wait_epoll(Application& app, Descriptor& d, std::span<EpollEvent> out, int 
     // A wait that finds something lets the stack run all the same, or a program that is always busy
     // would starve it.
     if (epoll.ready_count() != 0) static_cast<void>(app.run_stack_for_retry());
-    auto found = static_cast<long>(hand_out(app, d, out));
-    if (found == 0) {
-        found = app.wait_for(deadline_in(app, timeout_ms), [&app, &d, out]() -> long {
-            const auto count = static_cast<long>(hand_out(app, d, out));
-            return count != 0 ? count : -EAGAIN;
-        });
-        if (found == -EAGAIN) found = 0;
-    }
+    EventArray array{.out = out, .count = 0, .epoll = epoll, .epoll_id = app.table().id_of(d)};
+    const auto look = [&app, &array]() -> long {
+        hand_out(app, array);
+        return array.count != 0 ? static_cast<long>(array.count) : -EAGAIN;
+    };
+    long found = look();
+    if (found == -EAGAIN) found = app.wait_for(deadline_in(app, timeout_ms), look, &array);
+    if (found == -EAGAIN) found = 0;
     app.after_wait(found);
     return found;
 }
@@ -135,9 +150,12 @@ namespace {
 
 // Would a wait find something? What is ready no more leaves the list.
 std::uint32_t epoll_readiness(Application& app, Epoll& epoll) {
+    ReadyLists& lists = app.ready();
     while (epoll.ready_count() != 0) {
-        if (bits_of(app, app.ready().first_ready(epoll)) != 0) return EpollBits::readable;
-        static_cast<void>(app.ready().dequeue(epoll));
+        const std::uint32_t index = lists.first_ready(epoll);
+        const Descriptor& watched = app.table().at(lists.watched_by(index));
+        if (bits_of(app, lists.at(index), watched) != 0) return EpollBits::readable;
+        static_cast<void>(lists.dequeue(epoll));
     }
     return 0;
 }

@@ -16,6 +16,13 @@ struct EpollEvent {
     std::uint32_t events;
     std::uint64_t data;
 };
+// What a wait in progress fills.
+struct EventArray {
+    std::span<EpollEvent> out;
+    std::size_t count;  // entries filled
+    Epoll& epoll;
+    std::uint32_t epoll_id;
+};
 // The layout of struct mtcp_pollfd.
 struct PollEntry {
     int descriptor;
@@ -34,6 +41,10 @@ enum class EpollOperation : int { add = 1, remove = 2, modify = 3 };
 [[nodiscard]] long wait_epoll(Application& app, Descriptor& epoll, std::span<EpollEvent> out,
                               int timeout_ms);
 void close_epoll(Application& app, Descriptor& d);
+// Something named by these epoll bits may have changed about `d`: puts it into the array of the
+// wait in progress, if that is where it would come to from the ready list. False: the list's.
+[[nodiscard]] bool hand_out_at_once(Application& app, EventArray& array, Descriptor& d,
+                                    std::uint32_t bits);
 
 // poll(2).
 [[nodiscard]] long poll(Application& app, std::span<PollEntry> entries, int timeout_ms);

@@ -48,6 +48,17 @@ std::uint32_t readiness(Application& app, const Descriptor& d) {
 }
 
 std::uint32_t readiness_for(Application& app, const Descriptor& d, std::uint32_t wanted) {
+    if (d.is_usual_stream()) {
+        // The rules of stream_readiness() where nothing but bytes and room is asked for.
+        const Stream& s = app.stream(d);
+        if (StreamStatus::is_usual(s.status.load(std::memory_order_acquire))) {
+            const bool readable = d.held.unread != kNoChunk ||
+                                  s.receive_box.load(std::memory_order_acquire) != kNoChunk;
+            const std::uint32_t bits = readable ? EpollBits::readable : 0;
+            if ((wanted & EpollBits::writable) == 0) return bits;
+            if (has_write_room(s)) return bits | EpollBits::writable;
+        }
+    }
     const std::uint32_t bits = readiness(app, d);
     const bool waits_for_room = (wanted & EpollBits::writable) != 0 &&
                                 (bits & EpollBits::writable) == 0 &&

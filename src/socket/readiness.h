@@ -10,7 +10,8 @@ namespace mtcp::socket {
 
 // Bits of EpollBits, whether anybody wants them or not.
 [[nodiscard]] std::uint32_t readiness(Application& app, const Descriptor& d);
-// As readiness(), and when OUT is wanted and not there, the stack will announce it.
+// As readiness(), but OUT is looked for only if it is wanted; when it is and is not there, the
+// stack will announce it.
 [[nodiscard]] std::uint32_t readiness_for(Application& app, const Descriptor& d,
                                           std::uint32_t wanted);
 // What to tell a program that wants `wanted`: HUP never comes without IN or ERR, so that a program

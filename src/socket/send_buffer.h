@@ -59,15 +59,22 @@ struct SendQueue {
 
 // --- the application's view ---
 
+// Not acknowledged yet.
+[[nodiscard]] inline std::uint32_t bytes_written(const Stream& s) {
+    return s.written - s.acknowledged.load(std::memory_order_acquire);
+}
 [[nodiscard]] inline SendQueue written_queue(const Stream& s) {
-    const std::uint32_t held = s.written - s.acknowledged.load(std::memory_order_acquire);
+    const std::uint32_t held = bytes_written(s);
     if (!counts_pieces(s)) return {.held = held, .unsent = 0};
     const std::uint32_t unsent = s.written - s.sent.load(std::memory_order_acquire);
     // More, while the stack has not said yet how much has left.
     return {.held = held, .unsent = unsent < held ? unsent : held};
 }
 [[nodiscard]] inline bool has_write_room(const Stream& s) {
-    return has_room_to_wake_for(s, written_queue(s));
+    if (counts_pieces(s)) [[unlikely]]
+        return has_room_to_wake_for(s, written_queue(s));
+    const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
+    return bytes_written(s) <= limit - limit / 3;
 }
 // What is left of the piece in hand, or a new one. Of several that wait, the last counts as full.
 [[nodiscard]] inline std::uint32_t room_in_pieces(const Stream& s) {
@@ -82,7 +89,7 @@ struct SendQueue {
 [[nodiscard]] inline std::uint32_t write_room(const Stream& s) {
     if (counts_pieces(s)) [[unlikely]]
         return room_in_pieces(s);
-    const std::uint32_t held = s.written - s.acknowledged.load(std::memory_order_acquire);
+    const std::uint32_t held = bytes_written(s);
     const std::uint32_t limit = s.send_limit.load(std::memory_order_relaxed);
     return limit > held ? limit - held : 0;
 }

@@ -24,6 +24,12 @@ struct StreamStatus {
     static constexpr std::uint16_t failed = 1 << 4;       // ended by `error`; nothing can be sent
     static constexpr std::uint16_t ended = 1 << 5;   // the connection is no more (in order or not)
     static constexpr std::uint16_t urgent = 1 << 6;  // urgent data was announced
+
+    // Bytes go both ways, and none of them is urgent: what a connection is from its handshake to
+    // its end.
+    [[nodiscard]] static constexpr bool is_usual(std::uint32_t status) {
+        return (status & ~std::uint32_t{opened}) == connected;
+    }
 };
 
 // Event bits posted to the application; the application derives epoll bits from them and the

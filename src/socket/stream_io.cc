@@ -107,6 +107,33 @@ long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
     return -EAGAIN;
 }
 
+// The read that most are: what has come is one chunk, and all of it is wanted. 0:
+// receive_from_stream() has to look, and finds everything where it was; where both answer, they do
+// the same.
+long receive_one_chunk(Application& app, Descriptor& d, std::span<std::byte> to) {
+    if (!d.is_usual_stream()) return 0;
+    Stream& s = app.stream(d);
+    // Before the box, as in receive_from_stream().
+    if ((s.status.load(std::memory_order_acquire) & StreamStatus::urgent) != 0) return 0;
+    const bool fresh = s.receive_box.load(std::memory_order_relaxed) != kNoChunk;
+    if (d.held.unread == kNoChunk) {
+        if (!fresh) return 0;
+        d.held.unread = s.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
+        if (d.held.unread == kNoChunk) return 0;  // the stack is adding to it
+    } else if (fresh) {
+        return 0;
+    }
+    const ChunkRef whole = d.held.unread;
+    const Chunk& chunk = app.chunks().at(whole);
+    const std::uint32_t bytes = chunk.size();
+    if (chunk.next != kNoChunk || bytes > to.size()) return 0;
+    std::memcpy(to.data(), chunk.data() + chunk.begin, bytes);
+    d.held.unread = kNoChunk;
+    app.give_chunk(whole);
+    account_consumed(app, d, s, bytes);
+    return static_cast<long>(bytes);
+}
+
 Instant deadline_of(Application& app, std::int64_t timeout_ns) {
     return timeout_ns == 0 ? kNever : app.now() + nanoseconds(timeout_ns);
 }
@@ -283,6 +310,37 @@ bool is_still_full(Application& app, const Descriptor& d) {
     return !has_write_room(s);  // it may have come before the stack saw the wish
 }
 
+// The write that most are: it finds room and an empty box, and fits into a chunk that is at hand.
+// 0: write_some() has to look, and nothing was done; where both answer, they do the same.
+long send_one_chunk(Application& app, Descriptor& d, std::span<const std::byte> from) {
+    if (!d.is_usual_stream()) return 0;
+    Stream& s = app.stream(d);
+    if (!StreamStatus::is_usual(s.status.load(std::memory_order_acquire))) return 0;
+    const ChunkClass whole = class_for(from.size());
+    if (from.empty() || from.size() > chunk_capacity(whole) || counts_pieces(s) ||
+        from.size() > write_room(s)) {
+        return 0;
+    }
+    // Without a request in the ring nobody else looks at the box, or writes the flag.
+    if (s.write_posted.load(std::memory_order_relaxed) != 0 ||
+        s.send_box.load(std::memory_order_relaxed) != kNoChunk) {
+        return 0;
+    }
+    const ChunkRef ref = app.cache().take_kept(whole);
+    if (ref == kNoChunk) return 0;
+    const auto bytes = static_cast<std::uint32_t>(from.size());
+    Chunk& chunk = app.chunks().at(ref);
+    std::memcpy(chunk.data(), from.data(), bytes);
+    chunk.end = chunk.chain_bytes = bytes;
+    std::atomic_ref<std::uint32_t>(s.written).store(s.written + bytes, std::memory_order_relaxed);
+    s.send_box.store(ref, std::memory_order_release);
+    s.write_posted.store(1, std::memory_order_relaxed);
+    d.more_posted = 0;
+    app.post({.kind = RequestKind::write, .index = d.connection, .value = s.written});
+    app.kick();
+    return static_cast<long>(bytes);
+}
+
 RequestKind write_kind(int flags) {
     if ((flags & MSG_OOB) != 0) return RequestKind::urgent;
     if ((flags & MSG_EOR) != 0) return RequestKind::record;
@@ -376,6 +434,25 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
     }
     if (d.connection == kNoIndex) return -EPIPE;  // as Linux; POSIX has ENOTCONN
     return told_of_buffer(app, d, send_to_stream(app, d, from, flags), flags);
+}
+
+// Flags that change nothing where a call moves all its bytes at once.
+constexpr int kNoMatter = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+long receive(Application& app, Descriptor& d, std::span<std::byte> to, int flags) {
+    if ((flags & ~kNoMatter) == 0) {
+        if (const long bytes = receive_one_chunk(app, d, to); bytes != 0) return bytes;
+    }
+    const iovec one{to.data(), to.size()};
+    return receive(app, d, ByteCursor({&one, 1}), flags);
+}
+
+long send(Application& app, Descriptor& d, std::span<const std::byte> from, int flags) {
+    if ((flags & ~kNoMatter) == 0) {
+        if (const long bytes = send_one_chunk(app, d, from); bytes != 0) return bytes;
+    }
+    const iovec one{const_cast<std::byte*>(from.data()), from.size()};
+    return send(app, d, ByteCursor({&one, 1}), flags);
 }
 
 long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std::size_t& used,

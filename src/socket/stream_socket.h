@@ -47,6 +47,10 @@ inline constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_O
 // recvmsg(2) and sendmsg(2) for streams and pipes; `flags` are MSG_*.
 [[nodiscard]] long receive(Application& app, Descriptor& d, ByteCursor to, int flags);
 [[nodiscard]] long send(Application& app, Descriptor& d, ByteCursor from, int flags);
+// The same with one buffer, sooner where a call has nothing to decide.
+[[nodiscard]] long receive(Application& app, Descriptor& d, std::span<std::byte> to, int flags);
+[[nodiscard]] long send(Application& app, Descriptor& d, std::span<const std::byte> from,
+                        int flags);
 // sendmsg(2) with a name: of use with MSG_FASTOPEN alone, else ignored, as by Linux.
 [[nodiscard]] long send_to(Application& app, Descriptor& d, const wire::Endpoint& remote,
                            ByteCursor from, int flags);

@@ -10,8 +10,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "socket/application.h"
@@ -86,6 +88,10 @@ class ScriptedStack : public Driver {
         return Wake::deadline;
     }
     Instant now() override { return clock = clock + clock_step; }
+    std::int64_t time_of_day(Instant when) override {
+        if (on_time_of_day) std::exchange(on_time_of_day, nullptr)();
+        return Driver::time_of_day(when);
+    }
     int event_descriptor() override { return descriptor; }
 
     // --- what the stack does to connections ---
@@ -175,6 +181,7 @@ class ScriptedStack : public Driver {
     std::deque<std::function<void()>>
         during_waits;  // played one after the other, until one posts an event
     std::function<void()> on_turn;
+    std::function<void()> on_time_of_day;  // once
     bool interrupt = false;
     bool grants_chunks = true;
     bool tells_sent = false;  // what it takes has left (Stream::sent)
@@ -317,14 +324,13 @@ class ApplicationTest : public ::testing::Test {
     }
     long read(long id, std::string& text, std::size_t most = 65'536, int flags = 0) {
         std::string room(most, '\0');
-        const iovec one{room.data(), room.size()};
-        const long n = receive(*app, d(id), ByteCursor({&one, 1}), flags);
+        const std::span bytes = std::as_writable_bytes(std::span(room));
+        const long n = receive(*app, d(id), bytes, flags);
         text = n > 0 ? room.substr(0, static_cast<std::size_t>(n)) : std::string{};
         return n;
     }
-    long write(long id, std::string text, int flags = 0) {
-        const iovec one{text.data(), text.size()};
-        return send(*app, d(id), ByteCursor({&one, 1}), flags);
+    long write(long id, const std::string& text, int flags = 0) {
+        return send(*app, d(id), std::as_bytes(std::span(text)), flags);
     }
     void close(long id, CloseKind kind = CloseKind::orderly) { close_stream(*app, d(id), kind); }
     std::uint32_t index(long id) { return d(id).connection; }
