@@ -156,11 +156,11 @@ class Run {
         const Bytes segment =
             net::testing::tcp(route->source, destination, 80, 1000, 99, Bytes(in_.byte()));
         std::copy(segment.begin(), segment.end(), frame.data + route->path.header_room);
-        net::TcpPacket packet;
-        packet.source = route->source;
-        packet.destination = destination;
-        packet.length = static_cast<std::uint32_t>(segment.size());
-        packet.header = {20, wire::checksum_add(0, std::span(segment).first(20))};
+        const net::TcpPacket packet{
+            .source = route->source,
+            .destination = destination,
+            .length = static_cast<std::uint32_t>(segment.size()),
+            .header = {20, wire::checksum_add(0, std::span(segment).first(20))}};
         network_->output(route->path, packet, frame, now_);
     }
 

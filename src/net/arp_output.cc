@@ -33,7 +33,7 @@ void Network::ask_by_broadcast(const Neighbour& neighbour, Instant now) {
 }
 
 void Network::ask_by_unicast(const Neighbour& neighbour, Instant now) {
-    send_arp(neighbour.interface, neighbour.mac,
+    send_arp(neighbour.interface, neighbour.link.destination,
              wire::ArpPacket{wire::ArpOperation::request,
                              interfaces_[neighbour.interface].mac,
                              addresses_.source_for(neighbour.address, neighbour.interface),

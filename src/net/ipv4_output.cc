@@ -37,6 +37,7 @@ void fill_checksum(const TcpPacket& packet, const io::Capabilities& device, io::
 }  // namespace
 
 void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Instant now) {
+    Transmitter& transmitter = transmitters_[path.interface];
     const std::uint32_t total = static_cast<std::uint32_t>(wire::kIpv4HeaderMin) + packet.length;
     const std::uint16_t tcp_offset = path.header_room;
     const bool fits = tcp_offset + packet.length <= frame.capacity &&
@@ -44,7 +45,7 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     if (!fits) return drop_frame(path.interface, frame, Drop::io_oversize);
 
     // RFC 9293 MUST-2.
-    fill_checksum(packet, capabilities(path.interface), frame, tcp_offset);
+    fill_checksum(packet, transmitter.capabilities(), frame, tcp_offset);
     frame.length = tcp_offset + packet.length;
     frame.header_length = static_cast<std::uint16_t>(tcp_offset + packet.header.length);
 
@@ -62,8 +63,9 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     header.source = packet.source;
     header.destination = packet.destination;
     wire::emit_ipv4(header, frame.data + tcp_offset - wire::kIpv4HeaderMin);
-    if (neighbours_.is_known(path.next_hop, now)) [[likely]] {
-        return send_to(neighbours_[path.next_hop.index], frame, now);
+    if (const Neighbour* next = neighbours_.known(path.next_hop, now)) [[likely]] {
+        wire::emit_ethernet(next->link, frame.data);
+        return transmitter.send(frame, now);
     }
     send_packet(path, packet.destination, frame, now);
 }

@@ -31,11 +31,13 @@ Neighbours::Neighbours(const NetworkConfiguration& configuration, Random& random
       table_(std::bit_ceil(std::size_t{configuration.limits.neighbours} * 2), kNoNeighbour),
       mask_(table_.size() - 1),
       by_strangers_(configuration.limits.neighbours_by_strangers_per_second) {
+    for (const InterfaceConfiguration& interface : configuration.interfaces)
+        own_macs_.push_back(octets(interface.mac));
     for (const NeighbourConfiguration& entry : configuration.neighbours) {
         const NeighbourReference made =
             obtain(static_cast<std::uint8_t>(entry.interface), entry.address);
         MTCP_ASSERT(made.index != kNoNeighbour);
-        records_[made.index].mac = octets(entry.mac);
+        records_[made.index].link.destination = octets(entry.mac);
         records_[made.index].state = NeighbourState::permanent;
     }
 }
@@ -110,6 +112,7 @@ std::uint16_t Neighbours::create(std::uint8_t interface, const wire::IpAddress& 
     const std::uint32_t version = records_[index].version + 1;
     records_[index] = Neighbour{};
     records_[index].address = address;
+    records_[index].link.source = own_macs_[interface];
     records_[index].interface = interface;
     records_[index].version = version;
     insert(index);
@@ -161,7 +164,7 @@ Neighbours::Use Neighbours::use_doubtful(Neighbour& record, Instant now) {
 
 void Neighbours::accept(Neighbour& record, const NeighbourUpdate& update, Instant now) {
     if (record.state == NeighbourState::incomplete) --incomplete_;
-    record.mac = update.mac;
+    record.link.destination = update.mac;
     record.timer = kNever;
     record.tries = 0;
     const bool asked =
@@ -196,7 +199,7 @@ Neighbours::Learned Neighbours::learn(const NeighbourUpdate& update, Instant now
         return Learned::nothing;
     }
     Neighbour& record = records_[index];
-    const bool agrees = record.mac == update.mac;
+    const bool agrees = record.link.destination == update.mac;
     switch (record.state) {
         case NeighbourState::unresolved:
             if (update.evidence != Evidence::request) return Learned::unknown;

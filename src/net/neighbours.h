@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "base/cache_line.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "net/configuration.h"
@@ -39,16 +40,17 @@ enum class NeighbourState : std::uint8_t {
 
 struct Neighbour {
     wire::IpAddress address;
-    wire::MacOctets mac{};
+    wire::EthernetHeader link{.type = wire::kEtherTypeIpv4};  // of what is sent there
     std::uint8_t interface = 0;
     NeighbourState state = NeighbourState::unresolved;
     std::uint8_t tries = 0;
     std::uint8_t in_use = 0;  // used since the eviction hand last passed
     std::uint32_t version = 0;
+    ParkedList parked;
     Instant confirmed{};
     Instant timer = kNever;  // next question, in incomplete and probing
-    ParkedList parked;
 };
+static_assert(sizeof(Neighbour) == kCacheLine, "found by a shift");
 
 // How an address was seen in an ARP packet.
 enum class Evidence : std::uint8_t {
@@ -83,14 +85,16 @@ class Neighbours {
         return reference.index < records_.size() &&
                records_[reference.index].version == reference.version;
     }
-    // Is it current, and may packets go there without a question? Then it counts as used.
-    [[nodiscard]] bool is_known(NeighbourReference reference, Instant now) {
-        if (!is_current(reference)) return false;
+    // The record, if it is current and packets may go there without a question; else nullptr. It
+    // counts as used then.
+    [[nodiscard]] const Neighbour* known(NeighbourReference reference, Instant now) {
+        if (!is_current(reference)) return nullptr;
         Neighbour& record = records_[reference.index];
         record.in_use = 1;
-        return record.state == NeighbourState::permanent ||
-               (record.state == NeighbourState::reachable &&
-                now - record.confirmed <= kReachableTime);
+        const bool known =
+            record.state == NeighbourState::permanent ||
+            (record.state == NeighbourState::reachable && now - record.confirmed <= kReachableTime);
+        return known ? &record : nullptr;
     }
     [[nodiscard]] Neighbour& operator[](std::uint16_t index) { return records_[index]; }
     [[nodiscard]] std::span<Neighbour> all() { return {records_.data(), used_}; }
@@ -147,6 +151,7 @@ class Neighbours {
     [[nodiscard]] Due expire(Neighbour& record, Instant now);
 
     SecretKey key_;
+    std::vector<wire::MacOctets> own_macs_;  // by interface
     std::vector<Neighbour> records_;
     std::vector<std::uint16_t> table_;  // open addressing; kNoNeighbour: free
     std::size_t mask_ = 0;

@@ -57,7 +57,7 @@ TEST_F(NeighboursTest, FirstUseAsksAndLaterOnesWait) {
     EXPECT_EQ(table_.use(index, now_), Use::park);
     EXPECT_EQ(learn(Evidence::answer), Learned::resolved);
     EXPECT_EQ(table_.use(index, now_), Use::transmit);
-    EXPECT_EQ(table_[index].mac, kPeerMac);
+    EXPECT_EQ(table_[index].link.destination, kPeerMac);
     EXPECT_EQ(expired(), Due::nothing);
     EXPECT_EQ(table_.deadline(), kNever);
 }
@@ -126,7 +126,7 @@ TEST_F(NeighboursTest, AFreshEntryIsTestedNotOverwritten) {
         EXPECT_EQ(learn(evidence, kOtherMac), evidence == Evidence::claim
                                                   ? Learned::contradicted_and_ask
                                                   : Learned::contradicted);
-        EXPECT_EQ(table_[index].mac, kPeerMac);
+        EXPECT_EQ(table_[index].link.destination, kPeerMac);
     }
     EXPECT_EQ(learn(Evidence::answer, kPeerMac), Learned::nothing);
     EXPECT_EQ(table_[index].state, NeighbourState::reachable);
@@ -143,7 +143,7 @@ TEST_F(NeighboursTest, AnAddressThatMovedIsFollowedAfterTheOldStationKeptSilent)
     }
     EXPECT_EQ(table_[index].state, NeighbourState::incomplete);
     EXPECT_EQ(learn(Evidence::answer, kOtherMac), Learned::resolved);
-    EXPECT_EQ(table_[index].mac, kOtherMac);
+    EXPECT_EQ(table_[index].link.destination, kOtherMac);
 }
 
 TEST_F(NeighboursTest, StaleEntriesFollowAClaim) {
@@ -151,7 +151,7 @@ TEST_F(NeighboursTest, StaleEntriesFollowAClaim) {
     now_ = now_ + seconds(61);
     EXPECT_EQ(learn(Evidence::claim, kOtherMac), Learned::nothing);
     const std::uint16_t index = obtain(kPeerIp);
-    EXPECT_EQ(table_[index].mac, kOtherMac);
+    EXPECT_EQ(table_[index].link.destination, kOtherMac);
     EXPECT_EQ(table_.use(index, now_), Use::transmit_and_ask) << "but are confirmed by use";
 }
 
@@ -183,7 +183,7 @@ TEST_F(NeighboursTest, StaticEntriesNeverChangeAndNeverLeave) {
     for (unsigned i = 1; i < 100; ++i)
         obtain(ip(10, 0, 1, i));
     EXPECT_EQ(obtain(fixed), index);
-    EXPECT_EQ(table_[index].mac, (wire::MacOctets{2, 0, 0, 0, 0, 0x99}));
+    EXPECT_EQ(table_[index].link.destination, (wire::MacOctets{2, 0, 0, 0, 0, 0x99}));
 }
 
 TEST_F(NeighboursTest, SameAddressOnTwoInterfacesIsTwoNeighbours) {

@@ -75,8 +75,8 @@ enum class RouteError : std::uint8_t {
 
 // A TCP segment to send, already written in a frame but for its checksum.
 struct TcpPacket {
-    wire::IpAddress source;
-    wire::IpAddress destination;
+    const wire::IpAddress& source;
+    const wire::IpAddress& destination;
     std::uint32_t length = 0;    // TCP header and payload, bytes
     wire::EmittedHeader header;  // as emit_header() wrote it
     std::uint8_t tos = 0;        // the ECN bits are the low two
@@ -285,9 +285,7 @@ class Network {
     [[nodiscard]] bool refresh(Path& path, const wire::IpAddress& destination);
     void send_packet(Path& path, const wire::IpAddress& destination, io::Frame& frame, Instant now);
     void send_to(const Neighbour& neighbour, io::Frame& frame, Instant now) {
-        wire::emit_ethernet(
-            {neighbour.mac, interfaces_[neighbour.interface].mac, wire::kEtherTypeIpv4},
-            frame.data);
+        wire::emit_ethernet(neighbour.link, frame.data);
         transmitters_[neighbour.interface].send(frame, now);
     }
     void drop_frame(std::uint8_t interface, const io::Frame& frame, Drop reason);

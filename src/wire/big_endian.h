@@ -30,11 +30,12 @@ inline void store_be16(std::byte* to, std::uint16_t value) {
     if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) value = swap_bytes(value);
     std::memcpy(to, &value, sizeof value);
 }
-inline void store_be32(std::byte* to, std::uint32_t value) {
+// These return the word as it now lies in memory, as a running checksum wants it.
+inline std::uint32_t store_be32(std::byte* to, std::uint32_t value) {
     if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) value = swap_bytes(value);
     std::memcpy(to, &value, sizeof value);
+    return value;
 }
-// Returns the word as it now lies in memory, as a running checksum wants it.
 inline std::uint64_t store_be64(std::byte* to, std::uint64_t value) {
     if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) value = swap_bytes(value);
     std::memcpy(to, &value, sizeof value);

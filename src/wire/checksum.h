@@ -58,11 +58,7 @@ inline constexpr std::uint8_t kProtocolTcp = 6;
                                                         const IpAddress& destination,
                                                         std::uint8_t protocol,
                                                         std::uint32_t length) {
-    std::uint32_t from;
-    std::uint32_t to;
-    std::memcpy(&from, source.octet.data() + 12, sizeof from);
-    std::memcpy(&to, destination.octet.data() + 12, sizeof to);
-    return pseudo_header_rest(protocol, length) + from + to;
+    return pseudo_header_rest(protocol, length) + source.v4_raw() + destination.v4_raw();
 }
 // The sum folded to 16 bits without complement, host order: what a device that completes the
 // checksum wants to find in the field.

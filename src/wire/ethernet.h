@@ -35,6 +35,7 @@ struct EthernetHeader {
     MacOctets source{};
     std::uint16_t type = 0;
 };
+static_assert(offsetof(EthernetHeader, type) == 12, "the addresses lie as on the wire");
 
 [[nodiscard]] inline std::optional<EthernetHeader> parse_ethernet(
     std::span<const std::byte> frame) {
@@ -48,8 +49,7 @@ struct EthernetHeader {
 
 // `out` has room for kEthernetHeader bytes.
 inline void emit_ethernet(const EthernetHeader& header, std::byte* out) {
-    std::memcpy(out, header.destination.data(), 6);
-    std::memcpy(out + 6, header.source.data(), 6);
+    std::memcpy(out, &header, offsetof(EthernetHeader, type));
     store_be16(out + 12, header.type);
 }
 

@@ -55,6 +55,12 @@ struct IpAddress {
         return std::uint32_t{octet[12]} << 24 | std::uint32_t{octet[13]} << 16 |
                std::uint32_t{octet[14]} << 8 | std::uint32_t{octet[15]};
     }
+    // The same as they lie in memory, as a running checksum wants them.
+    [[nodiscard]] std::uint32_t v4_raw() const {
+        std::uint32_t raw;
+        std::memcpy(&raw, octet.data() + 12, sizeof raw);
+        return raw;
+    }
     // :: or 0.0.0.0, "any".
     [[nodiscard]] constexpr bool is_unspecified() const {
         return *this == IpAddress{} || *this == v4(0);

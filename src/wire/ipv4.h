@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/drop.h"
 #include "base/result.h"
 #include "wire/big_endian.h"
+#include "wire/checksum.h"
 #include "wire/ip_address.h"
 
 namespace mtcp::wire {
@@ -60,24 +62,20 @@ enum class OptionScan : std::uint8_t {
 
 // Writes a header without options, checksum included. `out` has room for kIpv4HeaderMin bytes.
 inline void emit_ipv4(const Ipv4Header& header, std::byte* out) {
-    // Words in host order, so that the checksum comes out of registers (RFC 1071).
-    const std::uint32_t first =
-        0x4500'0000u | std::uint32_t{header.tos} << 16 | header.total_length;
-    const std::uint32_t second = std::uint32_t{header.identification} << 16 | header.fragment;
-    const std::uint32_t third = std::uint32_t{header.ttl} << 24 | std::uint32_t{header.protocol}
-                                                                      << 16;
-    const std::uint32_t source = header.source.v4_bits();
-    const std::uint32_t destination = header.destination.v4_bits();
-    std::uint64_t sum = std::uint64_t{first} + second + third + source + destination;
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    store_be32(out, first);
-    store_be32(out + 4, second);
-    store_be32(out + 8, third | (static_cast<std::uint32_t>(~sum) & 0xffff));
-    store_be32(out + 12, source);
-    store_be32(out + 16, destination);
+    // In words as they lie in memory, so that the checksum comes out of registers (RFC 1071) and
+    // the addresses need not be turned round for it.
+    const std::uint64_t front = store_be64(
+        out, std::uint64_t{0x4500u | header.tos} << 48 | std::uint64_t{header.total_length} << 32 |
+                 std::uint64_t{header.identification} << 16 | header.fragment);
+    const std::uint32_t hops =
+        store_be32(out + 8, std::uint32_t{header.ttl} << 24 | std::uint32_t{header.protocol} << 16);
+    const std::uint32_t source = header.source.v4_raw();
+    const std::uint32_t destination = header.destination.v4_raw();
+    std::memcpy(out + 12, &source, sizeof source);
+    std::memcpy(out + 16, &destination, sizeof destination);
+    const std::uint64_t sum =
+        (front & 0xffff'ffff) + (front >> 32) + hops + source + destination;  // of five: no carry
+    store_be16(out + 10, finish(checksum_of_word(sum)));
 }
 
 }  // namespace mtcp::wire

@@ -250,10 +250,7 @@ EmittedHeader emit_header(const OutgoingSegment& segment, std::uint16_t source_p
                           std::uint16_t destination_port, std::span<std::byte> out) {
     std::byte* const header = out.data();
     const Options& options = segment.options;
-    const bool timestamps_alone = options.timestamps && options.mss == 0 &&
-                                  options.window_shift == kNoWindowShift &&
-                                  options.sack_count == 0 && !options.sack_permitted &&
-                                  options.fast_open_length > options.fast_open_cookie.size();
+    const bool timestamps_alone = kinds_of(options) == kinds_of(Options{.timestamps = true});
     std::size_t length = kTcpHeaderMin + 12;
     if (!timestamps_alone) [[unlikely]] {
         const std::byte* const end = emit_options(options, header + kTcpHeaderMin);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/drop.h"
@@ -74,6 +75,13 @@ struct Options {
         fast_open_experimental = false;
     }
 };
+// Which options there are, all in one number: what stands before the first value.
+[[nodiscard]] inline std::uint64_t kinds_of(const Options& options) {
+    static_assert(offsetof(Options, ts_value) == sizeof(std::uint64_t));
+    std::uint64_t kinds;
+    std::memcpy(&kinds, &options, sizeof kinds);
+    return kinds;
+}
 
 // A received segment. `payload` points into the frame.
 struct Segment {
