@@ -324,6 +324,7 @@ class Core {
                               std::span<std::byte> out);
     void put_on(std::uint8_t which, std::uint32_t index);
     void take_off(std::uint32_t index);
+    void take_first(WorkList& list);
     void promote_fresh_acks();
 
     void timers(Instant now);

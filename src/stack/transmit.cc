@@ -35,7 +35,7 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
          list.first != kNoIndex && budget > 0 && visits < kSegmentsPerTurn; ++visits) {
         const std::uint32_t index = list.first;
         const std::uint32_t budget_before = budget;
-        take_off(index);
+        take_first(list);
         const bool finished = send_from(index, now, budget);
         if (!finished && connections_[index].alive) put_on(which, index);
         worked |= finished || budget != budget_before;
@@ -47,8 +47,8 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
 // Sends what a connection has, up to its share. False: it has more and must be visited again.
 bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
-    if (connection.attached && connection.alive) sync_consumed(index, now);
     if (!connection.alive) return true;
+    if (connection.attached) sync_consumed(index, now);
     if (!ensure_path(connection)) {
         update_timer(index);
         return true;
@@ -58,8 +58,10 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     if ((blocked_interfaces_ & interface_bit) != 0) return false;
     wire::OutgoingSegment& segment = outgoing_;
     bool finished = true;
-    for (std::uint32_t sent = 0; !tcp::nothing_waits(connection.tcb); ++sent) {
-        if (budget == 0 || sent == kSegmentsPerConnection) {
+    std::uint32_t share = std::min(budget, kSegmentsPerConnection);
+    budget -= share;
+    for (; !tcp::nothing_waits(connection.tcb); --share) {
+        if (share == 0) {
             finished = false;
             break;
         }
@@ -76,8 +78,8 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
             break;
         }
         emit(connection, frame, segment, now);
-        --budget;
     }
+    budget += share;
     tell_sent(index);
     update_timer(index);
     return finished;
@@ -178,21 +180,23 @@ void Core::copy_from_send_queue(Connection& connection, std::uint32_t offset,
         connection.send_cursor = connection.send_queue;
         connection.cursor_offset = 0;
     }
-    while (!out.empty()) {
+    while (true) {
         MTCP_ASSERT(connection.send_cursor != kNoChunk);
         socket::Chunk& chunk = chunks_.at(connection.send_cursor);
         const std::uint32_t within = offset - connection.cursor_offset;
-        if (within >= chunk.size()) {
-            // The last chunk stays the cursor: more may be joined behind it.
-            MTCP_ASSERT(chunk.next != kNoChunk);
-            connection.cursor_offset += chunk.size();
-            connection.send_cursor = chunk.next;
-            continue;
+        if (within + out.size() <= chunk.size()) {
+            std::memcpy(out.data(), chunk.data() + chunk.begin + within, out.size());
+            return;  // the last chunk stays the cursor: more may be joined behind it
         }
-        const std::size_t length = std::min<std::size_t>(out.size(), chunk.size() - within);
-        std::memcpy(out.data(), chunk.data() + chunk.begin + within, length);
-        offset += static_cast<std::uint32_t>(length);
-        out = out.subspan(length);
+        if (within < chunk.size()) {
+            const std::uint32_t length = chunk.size() - within;
+            std::memcpy(out.data(), chunk.data() + chunk.begin + within, length);
+            offset += length;
+            out = out.subspan(length);
+        }
+        MTCP_ASSERT(chunk.next != kNoChunk);
+        connection.cursor_offset += chunk.size();
+        connection.send_cursor = chunk.next;
     }
 }
 
@@ -228,11 +232,19 @@ void Core::take_off(std::uint32_t index) {
     connection.listed = 0;
 }
 
+// take_off() for the first of a list that is not empty.
+void Core::take_first(WorkList& list) {
+    Connection& connection = connections_[list.first];
+    list.first = connection.work_next;
+    (list.first != kNoIndex ? connections_[list.first].work_previous : list.last) = kNoIndex;
+    connection.listed = 0;
+}
+
 void Core::promote_fresh_acks() {
     WorkList& fresh = work_[kFreshAck];
     for (std::uint32_t index = fresh.first; index != kNoIndex;) {
         const std::uint32_t next = connections_[index].work_next;
-        take_off(index);
+        take_first(fresh);
         put_on(kAck, index);
         index = next;
     }
