@@ -143,22 +143,21 @@ void write_payload(const Environment& env, Tcb& tcb, const SendPlan& plan, Insta
 }
 
 // The same, for a plan of plan_expected(): nothing is repaired, urgent or held back.
-void write_expected(const Environment& env, Tcb& tcb, const SendPlan& plan, Instant now,
+void write_expected(const Environment& env, Tcb& tcb, std::uint32_t length, bool fin, Instant now,
                     OutgoingSegment& out) {
     note_ride(tcb);
-    out.seq = plan.seq;
+    out.seq = tcb.snd.nxt;
     out.ack = tcb.rcv.nxt;
     out.window = advertise_window(env, tcb);
     out.urgent = 0;
     out.ecn = EcnField::not_capable;
     out.segment_size = 0;
-    out.data_offset = plan.seq - tcb.snd.una;
-    out.data_length = plan.length;
+    out.data_offset = tcb.snd.nxt - tcb.snd.una;
+    out.data_length = length;
     out.options.clear();
     if (tcb.flags.timestamps) write_timestamps(tcb, now, out.options);
-    out.flags = {static_cast<std::uint8_t>(Flags::ack | ecn_echo(tcb) |
-                                           (plan.length != 0 ? Flags::psh : 0u) |
-                                           (plan.fin ? Flags::fin : 0u))};
+    out.flags = {static_cast<std::uint8_t>(
+        Flags::ack | ecn_echo(tcb) | (length != 0 ? Flags::psh : 0u) | (fin ? Flags::fin : 0u))};
     tcb.rcv.acked = tcb.rcv.nxt;
     disarm(tcb, Timer::delayed_ack);
     tcb.pending.ack = false;
@@ -260,10 +259,59 @@ void write_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& o
     if (last_of_many) tcb.pending.ack = false;
 }
 
+// Is nothing in flight, timed, backed off, paced, repaired, urgent or held back, and does nothing
+// but an ACK wait for more than the data? Joined by | and not by ||: nearly always all of it is
+// asked.
+bool is_quiet(const Tcb& tcb) {
+    const auto flags = bits_of<std::uint16_t>(tcb.flags);
+    const auto careful = bits_of<std::uint16_t>(ConnectionFlags{.cork = true,
+                                                                .more_follows = true,
+                                                                .timing = true,
+                                                                .records = true,
+                                                                .send_urgent = true,
+                                                                .dsack = true,
+                                                                .user_timeout = true});
+    const auto split = bits_of<std::uint8_t>(EcnState{.split = true});
+    const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
+    constexpr unsigned kTimers = Timer::retransmit | Timer::persist | Timer::cork | Timer::pacing;
+    const unsigned other = (tcb.snd.nxt.raw ^ tcb.snd.una.raw) | (flags & careful) |
+                           (tcb.armed & kTimers) |
+                           (bits_of<std::uint8_t>(tcb.pending) & ~unsigned{bare_ack}) |
+                           (bits_of<std::uint8_t>(tcb.ecn) & split) | tcb.owed_acks | tcb.backoff |
+                           static_cast<unsigned>(tcb.phase) | ~(tcb.recovery & tcb.reassembly) |
+                           static_cast<unsigned>(is_paced(tcb));
+    return other == 0;
+}
+
+// What requests and answers are: one small segment, a FIN, or both in one, while nothing else is in
+// flight. plan_expected() plans the same then, nothing waits behind it, and of account_new_data()
+// and of the end of poll_segment() this is what is left.
+bool send_alone(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
+    const std::uint32_t unsent = tcb.snd.end - tcb.snd.nxt;  // beyond all bounds: FIN is out
+    const bool fin = tcb.flags.fin_queued;
+    const bool fits = unsent < tcb.mss && unsent <= tcb.cwnd && unsent < tcb.snd.wnd;
+    if (!fits || (unsent == 0 && !fin) || !is_quiet(tcb) || !is_one_of(tcb.state, kSending)) {
+        return false;
+    }
+    write_expected(env, tcb, unsent, fin, now, out);
+    const wire::SequenceNumber end = tcb.snd.end + (fin ? 1u : 0u);
+    start_timing(tcb, end, to_us(now));
+    tcb.snd.nxt = end;
+    await_only_answer(env, tcb, now);
+    tcb.last_sent_ms = to_ms(now);
+    if (unsent != 0) tcb.small_end = end;
+    tcb.flags.push_now = false;
+    note_limit(tcb, now);
+    tcb.last_event = now;
+    return true;
+}
+
 }  // namespace
 
 bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& budget,
                   OutgoingSegment& out) {
+    const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
+    if (predicts && send_alone(env, tcb, now, out)) return true;
     const SendPlan plan = plan_send(env, tcb, budget.payload_max);
     switch (plan.what) {
         case Send::nothing:
@@ -282,7 +330,7 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
         case Send::data:
             if (tcb.flags.user_timeout && tcb.snd.una == tcb.snd.nxt) tcb.progress_ms = to_ms(now);
             if (plan.expected) {
-                write_expected(env, tcb, plan, now, out);
+                write_expected(env, tcb, plan.length, plan.fin, now, out);
             } else {
                 write_payload(env, tcb, plan, now, out);
                 mark_new_data(tcb, out);

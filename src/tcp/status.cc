@@ -39,7 +39,8 @@ void describe_recovery(const Environment& env, const Tcb& tcb, Status& status) {
 }
 
 void describe_path(const Tcb& tcb, const Configuration& configuration, Status& status) {
-    status.rto_us = static_cast<std::uint32_t>(backed_off_rto_us(tcb, configuration.rto_max));
+    status.rto_us =
+        static_cast<std::uint32_t>(backed_off_rto(tcb, configuration.rto_max).microseconds());
     status.srtt_us = tcb.srtt_us;
     status.rttvar_us = tcb.rttvar_us;
     status.rtt_min_us = tcb.rtt_min_us;

@@ -44,7 +44,7 @@ void arm_repair(Tcb& tcb, WaitsFor what, Duration wait, Instant now) {
 }
 
 void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {
-    arm_repair(tcb, WaitsFor::timeout, microseconds(backed_off_rto_us(tcb, rto_max)), now);
+    arm_repair(tcb, WaitsFor::timeout, backed_off_rto(tcb, rto_max), now);
 }
 
 }  // namespace mtcp::tcp

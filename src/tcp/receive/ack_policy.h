@@ -24,9 +24,12 @@ void acknowledge_now(Tcb& tcb);
 void acknowledge_out_of_order(Tcb& tcb);
 // Data is about to leave: does an ACK ride on it?
 inline void note_ride(Tcb& tcb) {
-    const bool waits = (tcb.armed & Timer::delayed_ack) != 0;
-    tcb.converses |= waits;
-    if (waits || tcb.pending.ack) tcb.waited_in_vain = false;
+    if ((tcb.armed & Timer::delayed_ack) != 0) {
+        tcb.converses = true;
+        tcb.waited_in_vain = false;
+    } else if (tcb.pending.ack) {
+        tcb.waited_in_vain = false;
+    }
 }
 // An ACK leaves with whatever segment is being written.
 void note_ack_sent(Tcb& tcb);

@@ -31,11 +31,10 @@ void take_rtt_sample(Tcb& tcb, std::uint32_t rtt_us, const Configuration& config
     tcb.rto_us = static_cast<std::uint32_t>(rto < ceiling ? rto : ceiling);
 }
 
-std::int64_t backed_off_rto_us(const Tcb& tcb, Duration rto_max) {
+Duration backed_off_rto(const Tcb& tcb, Duration rto_max) {
     const std::uint32_t doublings = tcb.backoff < kBackoffMax ? tcb.backoff : kBackoffMax;
-    const std::int64_t rto = std::int64_t{tcb.rto_us} << doublings;
-    const std::int64_t ceiling = rto_max.microseconds();
-    return rto < ceiling ? rto : ceiling;
+    const Duration rto = microseconds(std::int64_t{tcb.rto_us} << doublings);
+    return rto < rto_max ? rto : rto_max;
 }
 
 }  // namespace mtcp::tcp

@@ -14,7 +14,7 @@ namespace mtcp::tcp {
 void take_rtt_sample(Tcb& tcb, std::uint32_t rtt_us, const Configuration& configuration);
 
 // RFC 6298 §5.5: the time-out doubled tcb.backoff times, at most `rto_max`.
-[[nodiscard]] std::int64_t backed_off_rto_us(const Tcb& tcb, Duration rto_max);
+[[nodiscard]] Duration backed_off_rto(const Tcb& tcb, Duration rto_max);
 
 // Begins to time the segment whose acknowledgment is `end`, unless one is being timed.
 inline void start_timing(Tcb& tcb, wire::SequenceNumber end, std::uint32_t now_us) {

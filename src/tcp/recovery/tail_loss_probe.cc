@@ -30,18 +30,24 @@ Duration probe_timeout(const Configuration& configuration, const Tcb& tcb) {
     return two_rtts + (single ? configuration.rto_min : kProbeSlack);
 }
 
+// A tail loss probe where one is allowed, RFC 6298's time-out at the latest.
+void arm_probe(const Configuration& configuration, Tcb& tcb, Duration timeout, Instant now) {
+    const Duration probe = probe_timeout(configuration, tcb);
+    arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
+}
+
 }  // namespace
 
 Duration time_left(const Environment& env, const Tcb& tcb, Instant now) {
-    const std::int64_t rto_us = backed_off_rto_us(tcb, env.configuration.rto_max);
+    const Duration rto = backed_off_rto(tcb, env.configuration.rto_max);
     std::uint32_t sent_us = to_us(now);
     if (const Recovery* r = record_of(env, tcb); r != nullptr && r->log.count > 0) {
         sent_us = begin_of(r->log)->sent_us;
     } else if (tcb.flags.timing) {
         sent_us = tcb.timed_us;
     }
-    const std::int64_t left_us = rto_us - (to_us(now) - sent_us);
-    return microseconds(left_us > 1 ? left_us : 1);
+    const Duration left = rto - microseconds(to_us(now) - sent_us);
+    return left > microseconds(1) ? left : microseconds(1);
 }
 
 void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
@@ -49,12 +55,20 @@ void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
     const bool probing = may_probe(env.configuration, tcb);
     const Duration timeout = since == Since::sending || (was_other && !probing)
                                  ? time_left(env, tcb, now)
-                                 : microseconds(backed_off_rto_us(tcb, env.configuration.rto_max));
+                                 : backed_off_rto(tcb, env.configuration.rto_max);
     if (probing) {
-        const Duration probe = probe_timeout(env.configuration, tcb);
-        arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
+        arm_probe(env.configuration, tcb, timeout, now);
     } else {
         arm_repair(tcb, WaitsFor::timeout, timeout, now);
+    }
+}
+
+void await_only_answer(const Environment& env, Tcb& tcb, Instant now) {
+    const Configuration& configuration = env.configuration;
+    if (may_probe(configuration, tcb)) {
+        arm_probe(configuration, tcb, backed_off_rto(tcb, configuration.rto_max), now);
+    } else {
+        arm_retransmission(tcb, configuration.rto_max, now);
     }
 }
 

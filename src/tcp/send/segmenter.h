@@ -44,6 +44,11 @@ struct SendPlan {
 [[nodiscard]] SendPlan plan_waiting(const Environment& env, const Tcb& tcb,
                                     std::uint32_t payload_max);
 
+// The states in which data and FIN leave.
+inline constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
+    bit(State::established) | bit(State::close_wait) | bit(State::fin_wait_1) |
+    bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));
+
 // The plan that most have, without loss or order to repair: an ACK, or what was written and fits in
 // one small segment that nothing holds back. False: plan_waiting() has to think; where both answer,
 // they answer the same.
@@ -53,9 +58,6 @@ struct SendPlan {
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
     const auto careful = bits_of<std::uint16_t>(ConnectionFlags{
         .cork = true, .more_follows = true, .records = true, .send_urgent = true, .dsack = true});
-    constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
-        bit(State::established) | bit(State::close_wait) | bit(State::fin_wait_1) |
-        bit(State::last_ack) | bit(State::fin_wait_2) | bit(State::closing));
     // Joined by | and not by ||: nearly always all of it is asked, and without a jump each.
     const unsigned slow = (replies & ~unsigned{bare_ack}) | (flags & careful) | tcb.owed_acks |
                           (tcb.armed & Timer::pacing) |  // data may wait for its time

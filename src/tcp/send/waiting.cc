@@ -29,9 +29,9 @@ void arm_for_hold(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
     }
     if (is_armed(tcb, Timer::persist | Timer::retransmit)) return;
     // RFC 9293 SHLD-29: the first probe after one RTO; SHLD-30: then at growing intervals.
-    const std::int64_t wait_us = backed_off_rto_us(tcb, env.configuration.persist_max);
+    const Duration wait = backed_off_rto(tcb, env.configuration.persist_max);
     if (tcb.backoff == 0) tcb.progress_ms = to_ms(now);
-    arm(tcb, Timer::persist, now + microseconds(wait_us));
+    arm(tcb, Timer::persist, now + wait);
 }
 
 }  // namespace mtcp::tcp
