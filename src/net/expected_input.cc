@@ -14,31 +14,19 @@
 namespace mtcp::net {
 namespace {
 
-template <typename Word>
-Word load(const std::byte* from) {
-    Word word;
+std::uint64_t load64(const std::byte* from) {
+    std::uint64_t word;
     std::memcpy(&word, from, sizeof word);
     return word;
 }
 
 // RFC 1071 over the 20 bytes of a header without options.
 bool header_checksum_is_right(const std::byte* ip) {
-    std::uint64_t sum = std::uint64_t{load<std::uint32_t>(ip)} + load<std::uint32_t>(ip + 4) +
-                        load<std::uint32_t>(ip + 8) + load<std::uint32_t>(ip + 12) +
-                        load<std::uint32_t>(ip + 16);
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16) == 0xffff;
-}
-
-template <typename Octet>
-std::uint64_t load_mac(const Octet* from) {
-    std::uint32_t front;
-    std::uint16_t rest;
-    std::memcpy(&front, from, sizeof front);
-    std::memcpy(&rest, from + sizeof front, sizeof rest);
-    return std::uint64_t{front} << 16 | rest;
+    std::uint32_t last;
+    std::memcpy(&last, ip + 16, sizeof last);
+    std::uint64_t sum = wire::checksum_add_word(load64(ip), load64(ip + 8));
+    sum = wire::checksum_add_word(sum, last);
+    return wire::sum_is_valid(wire::checksum_of_word(sum));
 }
 
 }  // namespace
@@ -56,20 +44,25 @@ bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbo
     std::size_t room = frame.length;
     if (link.layer == io::Layer::ethernet) {
         if (room < wire::kEthernetHeader) return false;
-        const bool ours = load_mac(frame.data) == load_mac(link.mac.data()) &&
+        const bool ours = wire::load_be64(frame.data) >> 16 == link.mac_bits &&
                           wire::load_be16(frame.data + 12) == wire::kEtherTypeIpv4;
         if (!ours) return false;
         ip += wire::kEthernetHeader;
         room -= wire::kEthernetHeader;
     }
     if (room < wire::kIpv4HeaderMin) return false;
-    const std::size_t total = wire::load_be16(ip + 2);
-    const std::uint32_t source = wire::load_be32(ip + 12);
+    // Version, header length, TOS, total length, identification, flags and offset; then TTL,
+    // protocol, checksum and source.
+    const std::uint64_t front = wire::load_be64(ip);
+    const std::uint64_t middle = wire::load_be64(ip + 8);
     const std::uint32_t destination = wire::load_be32(ip + 16);
-    const bool plain = ip[0] == std::byte{0x45} &&  // version 4, no options
-                       (wire::load_be16(ip + 6) & ~unsigned{wire::kIpv4DontFragment}) == 0 &&
-                       ip[9] == std::byte{wire::kProtocolTcp} && total >= wire::kIpv4HeaderMin &&
-                       total <= room;
+    const auto source = static_cast<std::uint32_t>(middle);
+    const std::size_t total = front >> 32 & 0xffff;
+    constexpr std::uint64_t kPlain = 0xff00'0000'0000'bfff;  // all of the fragment's field but DF
+    const bool plain = (front & kPlain) == 0x4500'0000'0000'0000 &&  // version 4, no options
+                       (middle >> 48 & 0xff) == wire::kProtocolTcp &&
+                       total >= wire::kIpv4HeaderMin && total <= room;
+    static_assert((0xffff & ~kPlain) == wire::kIpv4DontFragment);
     if (!plain || !header_checksum_is_right(ip)) return false;
     KnownPair& known = known_pair(source, destination);
     const KnownPair pair{.source = source,
@@ -79,13 +72,13 @@ bool Network::expected_input(std::size_t interface, const io::Frame& frame, Inbo
         if (!may_come(source, destination, link.kind)) return false;
         known = pair;
     }
-    tcp.source = wire::IpAddress::v4(source);
-    tcp.destination = wire::IpAddress::v4(destination);
+    tcp.key.local = wire::IpAddress::v4(destination);
+    tcp.key.remote = wire::IpAddress::v4(source);
     tcp.bytes = {ip + wire::kIpv4HeaderMin, total - wire::kIpv4HeaderMin};
     tcp.follows_addresses = true;
     tcp.checksum = frame.checksum;
     tcp.partial_checksums = link.partial_checksums;
-    tcp.ecn = std::to_integer<std::uint8_t>(ip[1]) & 3;
+    tcp.ecn = static_cast<std::uint8_t>(front >> 48 & 3);
     tcp.interface = static_cast<std::uint8_t>(interface);
     tcp.segment_size = frame.segment_size;
     return true;

@@ -15,13 +15,13 @@ constexpr std::size_t kChecksumField = 16;  // RFC 9293 §3.1
 bool holds_pseudo_header_sum(const Inbound& inbound) {
     const auto length = static_cast<std::uint32_t>(inbound.bytes.size());
     const std::uint32_t sum =
-        wire::pseudo_header_sum(inbound.source, inbound.destination, wire::kProtocolTcp, length);
+        wire::pseudo_header_sum(inbound.key.remote, inbound.key.local, wire::kProtocolTcp, length);
     return wire::load_be16(inbound.bytes.data() + kChecksumField) == wire::fold(sum);
 }
 
 bool is_right(const Inbound& inbound) {
     if (!inbound.follows_addresses) {
-        return wire::tcp_checksum_valid(inbound.source, inbound.destination, inbound.bytes);
+        return wire::tcp_checksum_valid(inbound.key.remote, inbound.key.local, inbound.bytes);
     }
     constexpr std::size_t kAddresses = 8;
     const auto length = static_cast<std::uint32_t>(inbound.bytes.size());

@@ -26,8 +26,7 @@ enum class Verdict : std::uint8_t {
 // frame, or, for a datagram put together from fragments, in a buffer that is lent until
 // Network::flush().
 struct Inbound {
-    wire::IpAddress source;
-    wire::IpAddress destination;  // one of ours
+    wire::FlowKey key;  // `local` is one of ours; the ports are for who decodes the segment
     std::span<const std::byte> bytes;
     io::Checksum checksum = io::Checksum::in_frame;
     PartialChecksums partial_checksums = PartialChecksums::rejected;

@@ -14,8 +14,8 @@ class InboundTest : public ::testing::Test {
   protected:
     InboundTest() : bytes_(testing::tcp(kPeerIp, kOurIp, 1000, 80, 7, pattern(33))) {}
     bool verify() {
-        inbound_.source = kPeerIp;
-        inbound_.destination = kOurIp;
+        inbound_.key.remote = kPeerIp;
+        inbound_.key.local = kOurIp;
         inbound_.bytes = bytes_;
         return verify_checksum(inbound_, counters_);
     }

@@ -37,8 +37,7 @@ Verdict Network::ipv4_input(Arrival& arrival) {
     if (arrival.cast == LinkCast::group) return dropped(Drop::ip_group_frame);
 
     if (header->is_fragment()) return fragment_input(arrival, packet);
-    const Inbound inbound{header->source,
-                          header->destination,
+    const Inbound inbound{{.local = header->destination, .remote = header->source},
                           packet.payload,
                           arrival.frame.checksum,
                           interface.partial_checksums,
@@ -77,8 +76,7 @@ Verdict Network::fragment_input(Arrival& arrival, Packet& packet) {
     }
     packet.payload = datagram.payload;
     // No device has seen the datagram whole: its checksum is for us to verify.
-    const Inbound inbound{header.source,
-                          header.destination,
+    const Inbound inbound{{.local = header.destination, .remote = header.source},
                           datagram.payload,
                           io::Checksum::in_frame,
                           PartialChecksums::rejected,

@@ -19,8 +19,8 @@ TEST(Ipv4Input, TcpSegmentsComeOutWithTheirAddressesAndMarks) {
     const Bytes sent = segment(100);
     Bytes frame = ethernet(ipv4(fields, sent));
     ASSERT_EQ(host.input(frame), Verdict::tcp);
-    EXPECT_EQ(host.tcp_in.source, kPeerIp);
-    EXPECT_EQ(host.tcp_in.destination, kOurIp);
+    EXPECT_EQ(host.tcp_in.key.remote, kPeerIp);
+    EXPECT_EQ(host.tcp_in.key.local, kOurIp);
     EXPECT_EQ(host.tcp_in.ecn, 3);
     EXPECT_EQ(host.tcp_in.interface, 0);
     EXPECT_EQ(Bytes(host.tcp_in.bytes.begin(), host.tcp_in.bytes.end()), sent);
@@ -118,7 +118,7 @@ TEST(Ipv4Input, LoopbackInterfaceCarriesOwnAddresses) {
     const auto sent = host.flush(1);
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(host.input(sent[0], 1), Verdict::tcp);
-    EXPECT_EQ(host.tcp_in.source, kOurIp);
+    EXPECT_EQ(host.tcp_in.key.remote, kOurIp);
     EXPECT_TRUE(verify_checksum(host.tcp_in, host.counters));
     EXPECT_EQ(host.input(ipv4({kPeerIp, kOurIp}, segment()), 1), Verdict::dropped);
     EXPECT_EQ(host.only_drop(), Drop::ip_bad_source);

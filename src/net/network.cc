@@ -47,6 +47,8 @@ Network::Network(const NetworkConfiguration& configuration, Counters& counters, 
     for (const InterfaceConfiguration& from : configuration.interfaces) {
         Interface interface;
         std::memcpy(interface.mac.data(), from.mac.octet, interface.mac.size());
+        for (const std::uint8_t octet : interface.mac)
+            interface.mac_bits = interface.mac_bits << 8 | octet;
         interface.layer = from.layer;
         interface.kind = from.kind;
         interface.partial_checksums = from.partial_checksums;

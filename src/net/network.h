@@ -205,6 +205,7 @@ class Network {
         PartialChecksums partial_checksums = PartialChecksums::rejected;
         std::uint8_t header_room = 0;
         std::uint16_t mtu = 0;
+        std::uint64_t mac_bits = 0;  // `mac` as a number, for who compares it with each frame's
         bool has_defended = false;
         Instant defended{};  // last announcement in defence of an address
         std::string name;

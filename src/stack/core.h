@@ -137,11 +137,12 @@ class Core {
     // A received segment on its way through the stages of receive.cc.
     struct Arrival {
         wire::Segment segment;
-        wire::FlowKey key;
         net::Inbound inbound;
         std::uint32_t hash = 0;
         std::uint32_t hops = 0;
         FlowRef guess;  // a record of this hash, which may have gone since
+
+        [[nodiscard]] const wire::FlowKey& key() const { return inbound.key; }
     };
     // The paper's three priorities. ACKs that arose in this turn are held back for one turn when
     // the application has events to answer: its data then carries them.
@@ -182,7 +183,7 @@ class Core {
     bool receive(Instant now);
     void process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now);
     void take_handoffs(Instant now);
-    bool stage(const net::Inbound& inbound, Arrival& arrival);
+    bool stage(Arrival& arrival);
     void prefetch_for(Arrival& arrival) const;
     void deliver(Arrival& arrival, Instant now);
     void deliver_stray(Arrival& arrival, Instant now);
@@ -195,9 +196,9 @@ class Core {
     [[nodiscard]] FlowRef find(const Arrival& arrival) const {
         if (arrival.guess.valid() && arrival.guess.kind() == RecordKind::connection) {
             const Connection& guessed = connections_[arrival.guess.index()];
-            if (guessed.in_flow_table && guessed.tcb.key == arrival.key) return arrival.guess;
+            if (guessed.in_flow_table && guessed.tcb.key == arrival.key()) return arrival.guess;
         }
-        return find(arrival.key, arrival.hash);
+        return find(arrival.key(), arrival.hash);
     }
     [[nodiscard]] const wire::FlowKey& key_of(FlowRef ref) const;
 

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "base/assert.h"
 #include "base/cache_line.h"
@@ -42,18 +41,16 @@ struct FlowRef {
 
 // Keyed multiply-and-fold over the 36 bytes of the tuple.
 [[nodiscard]] inline std::uint32_t flow_hash(const SecretKey& secret, const wire::FlowKey& key) {
-    std::uint64_t word[4];
-    std::uint32_t ports;
-    const auto* bytes = reinterpret_cast<const std::byte*>(&key);
-    std::memcpy(word, bytes, sizeof word);
-    std::memcpy(&ports, bytes + sizeof word, sizeof ports);
+    const std::uint32_t ports = key.ports_word();
     const auto fold = [](std::uint64_t a, std::uint64_t b) {
         __extension__ using Wide = unsigned __int128;
         const Wide product = Wide{a} * b;
         return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     };
-    const std::uint64_t low = fold(word[0] ^ secret.k0, word[1] ^ secret.k1 ^ ports);
-    const std::uint64_t high = fold(word[2] ^ secret.k1 ^ ports, word[3] ^ secret.k0);
+    const std::uint64_t low =
+        fold(key.address_word(0) ^ secret.k0, key.address_word(1) ^ secret.k1 ^ ports);
+    const std::uint64_t high =
+        fold(key.address_word(2) ^ secret.k1 ^ ports, key.address_word(3) ^ secret.k0);
     const std::uint64_t mixed = fold(low ^ secret.k1, high ^ ports ^ 0x9e3779b97f4a7c15u);
     return static_cast<std::uint32_t>(mixed ^ mixed >> 32);
 }

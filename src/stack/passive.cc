@@ -52,12 +52,12 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     tcp::HalfOpen record;
     // As Linux: nobody may guess at cookies when none was sent that could still be good.
     if (bare_ack && now < cookies_until_ &&
-        tcp::check_cookie(tcp_, settings, arrival.key, arrival.segment, now, record)) {
+        tcp::check_cookie(tcp_, settings, arrival.key(), arrival.segment, now, record)) {
         promote_cookie(listener, settings, record, arrival, now);
         return;
     }
     const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
-    auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key, arrival.segment,
+    auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key(), arrival.segment,
                                            full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
     switch (decision.verdict) {
         case tcp::ListenVerdict::open:
@@ -65,16 +65,16 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
             [[fallthrough]];
         case tcp::ListenVerdict::record:
             if (!keep_half_open(listener, decision.half_open, arrival.hash)) return;
-            reply(arrival.key, decision.reply, listener.settings, now);
+            reply(arrival.key(), decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::cookie:
             cookies_until_ = now + tcp::kCookieLife;
-            reply(arrival.key, decision.reply, listener.settings, now);
+            reply(arrival.key(), decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::reset:
             counters_->drop(Drop::tcp_not_listening);
             ++counters_->resets_out;
-            reply(arrival.key, decision.reply, listener.settings, now);
+            reply(arrival.key(), decision.reply, listener.settings, now);
             break;
         case tcp::ListenVerdict::drop: counters_->drop(decision.drop); break;
     }
@@ -138,7 +138,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
     switch (decision.verdict) {
         case tcp::HalfOpenVerdict::keep: break;
         case tcp::HalfOpenVerdict::reply:
-            reply(arrival.key, decision.reply, listener->settings, now);
+            reply(arrival.key(), decision.reply, listener->settings, now);
             break;
         case tcp::HalfOpenVerdict::promote: {
             const bool queue_full = listener->accepted.size() >= listener->backlog;
@@ -154,7 +154,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
         case tcp::HalfOpenVerdict::reset:
             drop_half_open(index);
             ++counters_->resets_out;
-            reply(arrival.key, decision.reply, listener->settings, now);
+            reply(arrival.key(), decision.reply, listener->settings, now);
             break;
         case tcp::HalfOpenVerdict::drop: drop_half_open(index); break;
     }
@@ -268,10 +268,10 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
                 remove(time_wait_, time_wait_order_, index);
                 append(time_wait_, time_wait_order_, index);
             }
-            reply(arrival.key, decision.reply, configuration_.tcp.defaults, now);
+            reply(arrival.key(), decision.reply, configuration_.tcp.defaults, now);
             break;
         case tcp::TimeWaitVerdict::reopen:
-            if (socket::Listener* listener = find_listener(arrival.key); listener != nullptr) {
+            if (socket::Listener* listener = find_listener(arrival.key()); listener != nullptr) {
                 ++counters_->time_wait_reused;
                 drop_time_wait(index);
                 deliver_to_listener(*listener, arrival, now);
@@ -335,7 +335,7 @@ void Core::reset_stray(const Arrival& arrival, Instant now) {
     wire::OutgoingSegment segment;
     if (!tcp::reset_for(arrival.segment, segment)) return;
     ++counters_->resets_out;
-    reply(arrival.key, segment, configuration_.tcp.defaults, now);
+    reply(arrival.key(), segment, configuration_.tcp.defaults, now);
 }
 
 void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,

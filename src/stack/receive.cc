@@ -50,7 +50,7 @@ void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Ins
         Arrival& arrival = arrivals_[staged];
         switch (network_->input(interface, frame, now, arrival.inbound, notice)) {
             case net::Verdict::tcp:
-                if (stage(arrival.inbound, arrival)) ++staged;
+                if (stage(arrival)) ++staged;
                 break;
             case net::Verdict::path_error: path_error(notice, 0, now); break;
             case net::Verdict::consumed:
@@ -76,19 +76,18 @@ void Core::prefetch_for(Arrival& arrival) const {
     if (guess.valid() && guess.kind() == RecordKind::connection) prefetch_flow(guess.index());
 }
 
-bool Core::stage(const net::Inbound& inbound, Arrival& arrival) {
+bool Core::stage(Arrival& arrival) {
     ++counters_->segments_in;
+    net::Inbound& inbound = arrival.inbound;
     const Drop drop = wire::parse_segment(inbound.bytes, arrival.segment);
     if (drop != Drop::count_) [[unlikely]] {
         counters_->drop(drop);
         return false;
     }
     arrival.segment.ecn = inbound.ecn;
-    arrival.key = {.local = inbound.destination,
-                   .remote = inbound.source,
-                   .local_port = arrival.segment.destination_port,
-                   .remote_port = arrival.segment.source_port};
-    arrival.hash = flow_hash(flow_secret_, arrival.key);
+    inbound.key.local_port = arrival.segment.destination_port;
+    inbound.key.remote_port = arrival.segment.source_port;
+    arrival.hash = flow_hash(flow_secret_, inbound.key);
     arrival.hops = 0;
     return true;
 }
@@ -110,11 +109,11 @@ void Core::deliver(Arrival& arrival, Instant now) {
     const FlowRef ref = find(arrival);
     if (!ref.valid() && links_.cores > 1) {
         // Not arrival.hash: every core keys that one differently, and all must choose the same.
-        const std::uint64_t hash = exception_hash(arrival.key);
+        const std::uint64_t hash = exception_hash(arrival.key());
         std::size_t core = links_.shared->exceptions.find(hash);
         if (core >= links_.cores) {
-            const std::size_t owner = owner_of(arrival.key, links_.cores);
-            core = links_.shared->listening.choose({arrival.key.local, arrival.key.local_port},
+            const std::size_t owner = owner_of(arrival.key(), links_.cores);
+            core = links_.shared->listening.choose({arrival.key().local, arrival.key().local_port},
                                                    owner, static_cast<std::uint32_t>(hash));
             if (core >= links_.cores) core = owner;
         }
@@ -134,7 +133,7 @@ void Core::deliver(Arrival& arrival, Instant now) {
 
 void Core::deliver_stray(Arrival& arrival, Instant now) {
     if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
-    if (socket::Listener* listener = find_listener(arrival.key); listener != nullptr) {
+    if (socket::Listener* listener = find_listener(arrival.key()); listener != nullptr) {
         deliver_to_listener(*listener, arrival, now);
         return;
     }
@@ -178,7 +177,7 @@ void Core::take_handoffs(Instant now) {
                     Arrival& arrival = arrivals_[0];
                     arrival.inbound = record->inbound;
                     arrival.inbound.bytes = record->bytes();
-                    if (stage(arrival.inbound, arrival)) {
+                    if (stage(arrival)) {
                         arrival.hops = record->hops;
                         arrival.guess = {};
                         deliver(arrival, now);

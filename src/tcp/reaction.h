@@ -34,9 +34,9 @@ struct Work {
 // Payload bytes to store: `payload_offset` in the segment's payload goes to `stream_offset` bytes
 // after what RCV.NXT was when the segment arrived.
 struct Placement {
-    std::uint32_t stream_offset = 0;
-    std::uint32_t payload_offset = 0;
-    std::uint32_t length = 0;
+    std::uint32_t stream_offset;
+    std::uint32_t payload_offset;
+    std::uint32_t length;
 };
 
 inline constexpr std::size_t kPlacementsMax = 4;

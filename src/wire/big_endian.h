@@ -26,6 +26,12 @@ namespace mtcp::wire {
     if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) raw = swap_bytes(raw);
     return raw;
 }
+[[nodiscard]] inline std::uint64_t load_be64(const std::byte* from) {
+    std::uint64_t raw;
+    std::memcpy(&raw, from, sizeof raw);
+    if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) raw = swap_bytes(raw);
+    return raw;
+}
 inline void store_be16(std::byte* to, std::uint16_t value) {
     if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) value = swap_bytes(value);
     std::memcpy(to, &value, sizeof value);

@@ -205,17 +205,19 @@ std::byte* emit_options(const Options& options, std::byte* at) {
 Drop parse_segment(std::span<const std::byte> bytes, Segment& segment) {
     if (bytes.size() < kTcpHeaderMin) return Drop::tcp_short;
     const std::byte* const header = bytes.data();
-    const std::size_t header_length = std::size_t{octet(header + 12)} >> 4 << 2;
+    const std::uint64_t ports = load_be64(header);  // and SEG.SEQ
+    const std::uint64_t control = load_be64(header + 8);
+    const std::size_t header_length = std::size_t{control >> 28 & 15} * 4;
     if (header_length < kTcpHeaderMin || header_length > bytes.size()) {
         return Drop::tcp_bad_header_length;
     }
-    segment.source_port = load_be16(header);
-    segment.destination_port = load_be16(header + 2);
+    segment.source_port = static_cast<std::uint16_t>(ports >> 48);
+    segment.destination_port = static_cast<std::uint16_t>(ports >> 32);
     if (segment.source_port == 0 || segment.destination_port == 0) return Drop::tcp_bad_port;
-    segment.seq = {load_be32(header + 4)};
-    segment.ack = {load_be32(header + 8)};
-    segment.flags = {octet(header + 13)};
-    segment.window = load_be16(header + 14);
+    segment.seq = {static_cast<std::uint32_t>(ports)};
+    segment.ack = {static_cast<std::uint32_t>(control >> 32)};
+    segment.flags = {static_cast<std::uint8_t>(control >> 16)};
+    segment.window = static_cast<std::uint16_t>(control);
     segment.urgent = load_be16(header + 18);
     segment.payload = bytes.subspan(header_length);
     segment.options.clear();
