@@ -231,11 +231,10 @@ TEST(Output, TheChecksumIsRightForEveryLengthOfPayload) {
         Bytes segment = testing::tcp(kOurIp, kPeerIp, 80, 1000, 99);
         wire::store_be16(segment.data() + 16, 0);
         std::memcpy(frame.data + path.header_room, segment.data(), 20);
-        const TcpPacket packet{
-            .source = kOurIp,
-            .destination = kPeerIp,
-            .length = static_cast<std::uint32_t>(20 + length),
-            .header = {20, wire::checksum_add(0, std::span(segment).first(20))}};
+        const TcpPacket packet{.source = kOurIp,
+                               .destination = kPeerIp,
+                               .length = static_cast<std::uint32_t>(20 + length),
+                               .header = {20, wire::checksum_add(0, std::span(segment).first(20))}};
         const Bytes payload = pattern(length, 0xf0);
         std::copy(payload.begin(), payload.end(), frame.data + path.header_room + 20);
         host.network().output(path, packet, frame, host.now);

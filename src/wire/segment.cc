@@ -102,10 +102,19 @@ void parse_options(const std::byte* at, const std::byte* end, Options& options) 
     }
 }
 
+constexpr std::uint32_t kAlignedTimestamps = 0x0101'080a;  // RFC 7323 Appendix A
+constexpr std::uint32_t kPermittedAndTimestamps = 0x0402'080a;
+constexpr std::uint32_t kScaleAligned = 0x01'0303;
+
 // The options of a SYN as Linux and we order them: MSS, SACK-permitted, timestamps, window scale.
 bool is_usual_syn(const std::byte* at) {
-    return load_be16(at) == (kMss << 8 | 4) && load_be32(at + 4) == 0x0402'080a &&
+    return load_be16(at) == (kMss << 8 | 4) && load_be32(at + 4) == kPermittedAndTimestamps &&
            load_be16(at + 16) == (kNoOperation << 8 | kWindowScale) && at[18] == std::byte{3};
+}
+bool is_usual_syn(const Options& options) {
+    return options.mss != 0 && options.sack_permitted && options.timestamps &&
+           options.window_shift != kNoWindowShift && options.sack_count == 0 &&
+           options.fast_open_length > options.fast_open_cookie.size();
 }
 void parse_usual_syn(const std::byte* at, Options& options) {
     const std::uint8_t shift = octet(at + 19);
@@ -222,7 +231,6 @@ Drop parse_segment(std::span<const std::byte> bytes, Segment& segment) {
     segment.payload = bytes.subspan(header_length);
     segment.options.clear();
     // What nearly every segment after the handshake carries, RFC 7323 Appendix A.
-    constexpr std::uint32_t kAlignedTimestamps = 0x0101'080a;
     if (header_length == 32 && load_be32(header + 20) == kAlignedTimestamps) {
         segment.options.timestamps = true;
         segment.options.ts_value = load_be32(header + 24);
@@ -248,35 +256,46 @@ std::size_t options_length(const Options& options) {
     return blocks == 0 ? fixed : fixed + 4 + 8 * blocks;
 }
 
+// In words of eight bytes, whose sum comes out of registers: read back at once, bytes that were
+// stored in smaller pieces would have to be waited for.
 EmittedHeader emit_header(const OutgoingSegment& segment, std::uint16_t source_port,
                           std::uint16_t destination_port, std::span<std::byte> out) {
     std::byte* const header = out.data();
     const Options& options = segment.options;
-    const bool timestamps_alone = kinds_of(options) == kinds_of(Options{.timestamps = true});
-    std::size_t length = kTcpHeaderMin + 12;
-    if (!timestamps_alone) [[unlikely]] {
-        const std::byte* const end = emit_options(options, header + kTcpHeaderMin);
-        length = static_cast<std::size_t>(end - header);
+    const auto front = [&](std::size_t length) {
+        const std::uint64_t ports = std::uint64_t{source_port} << 48 |
+                                    std::uint64_t{destination_port} << 32 | segment.seq.raw;
+        const std::uint64_t control = std::uint64_t{segment.ack.raw} << 32 |
+                                      std::uint64_t{length / 4} << 28 |
+                                      std::uint64_t{segment.flags.bits} << 16 | segment.window;
+        return checksum_add_word(store_be64(header, ports), store_be64(header + 8, control));
+    };
+    const std::uint64_t urgent = std::uint64_t{segment.urgent} << 32;
+    if (kinds_of(options) == kinds_of(Options{.timestamps = true})) [[likely]] {
+        std::uint64_t sum = front(32);
+        sum = checksum_add_word(sum, store_be64(header + 16, urgent | kAlignedTimestamps));
+        sum = checksum_add_word(
+            sum, store_be64(header + 24, std::uint64_t{options.ts_value} << 32 | options.ts_echo));
+        return {32, checksum_of_word(sum)};
     }
-    // In words of eight bytes, whose sum comes out of registers: read back at once, bytes that were
-    // stored in smaller pieces would have to be waited for.
-    const std::uint64_t ports =
-        std::uint64_t{source_port} << 48 | std::uint64_t{destination_port} << 32 | segment.seq.raw;
-    const std::uint64_t control = std::uint64_t{segment.ack.raw} << 32 |
-                                  std::uint64_t{length / 4} << 28 |
-                                  std::uint64_t{segment.flags.bits} << 16 | segment.window;
-    std::uint64_t sum = store_be64(header, ports);
-    sum = checksum_add_word(sum, store_be64(header + 8, control));
-    if (!timestamps_alone) [[unlikely]] {
-        store_be32(header + 16, segment.urgent);
-        return {length, checksum_add(checksum_of_word(sum), {header + 16, length - 16})};
+    if (is_usual_syn(options)) {
+        std::uint64_t sum = front(40);
+        sum = checksum_add_word(
+            sum,
+            store_be64(header + 16, urgent | std::uint64_t{kMss << 8 | 4} << 16 | options.mss));
+        sum = checksum_add_word(
+            sum, store_be64(header + 24,
+                            std::uint64_t{kPermittedAndTimestamps} << 32 | options.ts_value));
+        sum = checksum_add_word(
+            sum, store_be64(header + 32, std::uint64_t{options.ts_echo} << 32 | kScaleAligned << 8 |
+                                             options.window_shift));
+        return {40, checksum_of_word(sum)};
     }
-    constexpr std::uint64_t kAlignedTimestamps = 0x0101'080a;  // RFC 7323 Appendix A
-    const std::uint64_t times = std::uint64_t{options.ts_value} << 32 | options.ts_echo;
-    sum = checksum_add_word(
-        sum, store_be64(header + 16, std::uint64_t{segment.urgent} << 32 | kAlignedTimestamps));
-    sum = checksum_add_word(sum, store_be64(header + 24, times));
-    return {length, checksum_of_word(sum)};
+    const std::byte* const end = emit_options(options, header + kTcpHeaderMin);
+    const auto length = static_cast<std::size_t>(end - header);
+    const std::uint64_t sum = front(length);
+    store_be32(header + 16, segment.urgent);
+    return {length, checksum_add(checksum_of_word(sum), {header + 16, length - 16})};
 }
 
 std::size_t emit_segment(const OutgoingSegment& segment, std::uint16_t source_port,

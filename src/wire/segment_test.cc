@@ -34,6 +34,28 @@ std::vector<std::byte> with_options(const std::vector<std::uint8_t>& options) {
     return bytes;
 }
 
+// In the order of emit_options(), which all other sets of options go through.
+TEST(Segment, TheUsualSynLooksAsAlways) {
+    OutgoingSegment out;
+    out.seq = {0x01020304};
+    out.ack = {0xfffefdfc};
+    out.flags = {Flags::syn | Flags::ack};
+    out.window = 4321;
+    out.options.mss = 1460;
+    out.options.window_shift = 7;
+    out.options.sack_permitted = true;
+    out.options.timestamps = true;
+    out.options.ts_value = 0x11223344;
+    out.options.ts_echo = 0x55667788;
+    const std::vector<std::byte> whole = emitted(out);
+    out.options.fast_open_length = 0;  // a request for a cookie, behind the others
+    std::vector<std::byte> other = emitted(out);
+    ASSERT_EQ(other.size(), 44u);
+    other.resize(40);
+    other[12] = std::byte{40 / 4 << 4};
+    EXPECT_EQ(whole, other);
+}
+
 TEST(Segment, SynGoesThereAndBack) {  // Checks RFC 9293 MUST-4.
     OutgoingSegment out;
     out.seq = {0x01020304};

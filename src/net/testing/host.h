@@ -86,14 +86,13 @@ class Host {
         wire::store_be16(segment.data() + 16, 0);
         std::memcpy(frame.data + path.header_room, segment.data(), segment.size());
         frame.segment_size = segment_size;
-        network_->output(
-            path,
-            {.source = kOurIp,
-             .destination = destination,
-             .length = static_cast<std::uint32_t>(segment.size()),
-             .header = {20, wire::checksum_add(0, std::span(segment).first(20))},
-             .may_be_cut = may_be_cut},
-            frame, now);
+        network_->output(path,
+                         {.source = kOurIp,
+                          .destination = destination,
+                          .length = static_cast<std::uint32_t>(segment.size()),
+                          .header = {20, wire::checksum_add(0, std::span(segment).first(20))},
+                          .may_be_cut = may_be_cut},
+                         frame, now);
         return true;
     }
     Path path_to(wire::IpAddress destination) {
