@@ -313,6 +313,7 @@ class Core {
     // transmit.cc
     bool transmit(Instant now);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
+    void see_consumed(Connection& connection, Instant now);
     void tell_sent(std::uint32_t index);
     void say_sent(std::uint32_t index);
     void tell_progress(std::uint32_t index, std::uint32_t sent, std::uint32_t acknowledged);

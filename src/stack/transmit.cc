@@ -48,7 +48,6 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
 bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
     if (!connection.alive) return true;
-    if (connection.attached) sync_consumed(index, now);
     if (!ensure_path(connection)) {
         update_timer(index);
         return true;
@@ -56,6 +55,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     const std::size_t interface = connection.path.interface;
     const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     if ((blocked_interfaces_ & interface_bit) != 0) return false;
+    if (connection.attached) see_consumed(connection, now);
     wire::OutgoingSegment& segment = outgoing_;
     bool finished = true;
     std::uint32_t share = std::min(budget, kSegmentsPerConnection);
@@ -83,6 +83,16 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     tell_sent(index);
     update_timer(index);
     return finished;
+}
+
+// sync_consumed() for who sends now: a window update that is due leaves with it.
+void Core::see_consumed(Connection& connection, Instant now) {
+    const std::uint32_t consumed = connection.stream.consumed.load(std::memory_order_acquire);
+    const std::uint32_t fresh = consumed - connection.consumed_seen;
+    if (fresh == 0) return;
+    connection.consumed_seen = consumed;
+    if (tcp::take_consumed(tcp_, connection.tcb, fresh, now) == tcp::WindowUpdate::not_due) return;
+    static_cast<void>(tcp::on_window_update_due(connection.tcb));
 }
 
 // Where pieces count (socket/send_buffer.h), the application is told what has left.
