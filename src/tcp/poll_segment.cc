@@ -297,7 +297,7 @@ bool send_alone(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& 
     const wire::SequenceNumber end = tcb.snd.end + (fin ? 1u : 0u);
     start_timing(tcb, end, to_us(now));
     tcb.snd.nxt = end;
-    await_only_answer(env, tcb, now);
+    await_only_answer(env.configuration, tcb, now);
     tcb.last_sent_ms = to_ms(now);
     if (unsent != 0) tcb.small_end = end;
     tcb.flags.push_now = false;

@@ -27,37 +27,45 @@ std::uint32_t window_allowed(const Environment& env, const Tcb& tcb) {
     return window;
 }
 
-// What window_allowed() cannot exceed, whatever else limits it: asked first, as an edge that does
-// not move is what most segments find.
+// What window_allowed() cannot exceed, whatever else limits it.
 bool buffer_holds(const Tcb& tcb, std::uint32_t window) {
     return std::uint64_t{window} + tcb.rcv.unread <= tcb.settings.receive_buffer;
 }
 
-// Rounding down takes back a part of a unit, rounding up gives as much away, and does so with every
-// ACK: a peer that sends byte by byte would never see the window close. So up, as SHLD-14 wants,
-// until a sixteenth of the buffer is given away.
-bool may_round_up(const Tcb& tcb, std::uint32_t rounded_up) {
-    if (buffer_holds(tcb, rounded_up)) return true;
-    const std::uint32_t buffer = tcb.settings.receive_buffer;
-    const std::uint32_t unit = 1u << tcb.receive_window_shift;
-    const std::uint32_t slack = buffer / 16 > unit ? buffer / 16 : unit;
-    return rounded_up + tcb.rcv.unread <= buffer + slack;
+std::uint16_t move_window(const Environment& env, Tcb& tcb) {
+    const std::uint8_t shift = tcb.receive_window_shift;
+    const std::uint32_t allowed = window_allowed(env, tcb);
+    const bool grows = allowed >= tcb.rcv.wnd + step(tcb);
+    std::uint32_t field = (grows ? allowed : tcb.rcv.wnd) >> shift;
+    // A buffer smaller than a unit could never be offered.
+    if (grows && field == 0 && allowed != 0) field = 1;
+    if ((field << shift) < tcb.rcv.wnd) {
+        // Rounding down takes back a part of a unit, rounding up gives as much away, and does so
+        // with every ACK: a peer that sends byte by byte would never see the window close. So up,
+        // as SHLD-14 wants, until a sixteenth of the buffer is given away.
+        const std::uint32_t rounded_up = (field + 1) << shift;
+        const std::uint32_t buffer = tcb.settings.receive_buffer;
+        const std::uint32_t slack = buffer / 16 > (1u << shift) ? buffer / 16 : 1u << shift;
+        if (rounded_up + tcb.rcv.unread <= buffer + slack) ++field;
+    }
+    if (field > 0xffff) field = 0xffff;
+    // What was once offered stays acceptable (RFC 7323 §2.4).
+    if ((field << shift) > tcb.rcv.wnd) tcb.rcv.wnd = field << shift;
+    return static_cast<std::uint16_t>(field);
 }
 
 }  // namespace
 
+// Mostly the edge stays where it is: the buffer has no room for another step, but for what is
+// offered, in whole units. move_window() comes to the same then.
 std::uint16_t advertise_window(const Environment& env, Tcb& tcb) {
     const std::uint8_t shift = tcb.receive_window_shift;
-    const std::uint32_t grown = tcb.rcv.wnd + step(tcb);
-    const std::uint32_t allowed = buffer_holds(tcb, grown) ? window_allowed(env, tcb) : 0;
-    const bool grows = allowed >= grown;
-    std::uint32_t field = (grows ? allowed : tcb.rcv.wnd) >> shift;
-    // A buffer smaller than a unit could never be offered.
-    if (grows && field == 0 && allowed != 0) field = 1;
-    if ((field << shift) < tcb.rcv.wnd && may_round_up(tcb, (field + 1) << shift)) ++field;
-    if (field > 0xffff) field = 0xffff;
-    // What was once offered stays acceptable (RFC 7323 §2.4).
-    if ((field << shift) > tcb.rcv.wnd) tcb.rcv.wnd = field << shift;
+    const std::uint32_t field = (tcb.rcv.wnd + (1u << shift) - 1) >> shift;
+    const bool stays = !buffer_holds(tcb, tcb.rcv.wnd + step(tcb)) &&
+                       buffer_holds(tcb, field << shift) && field <= 0xffff;
+    if (!stays) [[unlikely]]
+        return move_window(env, tcb);
+    tcb.rcv.wnd = field << shift;
     return static_cast<std::uint16_t>(field);
 }
 

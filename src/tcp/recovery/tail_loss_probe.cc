@@ -30,12 +30,6 @@ Duration probe_timeout(const Configuration& configuration, const Tcb& tcb) {
     return two_rtts + (single ? configuration.rto_min : kProbeSlack);
 }
 
-// A tail loss probe where one is allowed, RFC 6298's time-out at the latest.
-void arm_probe(const Configuration& configuration, Tcb& tcb, Duration timeout, Instant now) {
-    const Duration probe = probe_timeout(configuration, tcb);
-    arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
-}
-
 }  // namespace
 
 Duration time_left(const Environment& env, const Tcb& tcb, Instant now) {
@@ -57,19 +51,23 @@ void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
                                  ? time_left(env, tcb, now)
                                  : backed_off_rto(tcb, env.configuration.rto_max);
     if (probing) {
-        arm_probe(env.configuration, tcb, timeout, now);
+        const Duration probe = probe_timeout(env.configuration, tcb);
+        arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
     } else {
         arm_repair(tcb, WaitsFor::timeout, timeout, now);
     }
 }
 
-void await_only_answer(const Environment& env, Tcb& tcb, Instant now) {
-    const Configuration& configuration = env.configuration;
-    if (may_probe(configuration, tcb)) {
-        arm_probe(configuration, tcb, backed_off_rto(tcb, configuration.rto_max), now);
-    } else {
-        arm_retransmission(tcb, configuration.rto_max, now);
+void await_only_answer(const Configuration& configuration, Tcb& tcb, Instant now) {
+    const bool probing = may_probe(configuration, tcb);
+    const Duration rto = microseconds(tcb.rto_us);
+    Duration wait = rto < configuration.rto_max ? rto : configuration.rto_max;
+    if (probing) {
+        const Duration probe = probe_timeout(configuration, tcb);
+        if (probe < wait) wait = probe;
     }
+    tcb.waits_for = probing ? WaitsFor::tail_probe : WaitsFor::timeout;
+    arm(tcb, Timer::retransmit, now + wait);
 }
 
 bool on_probe_timeout(Environment& env, Tcb& tcb, Instant now) {

@@ -13,9 +13,9 @@ enum class Since : std::uint8_t {
     sending,  // the time-out counts from when the oldest segment left (RFC 6298 §5.1)
 };
 void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now);
-// The same since sending, for a segment that leaves now while nothing else is in flight: all of its
-// time-out is left.
-void await_only_answer(const Environment& env, Tcb& tcb, Instant now);
+// The same since sending, for a segment that leaves now while nothing else is in flight. All of its
+// time-out is left then, not backed off, and neither a user timeout nor a persist timer is set.
+void await_only_answer(const Configuration& configuration, Tcb& tcb, Instant now);
 // What is left of the time-out of the oldest segment.
 [[nodiscard]] Duration time_left(const Environment& env, const Tcb& tcb, Instant now);
 
