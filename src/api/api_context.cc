@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -32,9 +33,9 @@ void write_conf(const mtcp_conf& given, Configuration& configuration) {
     if (given.num_cores > 0) configuration.cores_asked = given.num_cores;
     if (given.max_concurrency > 0)
         s.max_concurrency = static_cast<std::uint32_t>(given.max_concurrency);
-    if (given.max_num_buffers > 0) {
-        set_buffers(configuration, static_cast<std::uint32_t>(given.max_num_buffers));
-    }
+    // What mtcp_getconf() said comes back: the file may have sized the chunks themselves.
+    const auto buffers = static_cast<std::uint32_t>(std::max(given.max_num_buffers, 0));
+    if (buffers != 0 && buffers != configuration.buffers_asked) set_buffers(configuration, buffers);
     if (given.rcvbuf_size > 0)
         s.tcp.defaults.receive_buffer = static_cast<std::uint32_t>(given.rcvbuf_size);
     if (given.sndbuf_size > 0)
@@ -157,6 +158,8 @@ int mtcp_setconf(const struct mtcp_conf* conf) {
         }
     }
     write_conf(*conf, p.configuration);
+    const auto& now = p.configuration.stack;
+    if (p.stack != nullptr) p.stack->resize(now.max_concurrency, now.chunks);
     return 0;
 }
 

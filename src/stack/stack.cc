@@ -310,6 +310,12 @@ Stack::~Stack() {
 const StackConfiguration& Stack::configuration() const { return implementation_->configuration; }
 Counters& Stack::counters(std::size_t core) { return implementation_->counters(core); }
 
+void Stack::resize(std::uint32_t max_concurrency, const socket::ChunkStore::Sizes& chunks) {
+    const std::scoped_lock lock(implementation_->mutex);
+    implementation_->configuration.max_concurrency = max_concurrency;
+    implementation_->configuration.chunks = chunks;
+}
+
 Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
     const std::scoped_lock lock(implementation_->mutex);
     Implementation& all = *implementation_;

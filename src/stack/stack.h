@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/counters.h"
@@ -20,6 +21,8 @@ class Stack {
     ~Stack();  // stops what still runs
 
     [[nodiscard]] const StackConfiguration& configuration() const;
+    // What cores that start from now on have room for.
+    void resize(std::uint32_t max_concurrency, const socket::ChunkStore::Sizes& chunks);
     // Reserves the core's memory and starts driving it for an application (in the calling thread
     // for Drive::run_inline). Errors: no such core, core in use, memory refused.
     [[nodiscard]] Result<socket::CoreView, Problem> start_core(std::size_t core);

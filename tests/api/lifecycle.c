@@ -198,6 +198,26 @@ static void ended_while_another_thread_calls(void) {
     signal(SIGUSR1, SIG_DFL);
 }
 
+/* As the original's client does when it is asked for more connections than the file says. */
+static void limits_can_be_raised(void) {
+    struct mtcp_conf conf;
+    int opened = 0, id;
+    NEED(mtcp_init_from_text("io = link\naddress = " OWN_ADDRESS "/24\nnum_cores = 1\n"
+                             "max_concurrency = 16\nchunks_small = 1024\n") == 0);
+    NEED(mtcp_getconf(&conf) == 0);
+    conf.max_concurrency = 200;
+    CHECK(mtcp_setconf(&conf) == 0);
+    m = mtcp_create_context(0);
+    NEED(m != NULL);
+    while (opened < 200) {
+        id = mtcp_socket(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (connect_socket(m, id, OWN_ADDRESS, 9) != -1 || errno != EINPROGRESS) break;
+        opened++;
+    }
+    CHECK(opened == 200);
+    stop_stack(m);
+}
+
 void test_lifecycle(void) {
     pthread_t thread;
     int core = 0, round;
@@ -215,6 +235,7 @@ void test_lifecycle(void) {
     NEED(pthread_join(thread, NULL) == 0);
     ended_while_another_thread_calls();
     mtcp_destroy();
+    limits_can_be_raised();
     for (round = 0; round < 3; round++) {
         m = start_stack(1);
         close_pair(m, make_pair(m));
