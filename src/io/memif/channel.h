@@ -41,7 +41,7 @@ class Channel {
     [[nodiscard]] int socket() const { return socket_.get(); }
     [[nodiscard]] const std::shared_ptr<Session>& session() const { return session_; }
     [[nodiscard]] const std::string& reason() const { return reason_; }
-    // Rounds of the control thread spent without becoming connected.
+    // Rounds of the control thread since the other end was last heard, while not connected.
     unsigned rounds_waited = 0;
 
   private:

@@ -16,8 +16,8 @@
 namespace mtcp::io::memif {
 namespace {
 
-// While something is unfinished the thread looks again every round; a handshake takes at most
-// kRoundsMax of them. No clock is needed.
+// While something is unfinished the thread looks again every round; between two messages of a
+// handshake there are at most kRoundsMax of them. No clock is needed.
 constexpr int kRoundMs = 20;
 constexpr unsigned kRoundsMax = 100;
 // Strangers that connect and say nothing cannot keep others out for longer than that.
@@ -181,6 +181,7 @@ bool Control::interface_taken_beside(const Channel& channel) const {
 void Control::serve(Channel& channel, bool readable) {
     const Channel::State before = channel.state();
     if (readable) {
+        channel.rounds_waited = 0;
         channel.on_readable(interface_taken_beside(channel) ? Channel::Interface::taken
                                                             : Channel::Interface::free);
     }

@@ -436,6 +436,12 @@ TEST(MemifDevice, SlaveUsesNoMoreRingsThanTheMasterHas) {
     EXPECT_EQ(expect(slave->queue(2), 9, 0, 1), 0u);
 }
 
+TEST(MemifDevice, AHandshakeMayTakeAsManyMessagesAsThereAreRings) {
+    Pair pair = open_pair({.role = MemifRole::slave, .rings = 64, .log2_ring_size = 2});
+    EXPECT_EQ(send(pair.near_queue(63), 1, 0, 1), 1u);
+    EXPECT_EQ(expect_all(pair.far_queue(63), 1, 0, 1), 1u);
+}
+
 TEST(MemifDevice, IpModeNeedsBothEnds) {
     MemifConfig config{.socket = fresh_socket(), .role = MemifRole::master, .layer = Layer::ip};
     const auto master = open_or_fail(config);
