@@ -37,7 +37,7 @@ Result<Done, Problem> check(const MemifConfig& config) {
                    "choose an exponent from 1 to 14");
     }
     const std::uint32_t header = config.layer == Layer::ethernet ? kEthernetHeader : 0;
-    if (config.mtu < kMtuMin || config.buffer_size > kBufferMax ||
+    if (config.mtu < kMtuMin || config.mtu > kBufferMax || config.buffer_size > kBufferMax ||
         config.mtu + header > config.buffer_size) {
         return bad("memif MTU " + std::to_string(config.mtu) + " with buffers of " +
                        std::to_string(config.buffer_size) + " bytes",

@@ -554,7 +554,8 @@ TEST(MemifDevice, BadSettingsNameTheMend) {
           MemifConfig{.socket = std::string(200, 'x')}, MemifConfig{.rings = 0},
           MemifConfig{.rings = 1000}, MemifConfig{.log2_ring_size = 0},
           MemifConfig{.log2_ring_size = 15}, MemifConfig{.buffer_size = 1000},
-          MemifConfig{.mtu = 20}, MemifConfig{.secret = std::string(25, 's')},
+          MemifConfig{.mtu = 20}, MemifConfig{.mtu = UINT32_MAX - 1},
+          MemifConfig{.secret = std::string(25, 's')},
           MemifConfig{.rings = 64, .log2_ring_size = 14, .buffer_size = 9216},
           MemifConfig{.socket = "/nonexistent/x.sock", .role = MemifRole::master}}) {
         const auto device = MemifDevice::open(config);
