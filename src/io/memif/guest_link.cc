@@ -118,7 +118,9 @@ GuestLink::Put GuestLink::put(const Frame& frame, std::uint16_t& filled, std::ui
     const std::byte* from = frame.data;
     std::uint32_t left = frame.length;
     while (true) {
-        if (at == head) return Put::full;
+        if (at == head) {
+            return distance(filled, head) == transmit_->size ? Put::never : Put::full;
+        }
         Descriptor& shared = transmit_->descriptors[at & (transmit_->size - 1)];
         const Descriptor empty = copy_once(shared);
         std::byte* into = locate(empty);
@@ -164,6 +166,10 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
             prefetch_buffer(later, frames[count + kPrefetchAhead].length);
         }
         const Put result = put(frames[count], filled_, head);
+        if (result == Put::never) {
+            context.count(Drop::io_oversize);
+            continue;
+        }
         if (result == Put::bad) break_off(context);
         if (result != Put::yes) break;
     }

@@ -30,8 +30,9 @@ class GuestLink final : public Link {
     void prefetch(std::uint32_t ahead) const;
 
   private:
-    // Slots a frame took; none when the ring is too full for it, bad when a slot points nowhere.
-    enum class Put : unsigned char { yes, full, bad };
+    // Whether a frame was put; full: the ring has too little room left for it; never: it would have
+    // too little empty; bad: a slot points nowhere.
+    enum class Put : unsigned char { yes, full, never, bad };
 
     [[nodiscard]] std::byte* locate(const Descriptor& descriptor) const;
     void prefetch_buffer(std::uint16_t at, std::uint32_t length) const;

@@ -302,6 +302,28 @@ TEST(MemifHostile, FramesAreCutIntoSmallBuffersOfTheSlave) {
     EXPECT_EQ(load_acquire(slave.view().to_slave->tail), tail);
 }
 
+TEST(MemifHostile, AFrameLargerThanAllBuffersOfTheSlaveDoesNotHoldUpTheNext) {
+    MasterUnderTest master;
+    ForgedSlave slave(master.socket);
+    ASSERT_TRUE(slave.shake_hands({}));
+    ASSERT_TRUE(eventually([&] { return master.device->connected(); }));
+    for (unsigned i = 0; i < 16; ++i) {
+        View::slot(slave.view().to_slave, i) = Descriptor{.length = 64, .offset = 4096 + i * 256};
+    }
+    store_release(slave.view().to_slave->head, 16);
+    std::uint32_t longest = 0;
+    while (length_of(longest) <= 1024)
+        ++longest;
+    EXPECT_EQ(send(master.queue(), 1, longest, 1), 1u);
+    EXPECT_EQ(master.counters.drops(Drop::io_oversize), 1u);
+    EXPECT_EQ(load_acquire(slave.view().to_slave->tail), 0);
+    std::uint32_t short_one = 0;
+    while (length_of(short_one) > 1024)
+        ++short_one;
+    EXPECT_EQ(send(master.queue(), 1, short_one, 1), 1u);
+    EXPECT_GT(load_acquire(slave.view().to_slave->tail), 0);
+}
+
 TEST(MemifHostile, ImpossibleHeadEndsTheSession) {
     for (const std::uint16_t head :
          {std::uint16_t{17}, std::uint16_t{0x8000}, std::uint16_t{0xffff}}) {
