@@ -211,6 +211,9 @@ void Control::end_round() {
             published_ = nullptr;
             mailbox_.publish(nullptr);
         }
+        // Who is turned away asks again some twenty times a second.
+        if (!was_up && channel->reason() == refusal_told_) continue;
+        refusal_told_ = was_up ? "" : channel->reason();
         log(was_up ? LogLevel::info : LogLevel::warning, "memif %s id %u: %s: %s",
             config_.socket.c_str(), config_.id, was_up ? "disconnected" : "not connected",
             channel->reason().c_str());

@@ -18,6 +18,7 @@
 #include <thread>
 #include <tuple>
 
+#include "base/log.h"
 #include "io/memif/testing/ends.h"
 
 namespace mtcp::io {
@@ -473,6 +474,18 @@ TEST(MemifDevice, WrongSecretOrIdIsTurnedAway) {
     const auto slave = open_or_fail(config);
     EXPECT_TRUE(eventually([&] { return slave->connected(); }));
     EXPECT_NE(slave->description().find("connected to 'mtcp'"), std::string::npos);
+}
+
+TEST(MemifDevice, WhyAPeerIsTurnedAwayIsToldOnce) {
+    static std::atomic<int> lines{0};
+    set_log_sink([](LogLevel, const char*, void*) { ++lines; }, nullptr);
+    const MemifConfig config{.socket = fresh_socket(), .role = MemifRole::master, .secret = "a"};
+    const auto master = open_or_fail(config);
+    const auto slave = open_or_fail({.socket = config.socket, .secret = "b"});
+    ASSERT_TRUE(eventually([&] { return lines > 0; }));
+    ::usleep(500'000);
+    EXPECT_LE(lines, 2) << "one for each end";
+    set_log_sink(nullptr, nullptr);
 }
 
 TEST(MemifDevice, SecondPeerIsTurnedAwayUntilTheFirstGoes) {
