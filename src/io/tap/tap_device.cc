@@ -150,7 +150,9 @@ Result<std::unique_ptr<TapDevice>, Problem> TapDevice::open(const TapConfig& con
         auto descriptor = attach(device->name_, config.kind, i);
         if (!descriptor.ok()) return failure(descriptor.error());
         device->offload_ = offload_granted(*descriptor, config.offload);
-        auto queue = TapQueue::make(*descriptor, config, device->offload_);
+        TapConfig named = config;
+        named.name = device->name_;
+        auto queue = TapQueue::make(*descriptor, named, device->offload_);
         if (queue == nullptr) {
             return failure(Problem{.what = "no memory for the buffers of '" + device->name_ + "'",
                                    .why = std::strerror(ENOMEM),

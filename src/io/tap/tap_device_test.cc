@@ -405,6 +405,25 @@ TEST(TapDevice, FramesRefusedByADownInterfaceAreCounted) {
     });
 }
 
+TEST(TapDevice, AnInterfaceThatWasDeletedLetsItsUserSleep) {
+    in_own_network([] {
+        const auto device = open_or_fail(kTapWithAddress);
+        ASSERT_NE(device, nullptr);
+        Counters counters;
+        Queue& queue = device->queue(0);
+        queue.set_counters(&counters);
+        ASSERT_EQ(::system(("ip link del " + device->name()).c_str()), 0);
+        std::array<Frame, kBurst> frames;
+        while (const std::size_t count = queue.receive(frames, clock_now()))
+            queue.release(std::span(frames).first(count));
+        Queue* const queues[] = {&queue};
+        const Instant start = clock_now();
+        EXPECT_EQ(wait_until(queues, {}, start, start + milliseconds(50)), Woken::by_deadline);
+        EXPECT_TRUE(send(queue, arp_request(device->mac())));
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 1u);
+    });
+}
+
 TEST(TapDevice, ExhaustedBuffersComeBackByRelease) {
     in_own_network([] {
         const auto device = open_or_fail(kTapWithAddress);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "io/forked_child.h"
 
 namespace mtcp::io {
@@ -68,7 +69,7 @@ void describe(Frame& frame, const VirtioHeader& header) {
 
 std::unique_ptr<TapQueue> TapQueue::make(int descriptor, const TapConfig& config,
                                          TapOffload granted) {
-    std::unique_ptr<TapQueue> queue(new TapQueue(descriptor));
+    std::unique_ptr<TapQueue> queue(new TapQueue(descriptor, config.name));
     queue->region_ = Region::map(kStride * kBuffers, Pages::normal);
     if (queue->region_.data() == nullptr) return nullptr;
     queue->free_.resize(kBuffers);
@@ -85,9 +86,19 @@ std::unique_ptr<TapQueue> TapQueue::make(int descriptor, const TapConfig& config
     return queue;
 }
 
-TapQueue::~TapQueue() {
+TapQueue::~TapQueue() { close(); }
+
+void TapQueue::close() {
+    if (descriptor_ < 0) return;
     forget_descriptor(descriptor_);
-    static_cast<void>(::close(descriptor_));
+    static_cast<void>(::close(std::exchange(descriptor_, -1)));
+}
+
+// Somebody deleted it. Nobody could sleep on the descriptor any more: it is in error for ever.
+void TapQueue::lose_interface() {
+    log(LogLevel::warning, "%s: the interface was deleted; mend: restart this process",
+        name_.c_str());
+    close();
 }
 
 std::byte* TapQueue::buffer(std::uint32_t index) const {
@@ -101,6 +112,7 @@ std::size_t TapQueue::receive(std::span<Frame> frames, Instant) {
         std::byte* data = buffer(index);
         const ssize_t got = ::read(descriptor_, data - kVirtioHeader, kVirtioHeader + kCapacity);
         if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EBADFD) lose_interface();
         if (got <= static_cast<ssize_t>(kVirtioHeader)) break;
         VirtioHeader header;
         std::memcpy(&header, data - kVirtioHeader, kVirtioHeader);

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/memory.h"
@@ -16,7 +18,8 @@ namespace mtcp::io {
 
 class TapQueue final : public Queue {
   public:
-    // Takes over `descriptor`, non-blocking and attached. nullptr when memory is refused.
+    // Takes over `descriptor`, non-blocking and attached. nullptr when memory is refused. `config`
+    // has the interface's real name.
     [[nodiscard]] static std::unique_ptr<TapQueue> make(int descriptor, const TapConfig& config,
                                                         TapOffload granted);
     ~TapQueue() override;
@@ -33,11 +36,14 @@ class TapQueue final : public Queue {
   private:
     enum class Sent { yes, full, refused };
 
-    explicit TapQueue(int descriptor) : descriptor_(descriptor) {}
+    TapQueue(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+    void close();
+    void lose_interface();
     [[nodiscard]] Sent send(const Frame& frame);
     [[nodiscard]] std::byte* buffer(std::uint32_t index) const;
 
-    int descriptor_;
+    int descriptor_;  // -1: the interface is gone
+    std::string name_;
     Capabilities capabilities_;
     // The last burst was full: the kernel probably has more, and sleeping would cost two calls.
     bool more_expected_ = false;
