@@ -9,6 +9,20 @@
 #include "io/middleware/software_offload.h"
 
 namespace mtcp::io {
+namespace {
+
+// The most bytes of a frame that `to` sends in one piece: a VLAN tag comes on top of its MTU.
+std::uint32_t most_bytes(const Frame& frame, const Capabilities& to) {
+    constexpr std::uint32_t kTypeOffset = 12;
+    constexpr std::uint32_t kTag = 4;
+    if (to.layer != Layer::ethernet || frame.length < kTypeOffset + kTag) return to.frame_size;
+    const std::byte* const type = frame.data + kTypeOffset;
+    const bool tagged = (type[0] == std::byte{0x81} && type[1] == std::byte{0x00}) ||
+                        (type[0] == std::byte{0x88} && type[1] == std::byte{0xa8});
+    return to.frame_size + (tagged ? kTag : 0);
+}
+
+}  // namespace
 
 struct BridgeDirection::Burst {
     std::array<Frame, kBurst> frames;
@@ -60,7 +74,7 @@ Frame* BridgeDirection::next_frame(Burst& burst) {
 
 void BridgeDirection::carry_whole(const Frame& frame, Burst& burst) {
     const Capabilities& can = to_.capabilities();
-    if (frame.segment_size == 0 && frame.length > can.frame_size) {
+    if (frame.segment_size == 0 && frame.length > most_bytes(frame, can)) {
         counters_.drop(Drop::io_oversize);
         return;
     }
@@ -90,7 +104,7 @@ void BridgeDirection::carry_in_segments(const Frame& frame, Burst& burst) {
     for (std::size_t i = 0;; ++i) {
         Frame* const out = next_frame(burst);
         if (out == nullptr) return;
-        const std::size_t room = std::min(out->capacity, can.frame_size);
+        const std::size_t room = std::min(out->capacity, most_bytes(frame, can));
         const std::size_t length = cut_segment(frame, can.layer, i, {out->data, room});
         if (length == 0) {
             if (i == 0) counters_.drop(Drop::io_oversize);

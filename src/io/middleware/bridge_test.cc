@@ -101,6 +101,32 @@ TEST_F(BridgeOfLinks, CopiesFramesAsTheyAre) {
     expect_no_leak();
 }
 
+// The tag comes on top of the MTU (IEEE 802.3 §3.2.7).
+TEST(BridgeOfEthernets, CarriesTaggedFramesOfTheFullMtu) {
+    Counters counters;
+    const LinkConfig config{.threads = LinkThreads::one, .transmit_segmentation = 0};
+    const LinkPair near = std::move(make_link(config)).value();
+    const LinkPair far = std::move(make_link(config)).value();
+    BridgeDirection bridge(near.b->queue(0), far.a->queue(0), counters);
+    for (const std::uint16_t segment_size : {std::uint16_t{0}, std::uint16_t{1460}}) {
+        std::array<Frame, 1> frame;
+        ASSERT_EQ(near.a->queue(0).allocate(frame), 1u);
+        const auto packet = tcp_packet(1460);
+        std::memset(frame[0].data, 0, 18);
+        frame[0].data[12] = std::byte{0x81};
+        frame[0].data[16] = std::byte{0x08};
+        std::memcpy(frame[0].data + 18, packet.data(), packet.size());
+        frame[0].length = 1518;
+        frame[0].segment_size = segment_size;
+        ASSERT_EQ(near.a->queue(0).transmit(frame, {}), 1u);
+        bridge.move({});
+        ASSERT_EQ(far.b->queue(0).receive(frame, {}), 1u) << segment_size;
+        EXPECT_EQ(frame[0].length, 1518u);
+        far.b->queue(0).release(frame);
+    }
+    EXPECT_EQ(counters.drops(Drop::io_oversize), 0u);
+}
+
 TEST_F(BridgeOfLinks, PassesLargeSegmentsWholeToADeviceThatCutsThem) {
     build(true);
     send(tcp_packet(5'500), large());
