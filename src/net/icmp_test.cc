@@ -201,6 +201,25 @@ TEST(IcmpOutput, UnknownProtocolsAndUdpAreReportedWithAQuote) {
     }
 }
 
+TEST(IcmpOutput, AReportOnFragmentsQuotesTheFirstOne) {
+    Host host;
+    host.meet();
+    const Bytes datagram = pattern(2000);
+    IpFields fields;
+    fields.protocol = wire::kProtocolUdp;
+    fields.fragment = wire::kIpv4MoreFragments;
+    const Bytes first = ipv4(fields, std::span(datagram).first(1480));
+    EXPECT_EQ(host.input(ethernet(first)), Verdict::consumed);
+    fields.fragment = 1480 / 8;
+    const Bytes last = ipv4(fields, std::span(datagram).subspan(1480));
+    EXPECT_EQ(host.input(ethernet(last)), Verdict::dropped);
+    const auto sent = host.flush();
+    ASSERT_GE(sent.size(), 1u);
+    const auto quote = message_in(sent[0]).payload;
+    ASSERT_LE(quote.size(), first.size());
+    EXPECT_TRUE(std::equal(quote.begin(), quote.end(), first.begin()));
+}
+
 TEST(IcmpOutput, ErrorsAreRateLimitedAndCountedOncePerPacket) {
     NetworkConfiguration configuration = one_ethernet();
     configuration.limits.icmp_errors_per_second = 2;

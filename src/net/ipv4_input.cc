@@ -74,6 +74,7 @@ Verdict Network::fragment_input(Arrival& arrival, Packet& packet) {
         case Reassembly::Added::dropped: return Verdict::dropped;
         case Reassembly::Added::complete: break;
     }
+    packet.header_bytes = datagram.header;
     packet.payload = datagram.payload;
     // No device has seen the datagram whole: its checksum is for us to verify.
     const Inbound inbound{{.local = header.destination, .remote = header.source},

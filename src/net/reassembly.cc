@@ -196,7 +196,8 @@ Reassembly::Added Reassembly::add(const Fragment& fragment, Instant now, Datagra
     slot->state = State::lent;
     ++lent_;
     ++counters_->fragments_reassembled;
-    datagram = Datagram{{buffer(*slot), slot->length}, slot->ecn};
+    datagram = Datagram{
+        {slot->header.data(), slot->header_length}, {buffer(*slot), slot->length}, slot->ecn};
     return Added::complete;
 }
 

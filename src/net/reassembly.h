@@ -62,6 +62,7 @@ class Reassembly {
         dropped,   // counted
     };
     struct Datagram {
+        std::span<const std::byte> header;  // of the first fragment
         std::span<const std::byte> payload;
         std::uint8_t ecn = 0;
     };
