@@ -49,12 +49,13 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     }
     const bool bare_ack =
         flags.has(wire::Flags::ack) && !flags.has(wire::Flags::syn | wire::Flags::rst);
-    tcp::HalfOpen record;
     // As Linux: nobody may guess at cookies when none was sent that could still be good.
-    if (bare_ack && now < cookies_until_ &&
-        tcp::check_cookie(tcp_, settings, arrival.key(), arrival.segment, now, record)) {
-        promote_cookie(listener, settings, record, arrival, now);
-        return;
+    if (bare_ack && now < cookies_until_) {
+        tcp::HalfOpen record;
+        if (tcp::check_cookie(tcp_, settings, arrival.key(), arrival.segment, now, record)) {
+            promote_cookie(listener, settings, record, arrival, now);
+            return;
+        }
     }
     const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
     auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key(), arrival.segment,

@@ -423,10 +423,12 @@ void Core::end_connection(std::uint32_t index) {
     tcp::release(tcp_, connection.tcb);
     wheel_.clear(index);
     take_off(index);
-    chunks_.give_back_chain(connection.send_queue);
-    chunks_.give_back_chain(connection.staged);
-    connection.send_queue = connection.send_cursor = connection.staged = kNoChunk;
-    connection.staged_chunks = 0;
+    if (connection.send_queue != kNoChunk || connection.staged != kNoChunk) {
+        chunks_.give_back_chain(connection.send_queue);
+        chunks_.give_back_chain(connection.staged);
+        connection.send_queue = connection.send_cursor = connection.staged = kNoChunk;
+        connection.staged_chunks = 0;
+    }
     if (connection.in_flow_table) {
         flows_.erase(connection.hash, FlowRef::make(RecordKind::connection, index));
         connection.in_flow_table = false;

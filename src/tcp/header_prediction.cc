@@ -211,8 +211,10 @@ bool take_predicted_opening(Environment& env, Tcb& tcb, const wire::Segment& seg
     other |= static_cast<unsigned>(length > tcb.rcv.wnd);
     other |= options.sack_count | static_cast<unsigned>(options.timestamps != tcb.flags.timestamps);
     other |= static_cast<unsigned>(seg.ecn == EcnField::marked);
-    other |=
-        static_cast<unsigned>(tcb.fast_open.early) | static_cast<unsigned>(tcb.flags.fin_queued);
+    other |= static_cast<unsigned>(tcb.fast_open.early);
+    other |= static_cast<unsigned>(tcb.flags.fin_queued);
+    other |= static_cast<unsigned>(env.configuration.path_probing ==
+                                   Configuration::PathProbing::always);  // a search begins
     if (other != 0 || !is_undisturbed(tcb) || timestamp_is_old(tcb, options)) return false;
 
     tcb.unanswered_probes = 0;

@@ -33,9 +33,8 @@ bool is_on(Configuration::Use use) { return use == Configuration::Use::on; }
 // RFC 9293 MUST-57, MUST-63: broadcast, multicast, unspecified; and LAND, a SYN from itself.
 // Directed broadcasts are the business of net/, which knows the prefixes.
 bool is_single_host(const wire::IpAddress& address) {
-    if (address.is_unspecified()) return false;
-    if (address.is_v4()) return address.v4_bits() >> 28 < 14;
-    return address.octet[0] != 0xff;
+    if (address.is_v4()) return address.v4_bits() != 0 && address.v4_bits() >> 28 < 14;
+    return !address.is_unspecified() && address.octet[0] != 0xff;
 }
 bool addresses_are_sane(const wire::FlowKey& key) {
     if (!is_single_host(key.local) || !is_single_host(key.remote)) return false;
