@@ -215,6 +215,10 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
 }
 
 void release(Environment& env, Tcb& tcb) {
+    // Mostly there is no side record.
+    const bool none = (tcb.recovery & tcb.reassembly) == kNoIndex && !tcb.flags.records &&
+                      !tcb.path_search && tcb.controller == congestion::kNoController;
+    if (none) return;
     release_reassembly(env, tcb);
     release_marks(env, tcb);
     end_search(env, tcb);

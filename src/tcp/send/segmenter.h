@@ -58,13 +58,15 @@ inline constexpr std::uint16_t kSending = static_cast<std::uint16_t>(
     const auto bare_ack = bits_of<std::uint8_t>(Pending{.ack = true});
     const auto careful = bits_of<std::uint16_t>(ConnectionFlags{
         .cork = true, .more_follows = true, .records = true, .send_urgent = true, .dsack = true});
+    // In TIME-WAIT the last ACK is left.
+    constexpr auto kAnswering = static_cast<std::uint16_t>(kSending | bit(State::time_wait));
     // Joined by | and not by ||: nearly always all of it is asked, and without a jump each.
     const unsigned slow = (replies & ~unsigned{bare_ack}) | (flags & careful) | tcb.owed_acks |
                           (tcb.armed & Timer::pacing) |  // data may wait for its time
                           static_cast<unsigned>(tcb.phase) |
                           ~(tcb.recovery & tcb.reassembly);  // neither record is held
     static_assert(kNoIndex == ~0u && static_cast<unsigned>(Phase::open) == 0);
-    if (slow != 0 || tcb.ecn.split || !is_one_of(tcb.state, kSending)) return false;
+    if (slow != 0 || tcb.ecn.split || !is_one_of(tcb.state, kAnswering)) return false;
     const std::uint32_t unsent = tcb.snd.end - tcb.snd.nxt;
     if (unsent == 0 && tcb.flags.fin_queued) {  // FIN alone
         if (tcb.snd.nxt - tcb.snd.una >= tcb.snd.wnd) return false;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "tcp/header_prediction.h"
+#include "tcp/send/segmenter.h"
 
 namespace mtcp::tcp::testing {
 namespace {
@@ -57,5 +58,19 @@ Reaction on_segment_both_ways(Environment& env, Tcb& tcb, const wire::Segment& s
 }
 
 std::uint64_t predicted_in(State state) { return predicted[static_cast<std::size_t>(state)]; }
+
+void expect_one_plan(const Environment& env, const Tcb& tcb, std::uint32_t payload_max) {
+    SendPlan expected;
+    if (!plan_expected(tcb, expected)) return;
+    const SendPlan plan = plan_waiting(env, tcb, payload_max);
+    EXPECT_EQ(plan.what, expected.what) << state_name(tcb.state);
+    EXPECT_EQ(plan.hold, expected.hold);
+    EXPECT_EQ(plan.length, expected.length);
+    EXPECT_EQ(plan.fin, expected.fin);
+    EXPECT_EQ(plan.path_probe, expected.path_probe);
+    if (plan.what == Send::data) {
+        EXPECT_EQ(plan.seq, expected.seq);
+    }
+}
 
 }  // namespace mtcp::tcp::testing

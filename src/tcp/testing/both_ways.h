@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A segment taken with header prediction and without it.
+// A segment taken, and the next one planned, with header prediction and without it.
 #pragma once
 
 #include "tcp/connection.h"
@@ -11,5 +11,8 @@ namespace mtcp::tcp::testing {
 Reaction on_segment_both_ways(Environment& env, Tcb& tcb, const wire::Segment& seg, Instant now);
 // How many segments header prediction has taken so far that came in `state`.
 [[nodiscard]] std::uint64_t predicted_in(State state);
+
+// Where plan_expected() answers, plan_waiting() answers the same.
+void expect_one_plan(const Environment& env, const Tcb& tcb, std::uint32_t payload_max);
 
 }  // namespace mtcp::tcp::testing

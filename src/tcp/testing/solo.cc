@@ -185,6 +185,7 @@ std::string Solo::out(std::uint32_t payload_max) {
     wire::OutgoingSegment segment;
     sent.clear();
     for (int i = 0; i < 10'000; ++i) {
+        expect_one_plan(env, tcb, payload_max);
         const bool promised = pending_work(env, tcb, now) != 0;
         const bool found = poll_segment(env, tcb, now, {.payload_max = payload_max}, segment);
         EXPECT_EQ(promised, found);
