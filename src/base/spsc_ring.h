@@ -4,6 +4,7 @@
 // (or empty), so a burst costs one transfer of a line, not one per entry.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -98,6 +99,19 @@ class SpscRing {
         const std::size_t head = head_.load(std::memory_order_relaxed);
         if (tail_seen_ - head <= ahead) tail_seen_ = tail_.load(std::memory_order_acquire);
         return tail_seen_ - head <= ahead ? nullptr : &slots_[(head + ahead) & mask_];
+    }
+
+    // Consumer side: the entries from the next on that lie in one piece, at most `most`, where they
+    // are. They stay until drop_front().
+    [[nodiscard]] std::span<const T> front(std::size_t most) {
+        const std::size_t head = head_.load(std::memory_order_relaxed);
+        if (tail_seen_ - head < most) tail_seen_ = tail_.load(std::memory_order_acquire);
+        const std::size_t at = head & mask_;
+        return {&slots_[at], std::min({most, tail_seen_ - head, mask_ + 1 - at})};
+    }
+    // Consumer side: the next `count` entries, which must be there, are done with.
+    void drop_front(std::size_t count) {
+        head_.store(head_.load(std::memory_order_relaxed) + count, std::memory_order_release);
     }
 
     // Either side; exact only when the other one is still.

@@ -61,6 +61,26 @@ TEST(SpscRing, BurstsTakeWhatFitsAndKeepOrderAcrossTheWrap) {
     EXPECT_EQ(ring.pop_burst(out), 0u);
 }
 
+TEST(SpscRing, ShowsItsFrontInPiecesThatEndAtTheWrap) {
+    SpscRing<int> ring(4);
+    EXPECT_TRUE(ring.front(3).empty());
+    const std::array<int, 4> values{1, 2, 3, 4};
+    EXPECT_EQ(ring.push_burst(values), 4u);
+    ASSERT_EQ(ring.front(3).size(), 3u);
+    EXPECT_EQ(ring.front(3)[2], 3);
+    ring.drop_front(3);
+    EXPECT_TRUE(ring.push(5));
+    EXPECT_TRUE(ring.push(6));
+    ASSERT_EQ(ring.front(3).size(), 1u) << "the others lie at the beginning";
+    EXPECT_EQ(ring.front(3)[0], 4);
+    ring.drop_front(1);
+    ASSERT_EQ(ring.front(3).size(), 2u);
+    EXPECT_EQ(ring.front(3)[1], 6);
+    EXPECT_EQ(ring.size(), 2u);
+    ring.drop_front(2);
+    EXPECT_TRUE(ring.empty());
+}
+
 TEST(SpscRing, EmptyBurstsDoNothing) {
     SpscRing<int> ring(2);
     EXPECT_EQ(ring.push_burst({}), 0u);

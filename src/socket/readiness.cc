@@ -49,13 +49,16 @@ std::uint32_t readiness(Application& app, const Descriptor& d) {
 
 std::uint32_t readiness_for(Application& app, const Descriptor& d, std::uint32_t wanted) {
     if (d.is_usual_stream()) {
-        // The rules of stream_readiness() where nothing but bytes and room is asked for.
+        // The rules of stream_readiness() from connect() on and until something ends: there are
+        // bytes or not, and room or not.
         const Stream& s = app.stream(d);
-        if (StreamStatus::is_usual(s.status.load(std::memory_order_acquire))) {
+        const std::uint32_t status = s.status.load(std::memory_order_acquire);
+        if ((status & ~std::uint32_t{StreamStatus::opened | StreamStatus::connected}) == 0) {
             const bool readable = d.held.unread != kNoChunk ||
                                   s.receive_box.load(std::memory_order_acquire) != kNoChunk;
             const std::uint32_t bits = readable ? EpollBits::readable : 0;
-            if ((wanted & EpollBits::writable) == 0) return bits;
+            const bool connected = (status & StreamStatus::connected) != 0;
+            if ((wanted & EpollBits::writable) == 0 || !connected) return bits;
             if (has_write_room(s)) return bits | EpollBits::writable;
         }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 
 #include "socket/fast_open.h"
 #include "socket/message.h"
@@ -107,26 +108,28 @@ long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
     return -EAGAIN;
 }
 
-// The read that most are: what has come is one chunk, and all of it is wanted. 0:
-// receive_from_stream() has to look, and finds everything where it was; where both answer, they do
-// the same.
-long receive_one_chunk(Application& app, Descriptor& d, std::span<std::byte> to) {
-    if (!d.is_usual_stream()) return 0;
+// The reads that most are: what has come is one chunk, and all of it is wanted; or nothing comes
+// any more. Otherwise receive_from_stream() has to look, and finds everything where it was; where
+// both answer, they do the same.
+std::optional<long> receive_one_chunk(Application& app, Descriptor& d, std::span<std::byte> to) {
+    if (!d.is_usual_stream()) return std::nullopt;
     Stream& s = app.stream(d);
-    // Before the box, as in receive_from_stream().
-    if ((s.status.load(std::memory_order_acquire) & StreamStatus::urgent) != 0) return 0;
+    // The status before the box: the stack puts the last bytes first, then says it was the last.
+    const std::uint32_t status = s.status.load(std::memory_order_acquire);
+    if ((status & StreamStatus::urgent) != 0 || to.empty()) return std::nullopt;
     const bool fresh = s.receive_box.load(std::memory_order_relaxed) != kNoChunk;
     if (d.held.unread == kNoChunk) {
-        if (!fresh) return 0;
+        if (!fresh && (status & StreamStatus::peer_closed) != 0) return 0;
+        if (!fresh) return std::nullopt;
         d.held.unread = s.receive_box.exchange(kNoChunk, std::memory_order_acq_rel);
-        if (d.held.unread == kNoChunk) return 0;  // the stack is adding to it
+        if (d.held.unread == kNoChunk) return std::nullopt;  // the stack is adding to it
     } else if (fresh) {
-        return 0;
+        return std::nullopt;
     }
     const ChunkRef whole = d.held.unread;
     const Chunk& chunk = app.chunks().at(whole);
     const std::uint32_t bytes = chunk.size();
-    if (chunk.next != kNoChunk || bytes > to.size()) return 0;
+    if (chunk.next != kNoChunk || bytes > to.size()) return std::nullopt;
     std::memcpy(to.data(), chunk.data() + chunk.begin, bytes);
     d.held.unread = kNoChunk;
     app.give_chunk(whole);
@@ -150,14 +153,6 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     if (wanted == 0) return 0;
     const bool discards = (flags & MSG_TRUNC) != 0;  // tcp(7): taken, not passed on
     std::size_t taken = 0;
-    if (flags == 0) {  // mostly there is something; nothing of it is urgent
-        const std::uint32_t status = s.status.load(std::memory_order_acquire);
-        if ((status & StreamStatus::urgent) == 0) {
-            taken = take_bytes(app, d, s, wanted,
-                               [&to](const std::byte* from, std::size_t n) { to.put(from, n); });
-            if (taken != 0) return static_cast<long>(taken);
-        }
-    }
     const auto once = [&]() -> long {
         // The status before the box: the stack puts the last bytes first, then says it was the
         // last.
@@ -441,7 +436,7 @@ constexpr int kNoMatter = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 long receive(Application& app, Descriptor& d, std::span<std::byte> to, int flags) {
     if ((flags & ~kNoMatter) == 0) {
-        if (const long bytes = receive_one_chunk(app, d, to); bytes != 0) return bytes;
+        if (const auto answer = receive_one_chunk(app, d, to); answer) return *answer;
     }
     const iovec one{to.data(), to.size()};
     return receive(app, d, ByteCursor({&one, 1}), flags);

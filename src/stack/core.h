@@ -258,7 +258,7 @@ class Core {
     void wake_writer(std::uint32_t index);
     void limit_by_buffer(std::uint32_t index);
     void end_limit_by_buffer(std::uint32_t index);
-    [[nodiscard]] tcp::Status status_of(std::uint32_t index) const;
+    void tell_status(std::uint32_t index, tcp::Status& to) const;
     // True: the limit is larger now.
     bool grow_send_buffer(const Connection& connection, socket::Stream& stream);
     void carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now);
@@ -286,10 +286,21 @@ class Core {
         connection.wheel_ms = wheel_.update(index, at_ms, connection.wheel_ms, now_);
     }
     void schedule(std::uint32_t index, std::uint8_t work);
+    // Whoever is visited for its work is looked after then.
+    void go_on(std::uint32_t index, std::uint8_t work) {
+        if (work != 0) {
+            schedule(index, work);
+        } else {
+            update_timer(index);
+        }
+    }
 
     // requests.cc
     bool take_requests(Instant now);
     void take(const socket::Request& request, Instant now);
+    void take_record(const socket::Request& request, Instant now);
+    void take_shutdown(std::uint32_t index, Instant now);
+    void take_settings(std::uint32_t index, Instant now);
     void open(std::uint32_t index, Instant now);
     void take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now);
     // Takes note of what the application has read since.
@@ -304,11 +315,12 @@ class Core {
     void change(const socket::ListenerOptions& options);
     void unlisten(socket::Listener& listener, Instant now);
     void refill_grants();
-    [[nodiscard]] std::uint64_t first_port_step(wire::FlowKey key) const;
+    [[nodiscard]] std::uint64_t secret_port_step(const wire::FlowKey& key) const;
     [[nodiscard]] std::uint16_t port_at(std::uint64_t step) const;
     void prefetch_port(std::uint32_t ahead);
-    [[nodiscard]] bool pick_port(wire::FlowKey& key, Instant now);
-    [[nodiscard]] bool claim(const wire::FlowKey& key, Instant now);
+    // Both tell the tuple's flow_hash().
+    [[nodiscard]] bool pick_port(wire::FlowKey& key, std::uint32_t& hash, Instant now);
+    [[nodiscard]] bool claim(const wire::FlowKey& key, std::uint32_t& hash, Instant now);
 
     // transmit.cc
     bool transmit(Instant now);
@@ -343,6 +355,12 @@ class Core {
     SecretKey port_secret_;
     SecretKey destination_secret_;
     std::uint64_t ports_picked_ = 0;
+    std::uint64_t opens_taken_ = 0;
+    struct PortStart {
+        wire::FlowKey flow{};  // without a local port; to port 0, where nobody connects to: not set
+        std::uint64_t step = 0;
+    };
+    std::array<PortStart, 32> port_starts_;  // of the last opens looked ahead at, in turn
 
     std::vector<io::Queue*> queues_;  // the last one is the loopback
     std::unique_ptr<io::LoopbackQueue> loopback_;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <array>
 
 #include <string>
 #include <vector>
@@ -221,6 +222,33 @@ TEST_F(CoreTest, AnAcceptQueueHoldsOneMoreThanItsBacklog) {
     EXPECT_GE(accept_from(listener), 0);
     world.run_for(seconds(2));  // the third SYN comes again
     EXPECT_EQ(core->counters().passive_opens, 3u);
+}
+
+// RFC 6056 §3.3.4: where a turn looks ahead at its opens it keeps what it finds, if it can tell the
+// source; else it is found when the open is taken.
+TEST_F(CoreTest, APortIsTheSameWhetherItsStartWasKeptOrNot) {
+    std::array<std::vector<std::uint16_t>, 2> ports;
+    for (const std::size_t kept : {0u, 1u}) {
+        start(small_setup());
+        std::vector<long> ids;
+        for (std::uint16_t i = 0; i < 100; ++i) {
+            ids.push_back(socket::make_stream(*app));
+            socket::Descriptor& d = descriptor(ids.back());
+            d.non_blocking = 1;
+            const wire::Endpoint source{kept != 0 ? kOwn : wire::IpAddress{}, 0};
+            ASSERT_EQ(socket::bind(*app, d, source), 0);
+            const wire::Endpoint remote{kOwn, static_cast<std::uint16_t>(80 + i % 3)};
+            ASSERT_EQ(socket::connect(*app, d, remote), -EINPROGRESS);
+        }
+        driver->run_stack();
+        for (const long id : ids)
+            ports[kept].push_back(app->key(descriptor(id)).local_port);
+        app.reset();
+        driver.reset();
+        core.reset();
+        world.now = Instant{1'000'000'000'000};
+    }
+    EXPECT_EQ(ports[0], ports[1]);
 }
 
 // Of two handshakes that end at a queue with room for one, the second waits, or is reset.

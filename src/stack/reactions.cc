@@ -67,14 +67,7 @@ void Core::react(std::uint32_t index, const tcp::Reaction& reaction, const wire:
     } else if (reaction.has(tcp::Events::readable)) {
         post(index, StreamEvents::readable);
     }
-    if (connections_[index].alive) {
-        // Whoever is visited for its work is looked after then.
-        if (reaction.work != 0) {
-            schedule(index, reaction.work);
-        } else {
-            update_timer(index);
-        }
-    }
+    if (connections_[index].alive) go_on(index, reaction.work);
 }
 
 void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant now) {
@@ -315,13 +308,13 @@ void Core::end_limit_by_buffer(std::uint32_t index) {
     connection.stream.buffer_limited_ms += tcp::to_ms(now_);
 }
 
-tcp::Status Core::status_of(std::uint32_t index) const {
+void Core::tell_status(std::uint32_t index, tcp::Status& to) const {
     const Connection& connection = connections_[index];
-    if (!connection.has_tcb) return {};
-    tcp::Status status = tcp::status(tcp_, connection.tcb, now_);
-    status.buffer_limited_ms = connection.stream.buffer_limited_ms;
-    if (connection.buffer_limited) status.buffer_limited_ms += tcp::to_ms(now_);
-    return status;
+    to = {};
+    if (!connection.has_tcb) return;
+    to = tcp::status(tcp_, connection.tcb, now_);
+    to.buffer_limited_ms = connection.stream.buffer_limited_ms;
+    if (connection.buffer_limited) to.buffer_limited_ms += tcp::to_ms(now_);
 }
 
 // Frees the first bytes of the send queue.

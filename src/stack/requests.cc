@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the application asked for since the last turn, and the grants it lives on.
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <span>
 
 #include "stack/core.h"
 #include "stack/flow_owner.h"
@@ -24,24 +24,25 @@ constexpr std::size_t kRequestBurst = 32;
 
 bool Core::take_requests(Instant now) {
     bool worked = false;
-    std::array<Request, kRequestBurst> burst;
     // At most one ring's worth a turn: an application that never stops writing must not stop the
     // core.
-    for (std::size_t taken = 0; taken < socket::kRequestRing; taken += burst.size()) {
-        const std::size_t count = channel_.requests.pop_burst(burst);
+    for (std::size_t taken = 0; taken < socket::kRequestRing;) {
+        const std::span<const Request> burst = channel_.requests.front(kRequestBurst);
+        if (burst.empty()) break;
         std::uint32_t opens_ahead = 0;  // asked for and not yet taken
-        const auto fetch = [this, &burst, &opens_ahead, count](std::size_t i) {
-            if (i >= count) return;
+        const auto fetch = [this, burst, &opens_ahead](std::size_t i) {
+            if (i >= burst.size()) return;
             if (burst[i].index < connections_.touched()) prefetch_flow(burst[i].index);
             if (burst[i].kind == RequestKind::open) prefetch_port(opens_ahead++);
         };
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; i < burst.size(); ++i) {
             fetch_in_groups(i, fetch);
             if (burst[i].kind == RequestKind::open) --opens_ahead;
             take(burst[i], now);
         }
-        worked |= count != 0;
-        if (count < burst.size()) break;
+        channel_.requests.drop_front(burst.size());
+        taken += burst.size();
+        worked = true;
     }
     ChunkRef chunk;
     for (std::size_t taken = 0; taken < socket::kReturnRing && channel_.returned_chunks.pop(chunk);
@@ -58,35 +59,14 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::write: take_send_box(index, tcp::SendHint::none, now); break;
         case RequestKind::more: take_send_box(index, tcp::SendHint::more_follows, now); break;
         case RequestKind::urgent: take_send_box(index, tcp::SendHint::urgent, now); break;
-        case RequestKind::record:
-            take_send_box(index, tcp::SendHint::none, now);
-            if (!connections_[index].alive) break;
-            tcp::mark_record(
-                tcp_, connections_[index].tcb,
-                static_cast<std::uint32_t>(request.value) -
-                    connections_[index].stream.acknowledged.load(std::memory_order_relaxed));
-            break;
+        case RequestKind::record: take_record(request, now); break;
         case RequestKind::consumed:
             connections_[index].stream.consume_posted.store(0, std::memory_order_seq_cst);
             if (connections_[index].alive) sync_consumed(index, now);
             break;
-        case RequestKind::shutdown:
-            if (!connections_[index].alive) break;
-            take_send_box(index, tcp::SendHint::none, now);
-            if (connections_[index].alive) {
-                react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now), nullptr, now);
-            }
-            break;
+        case RequestKind::shutdown: take_shutdown(index, now); break;
         case RequestKind::close: close(index, request.value, now); break;
-        case RequestKind::settings: {
-            tcp::Settings settings;
-            if (!channel_.settings.pop(settings) || !connections_[index].alive) break;
-            apply_buffers(index, settings);
-            wake_writer(index);
-            react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr,
-                  now);
-            break;
-        }
+        case RequestKind::settings: take_settings(index, now); break;
         case RequestKind::progress:
             if (!connections_[index].alive) break;
             connections_[index].tells_progress = request.value != 0;
@@ -95,12 +75,10 @@ void Core::take(const Request& request, Instant now) {
         case RequestKind::listen:
             listen(*reinterpret_cast<socket::Listener*>(request.value));
             break;
-        case RequestKind::inherit: {
-            tcp::Settings settings;
-            if (!channel_.settings.pop(settings)) break;
-            reinterpret_cast<socket::Listener*>(request.value)->settings = settings;
+        case RequestKind::inherit:
+            static_cast<void>(channel_.settings.pop(
+                reinterpret_cast<socket::Listener*>(request.value)->settings));
             break;
-        }
         case RequestKind::unlisten:
             unlisten(*reinterpret_cast<socket::Listener*>(request.value), now);
             break;
@@ -111,9 +89,33 @@ void Core::take(const Request& request, Instant now) {
             answer_fast_open(*reinterpret_cast<socket::FastOpenQuery*>(request.value), now);
             break;
         case RequestKind::status:
-            *reinterpret_cast<tcp::Status*>(request.value) = status_of(index);
+            tell_status(index, *reinterpret_cast<tcp::Status*>(request.value));
             break;
     }
+}
+
+void Core::take_record(const Request& request, Instant now) {
+    take_send_box(request.index, tcp::SendHint::none, now);
+    Connection& connection = connections_[request.index];
+    if (!connection.alive) return;
+    tcp::mark_record(tcp_, connection.tcb,
+                     static_cast<std::uint32_t>(request.value) -
+                         connection.stream.acknowledged.load(std::memory_order_relaxed));
+}
+
+void Core::take_shutdown(std::uint32_t index, Instant now) {
+    if (!connections_[index].alive) return;
+    take_send_box(index, tcp::SendHint::none, now);
+    if (!connections_[index].alive) return;
+    react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now), nullptr, now);
+}
+
+void Core::take_settings(std::uint32_t index, Instant now) {
+    tcp::Settings settings;
+    if (!channel_.settings.pop(settings) || !connections_[index].alive) return;
+    apply_buffers(index, settings);
+    wake_writer(index);
+    react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr, now);
 }
 
 // --- connections
@@ -198,6 +200,7 @@ void Core::fail_open(std::uint32_t index, int error) {
 void Core::open(std::uint32_t index, Instant now) {
     socket::OpenParameters parameters{};
     MTCP_ASSERT(channel_.open_parameters.pop(parameters));
+    ++opens_taken_;
     --connection_grants_;
     Connection& connection = connections_[index];
     connection.attached = connection.announced = true;
@@ -215,7 +218,8 @@ void Core::open(std::uint32_t index, Instant now) {
     }
     // RFC 9293 MUST-44.
     key.local = route->source;
-    const bool free = key.local_port != 0 ? claim(key, now) : pick_port(key, now);
+    const bool free = key.local_port != 0 ? claim(key, connection.hash, now)
+                                          : pick_port(key, connection.hash, now);
     connection.tcb.key = key;
     if (!free) {
         fail_open(index, EADDRNOTAVAIL);
@@ -224,7 +228,6 @@ void Core::open(std::uint32_t index, Instant now) {
     connection.path = route->path;
     connection.has_path = true;
     connection.alive = connection.has_tcb = true;
-    connection.hash = flow_hash(flow_secret_, key);
     ++counters_->active_opens;
     const tcp::OpenRequest request{.key = key,
                                    .settings = parameters.settings,
@@ -237,8 +240,9 @@ void Core::open(std::uint32_t index, Instant now) {
 }
 
 // Is the tuple free, or held by a TIME-WAIT that may be taken over (RFC 6191)?
-bool Core::claim(const wire::FlowKey& key, Instant now) {
-    const FlowRef ref = find(key, flow_hash(flow_secret_, key));
+bool Core::claim(const wire::FlowKey& key, std::uint32_t& hash, Instant now) {
+    hash = flow_hash(flow_secret_, key);
+    const FlowRef ref = find(key, hash);
     if (!ref.valid()) return true;
     if (ref.kind() != RecordKind::time_wait) return false;
     if (!tcp::may_reuse(tcp_, time_wait_[ref.index()].record, now)) return false;
@@ -247,10 +251,10 @@ bool Core::claim(const wire::FlowKey& key, Instant now) {
     return true;
 }
 
-// RFC 6056 §3.3.4: a secret starting point for each destination, then a walk.
-std::uint64_t Core::first_port_step(wire::FlowKey key) const {
-    key.local_port = 0;
-    return wire::flow_siphash(port_secret_, key) + ports_picked_;
+// RFC 6056 §3.3.4: a secret starting point for each destination, then a walk. `key` has no local
+// port yet.
+std::uint64_t Core::secret_port_step(const wire::FlowKey& key) const {
+    return wire::flow_siphash(port_secret_, key);
 }
 std::uint16_t Core::port_at(std::uint64_t step) const {
     const std::uint32_t first = configuration_.port_first;
@@ -258,20 +262,27 @@ std::uint16_t Core::port_at(std::uint64_t step) const {
 }
 
 // The place in the flow table where pick_port() will look first for the open that `ahead` others
-// precede. A guess, which a port in use or another destination among those others makes wrong.
+// precede. A guess, which a port in use or another destination among those others makes wrong. The
+// starting point is kept for pick_port().
 void Core::prefetch_port(std::uint32_t ahead) {
     const socket::OpenParameters* const parameters = channel_.open_parameters.peek(ahead);
     if (parameters == nullptr) return;
     wire::FlowKey key = parameters->key;
     if (key.local.is_unspecified()) key.local = network_->likely_source(key.remote);
-    if (key.local_port == 0) key.local_port = port_at(first_port_step(key) + ahead);
+    if (key.local_port == 0) {
+        PortStart& start = port_starts_[(opens_taken_ + ahead) % port_starts_.size()];
+        start = {.flow = key, .step = secret_port_step(key)};
+        key.local_port = port_at(start.step + ports_picked_ + ahead);
+    }
     flows_.prefetch_bucket(flow_hash(flow_secret_, key));
 }
 
 // A port is taken only if the flow's owner is this core, so that its answers come here.
-bool Core::pick_port(wire::FlowKey& key, Instant now) {
+bool Core::pick_port(wire::FlowKey& key, std::uint32_t& hash, Instant now) {
     const std::uint32_t span = configuration_.port_last - configuration_.port_first + 1u;
-    const std::uint64_t start = first_port_step(key);
+    const PortStart& known = port_starts_[(opens_taken_ - 1) % port_starts_.size()];
+    const std::uint64_t start =
+        (known.flow == key ? known.step : secret_port_step(key)) + ports_picked_;
     for (std::uint32_t step = 0; step < span; ++step) {
         key.local_port = port_at(start + step);
         // Where another core listens, answers that land elsewhere would be taken for its own.
@@ -279,7 +290,7 @@ bool Core::pick_port(wire::FlowKey& key, Instant now) {
                                  links_.shared->listening.any({key.local, key.local_port}))) {
             continue;
         }
-        if (find_listener(key) != nullptr || !claim(key, now)) continue;
+        if (find_listener(key) != nullptr || !claim(key, hash, now)) continue;
         ports_picked_ += step + 1;
         return true;
     }
@@ -305,7 +316,12 @@ void Core::take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now) {
         connection.send_cursor = connection.send_queue;
         connection.cursor_offset = 0;
     }
-    react(index, tcp::on_send(tcp_, connection.tcb, bytes, hint, now), nullptr, now);
+    const tcp::Reaction reaction = tcp::on_send(tcp_, connection.tcb, bytes, hint, now);
+    if (reaction.events != 0) [[unlikely]] {
+        react(index, reaction, nullptr, now);
+    } else {
+        go_on(index, reaction.work);  // a write has nothing else to react to
+    }
 }
 
 void Core::take_consumed(std::uint32_t index, std::uint32_t consumed, Instant now) {

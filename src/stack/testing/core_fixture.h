@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -75,12 +76,11 @@ class CoreTest : public ::testing::Test {
         return socket::accept(*app, descriptor(listener), peer);
     }
     long send_some(long id, const char* bytes, std::size_t length, int flags) {
-        const iovec buffer{const_cast<char*>(bytes), length};
-        return socket::send(*app, descriptor(id), socket::ByteCursor({&buffer, 1}), flags);
+        return socket::send(*app, descriptor(id), std::as_bytes(std::span(bytes, length)), flags);
     }
     long receive_into(long id, char* bytes, std::size_t length, int flags) {
-        const iovec buffer{bytes, length};
-        return socket::receive(*app, descriptor(id), socket::ByteCursor({&buffer, 1}), flags);
+        const std::span buffer = std::as_writable_bytes(std::span(bytes, length));
+        return socket::receive(*app, descriptor(id), buffer, flags);
     }
     long send_all(long id, const std::string& text) {
         return send_some(id, text.data(), text.size(), 0);
