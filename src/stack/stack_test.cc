@@ -10,6 +10,8 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -171,6 +173,27 @@ TEST(Stack, RefusesMoreCoresThanItCanHave) {
     auto stack = Stack::open(link_only(Drive::paired, 65));
     ASSERT_FALSE(stack);
     EXPECT_NE(stack.error().mend, "");
+}
+
+// Signals are for the program's threads, whatever mask the one that opens the stack has.
+TEST(Stack, ItsThreadsTakeNoSignals) {
+    StackConfiguration configuration = link_only(Drive::assisted, 1);
+    configuration.stat_print = {"link0"};
+    auto stack = Stack::open(configuration);
+    ASSERT_TRUE(stack) << stack.error().text();
+    const auto app = application_on(**stack, 0);
+    int threads = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+        if (task.path().filename() == std::to_string(::getpid())) continue;
+        ++threads;
+        std::ifstream status(task.path() / "status");
+        for (std::string line; std::getline(status, line);) {
+            if (line.rfind("SigBlk:", 0) != 0) continue;
+            const std::uint64_t blocked = std::stoull(line.substr(7), nullptr, 16);
+            EXPECT_NE(blocked >> (SIGTERM - 1) & 1, 0u) << task.path();
+        }
+    }
+    EXPECT_EQ(threads, 2) << "the assistant, and who prints";
 }
 
 // What tells a living stack from a leftover is a lock, which a child inherits with the descriptor.

@@ -2,9 +2,15 @@
 // The thread behind `stat_print`.
 #include "stack/stat_print.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <thread>
 #include <utility>
+
+#include "base/log.h"
+#include "stack/drivers.h"
 
 namespace mtcp::stack {
 namespace {
@@ -24,12 +30,19 @@ struct Sample {
 
 }  // namespace
 
-StatPrinter::StatPrinter(std::vector<const Counters*> counters)
-    : counters_(std::move(counters)), thread_([this] { run(); }) {}
+StatPrinter::StatPrinter(std::vector<const Counters*> counters) : counters_(std::move(counters)) {
+    running_ = start_stack_thread(thread_, -1, &StatPrinter::thread_main, this);
+    if (!running_) log(LogLevel::warning, "stat_print prints nothing: %s", std::strerror(errno));
+}
 
 StatPrinter::~StatPrinter() {
     stopping_.store(true);
-    thread_.join();
+    if (running_) ::pthread_join(thread_, nullptr);
+}
+
+void* StatPrinter::thread_main(void* self) {
+    static_cast<StatPrinter*>(self)->run();
+    return nullptr;
 }
 
 void StatPrinter::run() {

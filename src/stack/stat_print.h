@@ -2,8 +2,9 @@
 // The original's `stat_print`: once a second, what the cores received and sent, on standard error.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
-#include <thread>
 #include <vector>
 
 #include "base/counters.h"
@@ -19,10 +20,12 @@ class StatPrinter {
     StatPrinter& operator=(const StatPrinter&) = delete;
 
   private:
+    static void* thread_main(void* self);
     void run();
     std::vector<const Counters*> counters_;
     std::atomic<bool> stopping_{false};
-    std::thread thread_;
+    pthread_t thread_{};
+    bool running_ = false;
 };
 
 }  // namespace mtcp::stack
