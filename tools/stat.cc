@@ -10,6 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/telemetry.h"
@@ -38,11 +39,26 @@ constexpr std::array kFields{
 
 void complain(const Problem& problem) { fmt::print(stderr, "mtcp stat: {}\n", problem.text()); }
 
+// Others choose names as they like: a terminal must not obey them.
+std::string printable(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const bool upper_control = i != 0 && text[i - 1] == '\xc2' && c >= 0x80 && c < 0xa0;
+        if (c < ' ' || c == 0x7f || upper_control) text[i] = '?';
+    }
+    return text;
+}
+
+// Names need not be UTF-8; the kernel cuts one in the middle of a letter.
+std::string to_text(const nlohmann::json& json, int indent) {
+    return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string command_of(int pid) {
     std::ifstream file(fmt::format("/proc/{}/comm", pid));
     std::string name;
     std::getline(file, name);
-    return name.empty() ? "?" : name;
+    return name.empty() ? "?" : printable(std::move(name));
 }
 
 void add(Counters& total, const Counters& core) {
@@ -109,7 +125,7 @@ void print_json(const TelemetryView& view, const Snapshot& now, const Snapshot* 
     for (const Counters& core : now.cores)
         json["cores"].push_back(to_json(core));
     if (before != nullptr) json["per_second"] = rates_to_json(*before, now);
-    fmt::print("{}\n", json.dump(before == nullptr ? 2 : -1));
+    fmt::print("{}\n", to_text(json, before == nullptr ? 2 : -1));
 }
 
 void print_row(const char* name, const char* text, std::uint64_t value,
@@ -166,10 +182,10 @@ int list_stacks(bool json) {
                           {"cores", view->core_count()},
                           {"started", view->start_unix_seconds()},
                           {"connections", now.total.connections},
-                          {"file", path}});
+                          {"file", printable(path)}});
     }
     if (json) {
-        fmt::print("{}\n", listed.dump(2));
+        fmt::print("{}\n", to_text(listed, 2));
         return 0;
     }
     if (listed.empty()) {
