@@ -41,16 +41,14 @@ bool Transmitter::make_room(const io::Frame& frame, Instant now) {
 
 std::size_t Transmitter::flush(Instant now) {
     if (waiting_ == 0 || queue_ == nullptr) return waiting_;
-    std::uint64_t bytes_before = 0;
-    for (std::size_t i = 0; i < waiting_; ++i)
-        bytes_before += batch_[i].length;
     const std::size_t taken = queue_->transmit({batch_.data(), waiting_}, now);
     MTCP_DEBUG_ASSERT(taken <= waiting_);
     std::uint64_t bytes_left = 0;
     for (std::size_t i = taken; i < waiting_; ++i)
         bytes_left += batch_[i].length;
     counters_->frames_out += taken;
-    counters_->bytes_out += bytes_before - bytes_left;
+    counters_->bytes_out += waiting_bytes_ - bytes_left;
+    waiting_bytes_ = bytes_left;
     if (taken != 0) {
         std::move(batch_.begin() + static_cast<std::ptrdiff_t>(taken),
                   batch_.begin() + static_cast<std::ptrdiff_t>(waiting_), batch_.begin());
@@ -64,6 +62,7 @@ void Transmitter::release_all() {
     queue_->release({batch_.data(), waiting_});
     queue_->release({stash_.data(), stashed_});
     waiting_ = 0;
+    waiting_bytes_ = 0;
     stashed_ = 0;
 }
 

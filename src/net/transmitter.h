@@ -49,6 +49,7 @@ class Transmitter {
             if (!make_room(frame, now)) return;
         }
         batch_[waiting_++] = frame;
+        waiting_bytes_ += frame.length;
         if (waiting_ % io::kBurst == 0) flush(now);
     }
     // Gives the batch to the ring; returns the number of frames that it did not take.
@@ -72,6 +73,7 @@ class Transmitter {
     Counters* counters_;
     std::size_t stashed_ = 0;
     std::size_t waiting_ = 0;
+    std::uint64_t waiting_bytes_ = 0;
     std::array<io::Frame, kStash> stash_;
     std::array<io::Frame, kBatch> batch_;
 };
