@@ -110,12 +110,14 @@ std::size_t LinkEnd::allocate(std::span<Frame> frames) {
     if (threads_ == LinkThreads::two) collect_returned();
     const std::size_t count = frames.size() < free_count_ ? frames.size() : free_count_;
     const std::uint64_t owner = std::uint64_t{id_} << 32;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t index = free_[--free_count_];
-        frames[i] = Frame{.data = memory_.data() + index * stride_ + kFrameHeadroom,
-                          .capacity = frame_size_,
-                          .token = owner | index};
+    std::byte* const first = memory_.data() + kFrameHeadroom;
+    const std::uint32_t* top = free_.data() + free_count_;
+    for (Frame& frame : frames.first(count)) {
+        const std::uint32_t index = *--top;
+        frame =
+            Frame{.data = first + index * stride_, .capacity = frame_size_, .token = owner | index};
     }
+    free_count_ -= count;
     return count;
 }
 
@@ -133,14 +135,22 @@ void LinkEnd::wake() {
     static_cast<void>(!::write(doorbell_, &one, sizeof one));
 }
 
+void LinkEnd::take_home(const Frame& frame) {
+    MTCP_DEBUG_ASSERT(id_ == owner_of(frame) && index_of(frame) < frame_count_);
+    free_[free_count_++] = index_of(frame);
+}
+
 void LinkEnd::release(std::span<Frame> frames) {
+    if (threads_ == LinkThreads::one) {
+        for (const Frame& frame : frames)
+            (owner_of(frame) == id_ ? this : peer_)->take_home(frame);
+        return;
+    }
     std::array<std::uint32_t, kBurst> homeward;
     std::size_t count = 0;
     for (const Frame& frame : frames) {
-        LinkEnd& owner = owner_of(frame) == id_ ? *this : *peer_;
-        MTCP_DEBUG_ASSERT(owner.id_ == owner_of(frame) && index_of(frame) < owner.frame_count_);
-        if (&owner == this || threads_ == LinkThreads::one) {
-            owner.free_[owner.free_count_++] = index_of(frame);
+        if (owner_of(frame) == id_) {
+            take_home(frame);
             continue;
         }
         homeward[count++] = index_of(frame);

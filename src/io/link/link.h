@@ -67,6 +67,7 @@ class LinkEnd final : public Queue {
 
   private:
     void collect_returned();
+    void take_home(const Frame& frame);
     void send_home(std::span<const std::uint32_t> indices, std::size_t count);
     void wake();
 
