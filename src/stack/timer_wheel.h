@@ -134,12 +134,12 @@ class TimerWheel {
         if (e.place == kAtHand) return ms_of(current_);  // at once, and puts it where it belongs
         const std::uint64_t due = std::max(due_tick(e, now), current_ + 1);
         if (e.place == kNowhere) {
-            link(entry, std::min(due, tick_of(now + kFirstLook) + 1));
-        } else if (tick_of_slot(slot_of(e.place)) > due) {
-            take_off(entry);
-            link(entry, due);
+            return ms_of(link(entry, std::min(due, tick_of(now + kFirstLook) + 1)));
         }
-        return ms_of(tick_of_slot(slot_of(e.place)));  // a slot of a higher level comes early
+        const std::uint64_t look = tick_of_slot(slot_of(e.place));
+        if (look <= due) return ms_of(look);
+        take_off(entry);
+        return ms_of(link(entry, due));
     }
     [[nodiscard]] Entry* entries() const { return reinterpret_cast<Entry*>(entries_.data()); }
     [[nodiscard]] std::uint16_t& slot_of_block(std::uint32_t block) const {
@@ -170,7 +170,8 @@ class TimerWheel {
         return earliest;
     }
 
-    void link(std::uint32_t entry, std::uint64_t tick) {
+    // Returns when the wheel will look: a slot of a higher level comes early.
+    std::uint64_t link(std::uint32_t entry, std::uint64_t tick) {
         const std::uint64_t delta = tick - current_;
         const int width = 64 - std::countl_zero(delta | 1);
         std::size_t level = static_cast<std::size_t>((width - 1) / kSlotBits);
@@ -178,7 +179,8 @@ class TimerWheel {
             level = kLevels - 1;
             tick = current_ + (std::uint64_t{kSlotMask} << (kSlotBits * level));
         }
-        const std::uint64_t in_level = tick >> (kSlotBits * level) & kSlotMask;
+        const std::uint64_t position = tick >> (kSlotBits * level);
+        const std::uint64_t in_level = position & kSlotMask;
         const std::size_t number = level << kSlotBits | in_level;
         Slot& slot = slots_[number];
         if (slot.block == kNoIndex || slot.count == kBlockEntries) {
@@ -191,6 +193,7 @@ class TimerWheel {
         }
         blocks_[slot.block].entries[slot.count++] = entry;
         entries()[entry].place = slot.block << 4 | slot.count;
+        return position << (kSlotBits * level);
     }
     // The entry that was put into the slot last goes.
     std::uint32_t take_last(std::size_t number) {
@@ -240,7 +243,7 @@ class TimerWheel {
                 if (entry.due_ms == kNotDue) continue;
                 const std::uint64_t due = due_tick(entry, now);
                 if (due > current_) {
-                    link(at_hand[i], due);
+                    static_cast<void>(link(at_hand[i], due));
                 } else {
                     fire(at_hand[i]);
                 }
