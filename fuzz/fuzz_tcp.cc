@@ -206,7 +206,7 @@ class Run {
         wire::OutgoingSegment out;
         int count = 0;
         const OutputBudget budget{.payload_max = in_.below(3) * 10'000};
-        while (poll_segment(env_, tcb_, now_, budget, out)) {
+        while (poll_segment(env_, tcb_, now_, budget, out) != tcp::Polled::nothing) {
             MTCP_FUZZ_CHECK(++count < 5000);
             MTCP_FUZZ_CHECK(acked_ + out.data_offset + out.data_length <= queued_);
             MTCP_FUZZ_CHECK(wire::options_length(out.options) <= 40);

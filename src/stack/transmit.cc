@@ -60,7 +60,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     bool finished = true;
     std::uint32_t share = std::min(budget, kSegmentsPerConnection);
     budget -= share;
-    for (; !tcp::nothing_waits(connection.tcb); --share) {
+    for (bool more = !tcp::nothing_waits(connection.tcb); more; --share) {
         if (share == 0) {
             finished = false;
             break;
@@ -72,12 +72,14 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
             finished = false;
             break;
         }
-        if (!tcp::poll_segment(tcp_, connection.tcb, now, output_budget(connection, frame),
-                               segment)) {
+        const tcp::Polled polled =
+            tcp::poll_segment(tcp_, connection.tcb, now, output_budget(connection, frame), segment);
+        if (polled == tcp::Polled::nothing) {
             network_->give_back(interface, frame);
             break;
         }
         emit(connection, frame, segment, now);
+        more = polled != tcp::Polled::last;
     }
     budget += share;
     tell_sent(index);

@@ -2,7 +2,7 @@
 // The contract of tcp/: the only header other folders include (besides what it includes).
 //
 // TCP here is a pure library. Events and the time go in; a Reaction comes out. Then poll_segment()
-// is drained until it returns false, and deadline() is read to arm the connection's one timer. It
+// is drained until it has nothing, and deadline() is read to arm the connection's one timer. It
 // reads no clock, allocates nothing, and never sees a frame or a byte of payload: it answers
 // *placements* (where received bytes belong) and *ranges* (which bytes of the send queue a segment
 // carries).
@@ -109,10 +109,15 @@ struct OutputBudget {
     std::uint32_t payload_max =
         0;  // most payload bytes in one OutgoingSegment; 0: one MSS (no TSO)
 };
-// Writes the next segment to leave into `out` and accounts it as sent. False: nothing to send now.
-// The caller must send it or lose it as a wire would; there is no undo.
-[[nodiscard]] bool poll_segment(Environment&, Tcb&, Instant now, const OutputBudget&,
-                                wire::OutgoingSegment& out);
+// Writes the next segment to leave into `out` and accounts it as sent. The caller must send it or
+// lose it as a wire would; there is no undo.
+enum class Polled : std::uint8_t {
+    nothing,  // to send now
+    segment,
+    last,  // and nothing_waits() behind it: the caller need not ask once more
+};
+[[nodiscard]] Polled poll_segment(Environment&, Tcb&, Instant now, const OutputBudget&,
+                                  wire::OutgoingSegment& out);
 // Most often nothing waits: no reply, no repair, no byte, no FIN. Then poll_segment() need not be
 // asked.
 [[nodiscard]] inline bool nothing_waits(const Tcb& tcb) {

@@ -308,17 +308,17 @@ bool send_alone(const Environment& env, Tcb& tcb, Instant now, OutgoingSegment& 
 
 }  // namespace
 
-bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& budget,
-                  OutgoingSegment& out) {
+Polled poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& budget,
+                    OutgoingSegment& out) {
     const bool predicts = env.configuration.header_prediction == Configuration::Use::on;
-    if (predicts && send_alone(env, tcb, now, out)) return true;
+    if (predicts && send_alone(env, tcb, now, out)) return Polled::last;
     const SendPlan plan = plan_send(env, tcb, budget.payload_max);
     switch (plan.what) {
         case Send::nothing:
             await_permission(env, tcb, plan.hold, now);
             note_limit(tcb, now);
             tcb.last_event = now;
-            return false;
+            return Polled::nothing;
         case Send::reset: write_reset(tcb, now, out); break;
         case Send::stray_reset: write_stray_reset(tcb, out); break;
         case Send::syn: write_syn(env, tcb, now, out); break;
@@ -341,12 +341,10 @@ bool poll_segment(Environment& env, Tcb& tcb, Instant now, const OutputBudget& b
         case Send::probe: write_probe(env, tcb, now, out); break;
     }
     tcb.last_event = now;
-    // The caller may stop here instead of asking once more.
-    if (nothing_waits(tcb)) {
-        await_permission(env, tcb, Hold::none, now);
-        note_limit(tcb, now);
-    }
-    return true;
+    if (!nothing_waits(tcb)) return Polled::segment;
+    await_permission(env, tcb, Hold::none, now);
+    note_limit(tcb, now);
+    return Polled::last;
 }
 
 std::uint8_t pending_work(const Environment& env, const Tcb& tcb, Instant) {

@@ -45,17 +45,17 @@ class Alone {
         const OutputBudget budget{.payload_max = one_in(4) ? 60'000u : 0u};
         OutgoingSegment segments[2];
         Tcb after[2] = {tcb_, tcb_};
-        bool found[2];
+        Polled polled[2];
         for (const bool predicts : {false, true}) {
             env.configuration.header_prediction =
                 predicts ? Configuration::Use::on : Configuration::Use::off;
-            found[predicts] = poll_segment(env, after[predicts], now_, budget, segments[predicts]);
+            polled[predicts] = poll_segment(env, after[predicts], now_, budget, segments[predicts]);
         }
-        EXPECT_EQ(found[0], found[1]);
+        EXPECT_EQ(polled[0], polled[1]);
         EXPECT_EQ(std::memcmp(&after[0], &after[1], sizeof(Tcb)), 0);
-        if (found[0]) expect_same(segments[0], segments[1]);
-        return found[0] &&
-               (segments[0].data_length != 0 || segments[0].flags.has(wire::Flags::fin));
+        if (polled[0] == Polled::nothing) return false;
+        expect_same(segments[0], segments[1]);
+        return segments[0].data_length != 0 || segments[0].flags.has(wire::Flags::fin);
     }
 
   private:

@@ -269,7 +269,7 @@ class FastOpenServer : public ::testing::Test {
     std::vector<wire::OutgoingSegment> drain() {
         std::vector<wire::OutgoingSegment> all;
         wire::OutgoingSegment out;
-        while (poll_segment(env, tcb, now, {}, out))
+        while (poll_segment(env, tcb, now, {}, out) != Polled::nothing)
             all.push_back(out);
         return all;
     }

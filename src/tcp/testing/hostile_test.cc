@@ -175,7 +175,8 @@ class Attack {
     void drain() {
         wire::OutgoingSegment out;
         int count = 0;
-        while (poll_segment(env_, tcb_, now_, {.payload_max = random_.below(3) * 10'000}, out)) {
+        while (poll_segment(env_, tcb_, now_, {.payload_max = random_.below(3) * 10'000}, out) !=
+               Polled::nothing) {
             ASSERT_LT(++count, 5000);
             ASSERT_LE(acked_ + out.data_offset + out.data_length, queued_);
             ASSERT_LE(wire::options_length(out.options), 40u);

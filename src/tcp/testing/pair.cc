@@ -232,7 +232,7 @@ void Pair::drain(int side) {
     OutgoingSegment segment;
     const OutputBudget budget{.payload_max = h.application.payload_max};
     int count = 0;
-    while (poll_segment(h.env, h.tcb, now_, budget, segment)) {
+    while (poll_segment(h.env, h.tcb, now_, budget, segment) != Polled::nothing) {
         ASSERT_LT(++count, 10'000) << "output without end";
         ASSERT_LE(h.acked + segment.data_offset + segment.data_length, h.queued);
         send(side, segment);

@@ -187,9 +187,11 @@ std::string Solo::out(std::uint32_t payload_max) {
     for (int i = 0; i < 10'000; ++i) {
         expect_one_plan(env, tcb, payload_max);
         const bool promised = pending_work(env, tcb, now) != 0;
-        const bool found = poll_segment(env, tcb, now, {.payload_max = payload_max}, segment);
+        const Polled polled = poll_segment(env, tcb, now, {.payload_max = payload_max}, segment);
+        const bool found = polled != Polled::nothing;
         EXPECT_EQ(promised, found);
         if (!found) break;
+        EXPECT_EQ(polled == Polled::last, nothing_waits(tcb));
         sent.push_back(segment);
         if (!lines.empty()) lines += " | ";
         lines += text_of(segment);

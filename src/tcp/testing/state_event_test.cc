@@ -159,7 +159,7 @@ void for_each_event(const Situation& s, const std::function<void(const Event&)>&
 
 void drain(Solo& solo, Observed* seen) {
     OutgoingSegment out;
-    while (poll_segment(solo.env, solo.tcb, solo.now, {}, out)) {
+    while (poll_segment(solo.env, solo.tcb, solo.now, {}, out) != Polled::nothing) {
         if (seen != nullptr) note_reply(out, solo.tcb.iss, *seen);
     }
 }
@@ -171,7 +171,7 @@ bool is_acknowledged_soon(Solo& solo) {
     while (deadline(solo.tcb) <= end) {
         solo.now = later(solo.now, deadline(solo.tcb));
         static_cast<void>(on_deadline(solo.env, solo.tcb, solo.now));
-        while (poll_segment(solo.env, solo.tcb, solo.now, {}, out)) {
+        while (poll_segment(solo.env, solo.tcb, solo.now, {}, out) != Polled::nothing) {
             if (out.flags.has(Flags::ack) && out.ack == solo.tcb.rcv.nxt) return true;
         }
     }
