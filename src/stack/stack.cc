@@ -203,6 +203,7 @@ Result<Done, Problem> Stack::Implementation::describe_network() {
     }
     for (const NeighbourConfiguration& neighbour : configuration.neighbours) {
         for (std::size_t i = 0; i < network.interfaces.size(); ++i) {
+            if (network.interfaces[i].layer != io::Layer::ethernet) continue;
             network.neighbours.push_back(
                 {.address = neighbour.address, .mac = neighbour.mac, .interface = i});
         }

@@ -72,6 +72,26 @@ long listen_on(Application& app, std::uint16_t port) {
     return id;
 }
 
+// A memif without a peer: a device that needs no privilege.
+InterfaceConfiguration lonely(const std::string& name, const char* layer, std::uint32_t address) {
+    InterfaceConfiguration interface;
+    interface.kind = "memif";
+    interface.name = "@mtcp_stack_test_" + std::to_string(::getpid()) + name;
+    interface.options = {{"role", "master"}, {"layer", layer}};
+    interface.addresses = {{wire::IpAddress::v4(address), 24}};
+    return interface;
+}
+
+TEST(Stack, ANeighbourMayBeNamedBesideAnInterfaceWithoutEthernet) {
+    StackConfiguration configuration = link_only(Drive::run_inline, 1);
+    configuration.interfaces = {lonely("a", "ethernet", 0x0a000001), lonely("b", "ip", 0x0a000101)};
+    configuration.neighbours = {{wire::IpAddress::v4(0x0a000009), {{2, 0, 0, 0, 0, 9}}}};
+    auto stack = Stack::open(configuration);
+    ASSERT_TRUE(stack) << stack.error().text();
+    const auto core = (*stack)->start_core(0);
+    EXPECT_TRUE(core) << core.error().text();
+}
+
 class AllDrivers : public ::testing::TestWithParam<Drive> {};
 
 TEST_P(AllDrivers, BlockingCallsTalkToThemselvesOnOneCore) {
