@@ -92,6 +92,7 @@ struct Stack::Implementation {
     std::mutex mutex;  // start_core and stop_core come from several application threads
 
     [[nodiscard]] Result<Done, Problem> open_interface(const InterfaceConfiguration& wanted);
+    [[nodiscard]] Result<Done, Problem> open_capture(Interface& interface);
     [[nodiscard]] Result<Done, Problem> wrap_queues(Interface& interface);
     [[nodiscard]] Result<Done, Problem> describe_network();
     [[nodiscard]] Result<Done, Problem> make_rings();
@@ -132,21 +133,31 @@ Result<Done, Problem> Stack::Implementation::open_interface(const InterfaceConfi
     return Done{};
 }
 
+// Interfaces that name the same file share it.
+Result<Done, Problem> Stack::Implementation::open_capture(Interface& interface) {
+    const std::string& path = interface.configuration.capture_file;
+    if (path.empty()) return Done{};
+    for (const Interface& other : interfaces) {
+        if (other.configuration.capture_file == path) interface.capture = other.capture;
+    }
+    if (interface.capture != nullptr) return Done{};
+    timespec wall;
+    ::clock_gettime(CLOCK_REALTIME, &wall);
+    io::CaptureConfig capture;
+    capture.path = path;
+    capture.wall_clock_offset_ns =
+        std::int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - monotonic_now().ns;
+    auto file = io::CaptureFile::create(std::move(capture));
+    if (!file) return failure(file.error());
+    interface.capture = std::move(file).value();
+    return Done{};
+}
+
 Result<Done, Problem> Stack::Implementation::wrap_queues(Interface& interface) {
     const InterfaceConfiguration& wanted = interface.configuration;
     auto faults = io::parse_faults(wanted.faults);
     if (!faults) return failure(faults.error());
-    if (!wanted.capture_file.empty()) {
-        timespec wall;
-        ::clock_gettime(CLOCK_REALTIME, &wall);
-        io::CaptureConfig capture;
-        capture.path = wanted.capture_file;
-        capture.wall_clock_offset_ns =
-            std::int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - monotonic_now().ns;
-        auto file = io::CaptureFile::create(std::move(capture));
-        if (!file) return failure(file.error());
-        interface.capture = std::move(file).value();
-    }
+    if (auto opened = open_capture(interface); !opened) return opened;
     for (std::size_t core = 0; core < configuration.cores; ++core) {
         io::Queue* queue = &interface.device->queue(core);
         if (interface.capture != nullptr) {

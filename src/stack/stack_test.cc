@@ -10,8 +10,10 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
@@ -90,6 +92,33 @@ TEST(Stack, ANeighbourMayBeNamedBesideAnInterfaceWithoutEthernet) {
     ASSERT_TRUE(stack) << stack.error().text();
     const auto core = (*stack)->start_core(0);
     EXPECT_TRUE(core) << core.error().text();
+}
+
+// Interface descriptions (pcapng block type 1) of a capture.
+std::size_t interfaces_in(const std::string& path) {
+    std::ifstream stream(path, std::ios::binary);
+    const std::string file{std::istreambuf_iterator<char>(stream), {}};
+    std::size_t count = 0;
+    for (std::size_t at = 0; at + 8 <= file.size();) {
+        std::uint32_t head[2];
+        std::memcpy(head, file.data() + at, sizeof head);
+        if (head[1] < 12) break;
+        count += head[0] == 1 ? 1 : 0;
+        at += head[1];
+    }
+    return count;
+}
+
+TEST(Stack, InterfacesMayShareACapture) {
+    const std::string path = "/tmp/mtcp_stack_test_" + std::to_string(::getpid()) + ".pcapng";
+    StackConfiguration configuration = link_only(Drive::run_inline, 1);
+    configuration.interfaces = {lonely("a", "ethernet", 0x0a000001), lonely("b", "ip", 0x0a000101)};
+    for (InterfaceConfiguration& interface : configuration.interfaces)
+        interface.capture_file = path;
+    const auto stack = Stack::open(configuration);
+    ASSERT_TRUE(stack) << stack.error().text();
+    EXPECT_EQ(interfaces_in(path), 2u);
+    ::unlink(path.c_str());
 }
 
 class AllDrivers : public ::testing::TestWithParam<Drive> {};
