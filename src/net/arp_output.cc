@@ -14,7 +14,7 @@ constexpr Duration kAnnounceInterval = seconds(2);  // RFC 5227 §1.1
 void Network::send_arp(std::uint8_t interface, const wire::MacOctets& to,
                        const wire::ArpPacket& packet, Instant now) {
     io::Frame frame;
-    if (!allocate(interface, frame)) return;
+    if (!allocate(interface, frame)) return counters_->drop(Drop::no_transmit_frame);
     wire::emit_ethernet({to, interfaces_[interface].mac, wire::kEtherTypeArp}, frame.data);
     wire::emit_arp(packet, frame.data + wire::kEthernetHeader);
     frame.length = wire::kEthernetHeader + wire::kArpPacket;

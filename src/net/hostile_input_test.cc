@@ -167,13 +167,12 @@ TEST(HostileInput, AFloodFromEveryAddressLeavesRoomForKnownNeighbours) {
     EXPECT_EQ(wire::parse_ethernet(sent[0])->destination, kPeerMac);
 }
 
-TEST(HostileInput, ExhaustedTransmitFramesAreCountedAndRecovered) {
+TEST(HostileInput, ExhaustedTransmitFramesComeBack) {
     Host host(one_ethernet(), {}, 3);
     Path path = host.path_to(kPeerIp);
     for (int i = 0; i < 3; ++i)
         static_cast<void>(host.send_tcp(path, kPeerIp));
     EXPECT_FALSE(host.send_tcp(path, kPeerIp));
-    EXPECT_GT(host.counters.drops(Drop::no_transmit_frame), 0u);
     host.pass(seconds(10));
     host.flush();
     EXPECT_TRUE(host.send_tcp(path, kPeerIp)) << "the failed resolution gave the frames back";

@@ -56,7 +56,7 @@ Verdict Network::send_echo_reply(const Packet& request, const wire::IcmpMessage&
     switch (send_icmp(reply, now)) {
         case Sent::sent: return Verdict::consumed;
         case Sent::no_route: return dropped(Drop::no_route);
-        case Sent::no_frame: return Verdict::dropped;  // counted by allocate()
+        case Sent::no_frame: return Verdict::dropped;  // counted by send_icmp()
     }
     return Verdict::consumed;
 }
@@ -101,7 +101,10 @@ Network::Sent Network::send_icmp(const IcmpToSend& message, Instant now) {
     for (std::size_t offset = 0; offset < total; offset += piece_max) {
         const std::size_t length = std::min(piece_max, total - offset);
         io::Frame frame;
-        if (!allocate(path.interface, frame)) return Sent::no_frame;
+        if (!allocate(path.interface, frame)) {
+            counters_->drop(Drop::no_transmit_frame);
+            return Sent::no_frame;
+        }
         if (frame.capacity < path.header_room + length) {
             drop_frame(path.interface, frame, Drop::io_oversize);
             return Sent::no_frame;

@@ -137,7 +137,7 @@ class Network {
         return transmitters_[interface].has_room();
     }
     // An empty frame of the interface (not kLocal), from a small stash refilled in bursts. False:
-    // there is none now, counted no_transmit_frame.
+    // there is none now; who cannot keep what he would send counts it, no_transmit_frame.
     [[nodiscard]] bool allocate(std::size_t interface, io::Frame& frame) {
         return transmitters_[interface].allocate(frame);
     }

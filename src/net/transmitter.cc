@@ -11,7 +11,6 @@ namespace mtcp::net {
 
 bool Transmitter::refill() {
     if (queue_ != nullptr) stashed_ = queue_->allocate(stash_);
-    if (stashed_ == 0) counters_->drop(Drop::no_transmit_frame);
     for (std::size_t ahead = 1; ahead <= kAhead && ahead <= stashed_; ++ahead)
         prefetch_stashed(ahead);
     return stashed_ != 0;

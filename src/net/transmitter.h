@@ -33,7 +33,7 @@ class Transmitter {
 
     // False: the ring is full and enough waits for it. Who can keep what it would send does so.
     [[nodiscard]] bool has_room() const { return waiting_ < kBatch - kReserve; }
-    // False: no frame now; counted no_transmit_frame.
+    // False: no frame now. Who cannot keep what he would send counts it, no_transmit_frame.
     [[nodiscard]] bool allocate(io::Frame& frame) {
         if (stashed_ == 0 && !refill()) return false;
         frame = stash_[--stashed_];

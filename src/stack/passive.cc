@@ -344,7 +344,10 @@ void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
     net::Path path;
     if (!find_path(key, path)) return;
     io::Frame frame;
-    if (!network_->allocate(path.interface, frame)) return;
+    if (!network_->allocate(path.interface, frame)) {
+        counters_->drop(Drop::no_transmit_frame);
+        return;
+    }
     std::byte* tcp_bytes = frame.data + path.header_room;
     const wire::EmittedHeader header = wire::emit_header(segment, key.local_port, key.remote_port,
                                                          {tcp_bytes, wire::kTcpHeaderMax});
