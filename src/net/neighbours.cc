@@ -162,6 +162,15 @@ Neighbours::Use Neighbours::use_doubtful(Neighbour& record, Instant now) {
     MTCP_UNREACHABLE();
 }
 
+void Neighbours::doubt(NeighbourReference reference, Instant now) {
+    if (!is_current(reference)) return;
+    Neighbour& record = records_[reference.index];
+    const bool confirmed_now = now - record.confirmed < kRetryInterval;
+    if (record.state == NeighbourState::reachable && !confirmed_now) {
+        record.state = NeighbourState::stale;
+    }
+}
+
 void Neighbours::accept(Neighbour& record, const NeighbourUpdate& update, Instant now) {
     if (record.state == NeighbourState::incomplete) --incomplete_;
     record.link.destination = update.mac;

@@ -116,6 +116,10 @@ class Neighbours {
         return known ? Use::transmit : use_doubtful(record, now);
     }
 
+    // Nothing comes back from there: the next packet asks the neighbour again, unless it has just
+    // answered (RFC 1122 §3.3.1.4).
+    void doubt(NeighbourReference reference, Instant now);
+
     // Somebody says who has an address. What follows:
     enum class Learned : std::uint8_t {
         nothing,               // agreed with what is known

@@ -148,6 +148,9 @@ class Network {
     // device cuts it. The frame is gone in any case: in the batch, waiting for address resolution,
     // or dropped and counted.
     void output(Path& path, const TcpPacket& packet, io::Frame& frame, Instant now);
+    // Segments are repeated in vain on this path: its next hop is asked again (RFC 9293 MUST-20
+    // (b)).
+    void doubt(const Path& path, Instant now) { neighbours_.doubt(path.next_hop, now); }
     // Transmits the batches; call once per turn, after the segments of the turn were processed.
     // What a full ring does not take waits for the next call, up to a bound. Takes back the buffers
     // that input() lent. Returns the number of frames that still wait.

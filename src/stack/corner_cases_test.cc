@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +16,8 @@
 #include "io/link/link.h"
 #include "stack/stack.h"
 #include "stack/testing/core_fixture.h"
+#include "wire/arp.h"
+#include "wire/ethernet.h"
 
 namespace mtcp::stack {
 namespace {
@@ -55,6 +58,19 @@ class CornerCase : public CoreTest {
         const long id = socket::make_stream(*app);
         descriptor(id).non_blocking = 1;
         ASSERT_EQ(socket::connect(*app, descriptor(id), {kPeer, 80}), -EINPROGRESS);
+    }
+    // `mac` says that it has what the request asks for.
+    void answer_arp(io::Queue& from, const io::Frame& request, const wire::MacOctets& mac) {
+        const auto asked = wire::parse_arp(request.bytes().subspan(wire::kEthernetHeader));
+        ASSERT_TRUE(asked);
+        std::array<io::Frame, 1> reply;
+        ASSERT_EQ(from.allocate(reply), 1u);
+        wire::emit_ethernet({asked->sender_mac, mac, wire::kEtherTypeArp}, reply[0].data);
+        wire::emit_arp(
+            {wire::ArpOperation::reply, mac, asked->target, asked->sender_mac, asked->sender},
+            reply[0].data + wire::kEthernetHeader);
+        reply[0].length = wire::kEthernetHeader + wire::kArpPacket;
+        ASSERT_EQ(from.transmit(reply, world.now), 1u);
     }
     static constexpr wire::IpAddress kPeer = wire::IpAddress::v4(0x0a010002);
     void abort(long id) { socket::close_stream(*app, descriptor(id), socket::CloseKind::abort); }
@@ -101,6 +117,39 @@ TEST_F(CornerCase, WaitingForAFreeFrameIsNoDrop) {
     EXPECT_EQ(core->counters().drops(Drop::no_transmit_frame), 0u);
     app.reset();
     core.reset();  // before the link
+}
+
+// Somebody else took over the peer's address, and nobody heard it: what is repeated in vain three
+// times asks again who has it (RFC 1122 §3.3.1.4), long before the entry would have grown old.
+TEST_F(CornerCase, ANextHopThatFellSilentIsAskedForAgain) {
+    auto link = io::make_link({});
+    ASSERT_TRUE(link);
+    CoreSetup setup = setup_on(*link);
+    setup.network.neighbours.clear();
+    start(std::move(setup));
+    io::Queue& far = link->b->queue(0);
+    wire::MacOctets has_it{2, 0, 0, 0, 0, 7};
+    std::map<wire::MacOctets, int> segments_to;
+    open_to_peer();
+    const Instant end = world.now + seconds(20);
+    for (; world.now < end; world.now = world.now + milliseconds(10)) {
+        while (core->turn(world.now).did_work) {
+        }
+        std::array<io::Frame, io::kBurst> frames;
+        const std::size_t count = far.receive(frames, world.now);
+        for (const io::Frame& frame : std::span(frames).first(count)) {
+            const auto header = wire::parse_ethernet(frame.bytes());
+            if (header->type == wire::kEtherTypeIpv4) ++segments_to[header->destination];
+            const bool reaches =
+                header->destination == has_it || wire::is_group(header->destination);
+            if (header->type == wire::kEtherTypeArp && reaches) answer_arp(far, frame, has_it);
+        }
+        far.release({frames.data(), count});
+        if (segments_to.size() == 1) has_it = {2, 0, 0, 0, 0, 8};
+    }
+    EXPECT_GT(segments_to[has_it], 0);
+    app.reset();
+    core.reset();
 }
 
 TEST_F(CornerCase, AnEventThatFoundTheRingFullWakesTheApplicationWhenItIsPosted) {

@@ -84,6 +84,8 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
             post(index, StreamEvents::connected | StreamEvents::writable);
         }
     }
+    if (reaction.has(tcp::Events::path_doubtful) && connection.has_path)
+        network_->doubt(connection.path, now);
     if (reaction.has(tcp::Events::readable)) post(index, StreamEvents::readable);
     if (reaction.has(tcp::Events::urgent)) {
         // RFC 6093 §4.1: the urgent byte is the last one before the pointer.
