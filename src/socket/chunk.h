@@ -100,7 +100,12 @@ class ChunkStore {
     void give_back(ChunkRef ref) {
         const auto c = static_cast<std::size_t>(class_of(ref));
         MTCP_DEBUG_ASSERT(used_[c] > 0);
-        at(ref).next = free_[c];
+        Chunk& chunk = at(ref);
+        MTCP_DEBUG_ASSERT(chunk.chain_tail != kNoChunk);  // given back already
+#ifndef NDEBUG
+        chunk.chain_tail = kNoChunk;
+#endif
+        chunk.next = free_[c];
         free_[c] = ref;
         --used_[c];
     }

@@ -102,7 +102,7 @@ std::uint32_t adopt(Application& app, Descriptor& listener, std::uint32_t index)
 void stop_listening(Application& app, Descriptor& d) {
     Listener* const listener = d.listener;
     d.kind = DescriptorKind::stream;
-    d.listener = nullptr;
+    d.held = {kNoChunk, 0};  // it lay where the listener was
     app.give_back_listener_id(listener->id);
     app.post({.kind = RequestKind::unlisten, .value = reinterpret_cast<std::uint64_t>(listener)});
     app.kick();

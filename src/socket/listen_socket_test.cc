@@ -178,6 +178,23 @@ TEST_F(ListenSocket, ShutdownMakesAListenerABoundSocketAgain) {
     EXPECT_EQ(stack.listeners.size(), 1u);
 }
 
+TEST_F(ListenSocket, AListenerThatWasShutDownCanConnectAndHoldsNoBytes) {
+    const long id = make_listener();
+    ASSERT_EQ(shutdown_listener(*app, d(id), SHUT_RDWR), 0);
+    EXPECT_EQ(readable_bytes(*app, d(id)), 0u);
+    ASSERT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+    stack.run_stack();
+    stack.connect(index(id));
+    app->drain_events();
+    std::string text;
+    EXPECT_EQ(read(id, text), -EAGAIN);
+    stack.deliver(index(id), "abc");
+    EXPECT_EQ(read(id, text), 3);
+    EXPECT_EQ(text, "abc");
+    close(id);
+    stack.run_stack();
+}
+
 TEST_F(ListenSocket, AConnectedSocketCannotListen) {
     const long id = make_connected();
     EXPECT_EQ(listen(*app, d(id), 8), -EINVAL);
