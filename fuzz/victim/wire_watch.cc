@@ -56,6 +56,11 @@ void WireWatch::on_injected(std::span<const std::byte> packet) {
                                                                : flow.syn_with_scale) = true;
         // A number far from the others begins anew: half of all numbers lie "before".
         if (!flow.acked_any) flow.reach = end;
+    } else if (segment->options.timestamps && segment->seq.raw == flow.syn_ack &&
+               segment->ack.raw == flow.iss + 1) {
+        // Had the SYN been answered with a cookie, this would say what it offered.
+        constexpr std::uint32_t kOffer = 63;
+        flow.offer_forged |= ((segment->options.ts_echo ^ flow.syn_stamp) & kOffer) != 0;
     }
 }
 
@@ -69,6 +74,8 @@ void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
     flow.syn_ack = heard.segment.ack.raw;
     flow.answered = heard.segment.flags.has(wire::Flags::ack);
     flow.acked_any = flow.edge_known = false;
+    flow.syn_stamp = heard.segment.options.ts_value;
+    flow.offer_forged = false;
     flow.shift = heard.segment.options.window_shift == wire::kNoWindowShift
                      ? 0
                      : heard.segment.options.window_shift;
@@ -93,7 +100,8 @@ void WireWatch::check_ack(Flow& flow, const Heard& heard) {
 
 // RFC 9293 SHLD-14: a receiver should not shrink its window.
 void WireWatch::check_window(Flow& flow, const Heard& heard) {
-    if (flow.syn_with_scale && flow.syn_without_scale) return;  // nobody knows what was agreed
+    // Nobody knows what was agreed.
+    if ((flow.syn_with_scale && flow.syn_without_scale) || flow.offer_forged) return;
     const bool syn = heard.segment.flags.has(wire::Flags::syn);
     const int shift = syn || !flow.syn_with_scale ? 0 : flow.shift;
     const std::uint32_t edge =

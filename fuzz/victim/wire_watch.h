@@ -36,7 +36,9 @@ class WireWatch {
         std::uint32_t ack = 0;  // highest of the victim
         bool syn_with_scale = false;
         bool syn_without_scale = false;
-        bool answered = false;  // the victim's SYN carried an ACK
+        bool answered = false;         // the victim's SYN carried an ACK
+        std::uint32_t syn_stamp = 0;   // and this TSval
+        bool offer_forged = false;     // see on_injected()
         std::uint8_t shift = 0;
         bool edge_known = false;
         std::uint32_t edge = 0;

@@ -126,7 +126,8 @@ std::uint32_t elapsed_us(const Environment& env, const HalfOpen& half, Instant n
 // The SYN-ACK with a cookie in place of a record.
 OutgoingSegment cookie_syn_ack(const Environment& env, const ListenerSettings& listener,
                                HalfOpen half, Instant now) {
-    half.iss = make_cookie(env.cookie_key, half.key, half.irs, half.send_mss, now);
+    const CookieStamps stamps = half.timestamps != 0 ? CookieStamps::agreed : CookieStamps::none;
+    half.iss = make_cookie(env.cookie_key, half.key, half.irs, half.send_mss, stamps, now);
     if (half.timestamps == 0) {  // nowhere to remember these
         half.window_shift = wire::kNoWindowShift;
         half.selective_ack = 0;
@@ -228,7 +229,13 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
     if (!seg.flags.has(Flags::ack) || seg.flags.has(Flags::syn | Flags::rst)) return false;
     const SequenceNumber irs = seg.seq - 1;
     const SequenceNumber iss = seg.ack - 1;
-    const std::uint16_t mss = mss_of_cookie(env.cookie_key, key, irs, iss, now);
+    const auto mss_with = [&](CookieStamps stamps) {
+        return mss_of_cookie(env.cookie_key, key, irs, iss, stamps, now);
+    };
+    const bool stamped = seg.options.timestamps && is_on(env.configuration.timestamps);
+    std::uint16_t mss = stamped ? mss_with(CookieStamps::agreed) : std::uint16_t{0};
+    const bool agreed = mss != 0;
+    if (!agreed) mss = mss_with(CookieStamps::none);
     if (mss == 0) return false;
     HalfOpen half{};
     half.key = key;
@@ -237,7 +244,7 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
     half.send_mss = mss_of_peer(env.configuration, mss, key.remote);
     half.window_shift = wire::kNoWindowShift;
     half.ts_offset = initial_numbers(env.isn_key, key, now).ts_offset;
-    if (seg.options.timestamps && is_on(env.configuration.timestamps)) {
+    if (agreed) {
         const CookieOffer offer = offer_of_timestamp(seg.options.ts_echo, half.ts_offset);
         half.timestamps = 1;
         half.ts_recent = seg.options.ts_value;

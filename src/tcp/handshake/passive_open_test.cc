@@ -311,6 +311,25 @@ TEST_F(PassiveOpen, CookieWithoutTimestampsRemembersTheMssOnly) {
     EXPECT_EQ(half.selective_ack, 0);
 }
 
+// Checks RFC 7323 §3.2.
+TEST_F(PassiveOpen, CookieKnowsWhetherTimestampsWereAgreedOn) {
+    Segment syn = full_syn();
+    syn.options.timestamps = false;
+    HalfOpen half;
+    Segment ack = completing(listen(syn, Backlog::full).reply);
+    ack.options.timestamps = true;  // nobody offered them: what it says means nothing
+    ack.options.ts_value = 5;
+    ack.options.ts_echo = cookie_timestamp(1000, {.window_shift = 7, .selective_ack = true});
+    ASSERT_TRUE(check_cookie(env, listener, flow, ack, now, half));
+    EXPECT_EQ(half.timestamps, 0);
+    EXPECT_EQ(half.window_shift, wire::kNoWindowShift);
+    EXPECT_EQ(half.selective_ack, 0);
+
+    ack = completing(listen(full_syn(), Backlog::full).reply);
+    ack.options.timestamps = false;  // every segment must have them now
+    EXPECT_FALSE(check_cookie(env, listener, flow, ack, now, half));
+}
+
 TEST_F(PassiveOpen, CookieHoldsForTwoPeriodsOnly) {
     now = Instant{seconds(64 * 100).ns};
     const ListenDecision decision = listen(full_syn(), Backlog::full);

@@ -27,14 +27,14 @@ struct HashInput {
     wire::FlowKey flow;
     SequenceNumber irs;
     std::uint32_t mss_index;
-    std::uint32_t zero;  // where padding would be: every byte is hashed
+    std::uint32_t timestamps;
     std::uint64_t period;
 };
-static_assert(sizeof(HashInput) == 56);
+static_assert(sizeof(HashInput) == 56);  // no padding: every byte is hashed
 
 std::uint32_t hash(const SecretKey& key, const wire::FlowKey& flow, SequenceNumber irs,
-                   std::uint32_t mss_index, std::uint64_t period) {
-    const HashInput input{flow, irs, mss_index, 0, period};
+                   std::uint32_t mss_index, CookieStamps stamps, std::uint64_t period) {
+    const HashInput input{flow, irs, mss_index, stamps == CookieStamps::agreed, period};
     return static_cast<std::uint32_t>(siphash(key, std::as_bytes(std::span{&input, 1}))) &
            kHashMask;
 }
@@ -44,23 +44,23 @@ std::uint64_t period_of(Instant now) { return static_cast<std::uint64_t>(now.ns 
 }  // namespace
 
 SequenceNumber make_cookie(const SecretKey& key, const wire::FlowKey& flow, SequenceNumber irs,
-                           std::uint16_t mss, Instant now) {
+                           std::uint16_t mss, CookieStamps stamps, Instant now) {
     std::uint32_t index = 0;
     while (index + 1 < kMssTable.size() && kMssTable[index + 1] <= mss)
         ++index;
     const std::uint64_t period = period_of(now);
     const std::uint32_t low = static_cast<std::uint32_t>(period) & kPeriodMask;
-    return irs + (low << 27 | index << 24 | hash(key, flow, irs, index, period));
+    return irs + (low << 27 | index << 24 | hash(key, flow, irs, index, stamps, period));
 }
 
 std::uint16_t mss_of_cookie(const SecretKey& key, const wire::FlowKey& flow, SequenceNumber irs,
-                            SequenceNumber iss, Instant now) {
+                            SequenceNumber iss, CookieStamps stamps, Instant now) {
     const std::uint32_t cookie = iss - irs;
     const std::uint32_t index = cookie >> 24 & 7;
     const std::uint64_t current = period_of(now);
     const std::uint32_t age = (static_cast<std::uint32_t>(current) - (cookie >> 27)) & kPeriodMask;
     if (age > 1 || age > current) return 0;
-    if (hash(key, flow, irs, index, current - age) != (cookie & kHashMask)) return 0;
+    if (hash(key, flow, irs, index, stamps, current - age) != (cookie & kHashMask)) return 0;
     return kMssTable[index];
 }
 
