@@ -69,6 +69,7 @@ void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
                        flow.answered == heard.segment.flags.has(wire::Flags::ack) &&
                        flow.syn_ack == heard.segment.ack.raw;
     if (again) return;
+    flow.several = flow.open;
     flow.open = true;
     flow.iss = heard.segment.seq.raw;
     flow.syn_ack = heard.segment.ack.raw;
@@ -128,6 +129,11 @@ void WireWatch::on_heard(const Heard& heard) {
     Flow& flow = flows_[{heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port}];
     if (flags.has(wire::Flags::syn)) on_victims_syn(flow, heard);
     if (!flow.open) return;
+    if (flow.several && !flags.has(wire::Flags::syn)) {
+        // Its first segment says which it was.
+        flow.iss = heard.segment.seq.raw - 1;
+        flow.several = flow.edge_known = false;
+    }
     if (flags.has(wire::Flags::ack)) {
         check_ack(flow, heard);
         check_window(flow, heard);

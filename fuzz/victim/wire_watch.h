@@ -27,7 +27,8 @@ class WireWatch {
 
   private:
     struct Flow {
-        bool open = false;          // a SYN of the victim was heard
+        bool open = false;          // a SYN of the victim was heard,
+        bool several = false;       // or more: of cookies only one makes the connection
         std::uint32_t iss = 0;      // of the victim
         std::uint32_t syn_ack = 0;  // and what its SYN acknowledged
         bool sent_any = false;      // the attacker sent something
@@ -36,9 +37,9 @@ class WireWatch {
         std::uint32_t ack = 0;  // highest of the victim
         bool syn_with_scale = false;
         bool syn_without_scale = false;
-        bool answered = false;         // the victim's SYN carried an ACK
-        std::uint32_t syn_stamp = 0;   // and this TSval
-        bool offer_forged = false;     // see on_injected()
+        bool answered = false;        // the victim's SYN carried an ACK
+        std::uint32_t syn_stamp = 0;  // and this TSval
+        bool offer_forged = false;    // see on_injected()
         std::uint8_t shift = 0;
         bool edge_known = false;
         std::uint32_t edge = 0;
