@@ -131,7 +131,7 @@ void mtcp_destroy(void) {
         // Its thread still runs in the stack's memory; the end of the process cleans up.
         if (context.state.load() != ContextState::vacant) return;
     }
-    p.stack_for_signals.store(nullptr);
+    p.stack_for_signals.withdraw();
     p.stack.reset();
     p.configuration = Configuration{};
 }

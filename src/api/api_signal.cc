@@ -28,14 +28,14 @@ void on_interrupt(int signal_number) {
     const mtcp_sighandler_t handler = interrupt_handler.load();
     if (handler != nullptr && handler != SIG_IGN) handler(signal_number);
     Process& p = process();
-    stack::Stack* const stack = p.stack_for_signals.load();
-    for (mtcp_context& context : p.contexts) {
-        if (stack == nullptr) break;
-        ContextState state = ContextState::alive;
-        if (context.state.load() != state) continue;
-        if (second) context.state.compare_exchange_strong(state, ContextState::ended);
-        stack->interrupt(static_cast<std::size_t>(context.cpu));
-    }
+    p.stack_for_signals.follow([&p, second](stack::Stack& stack) {
+        for (mtcp_context& context : p.contexts) {
+            ContextState state = ContextState::alive;
+            if (context.state.load() != state) continue;
+            if (second) context.state.compare_exchange_strong(state, ContextState::ended);
+            stack.interrupt(static_cast<std::size_t>(context.cpu));
+        }
+    });
     errno = saved;
 }
 

@@ -58,7 +58,7 @@ void after_fork_in_child() {
         context.inside.store(0);
         static_cast<void>(context.application.release());
     }
-    p.stack_for_signals.store(nullptr);
+    p.stack_for_signals.forget();
     if (p.stack != nullptr) {
         p.stack->abandon_after_fork();
         // Its destructor would talk to threads and devices that only the parent has.
@@ -118,7 +118,7 @@ int open_stack(const ConfigurationText& source) {
     if (!opened) return report(with_place(opened.error(), *parsed, source.name));
     p.configuration = std::move(*parsed);
     p.stack = std::move(*opened);
-    p.stack_for_signals.store(p.stack.get());
+    p.stack_for_signals.publish(p.stack.get());
     watch_for_fork();
     return 0;
 }

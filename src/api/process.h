@@ -10,6 +10,7 @@
 
 #include "api/configuration_file.h"
 #include "api/context.h"
+#include "base/signal_pointer.h"
 #include "stack/stack.h"
 
 namespace mtcp::api {
@@ -20,8 +21,7 @@ struct Process {
     std::unique_ptr<stack::Stack> stack;
     Configuration configuration;  // before mtcp_init(): what mtcp_setconf() set
     std::array<mtcp_context, kCoresMax> contexts;
-    // For signal handlers, which may take no lock.
-    std::atomic<stack::Stack*> stack_for_signals{nullptr};
+    SignalPointer<stack::Stack> stack_for_signals;
 };
 
 [[nodiscard]] Process& process();

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <memory>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/signal_pointer.h"
 #include "base/telemetry.h"
 #include "io/middleware/capture.h"
 #include "io/middleware/fault_injector.h"
@@ -49,7 +49,7 @@ struct CoreSlot {
     std::unique_ptr<Core> core;
     std::unique_ptr<CoreDriver> driver;
     Doorbell doorbell;
-    std::atomic<CoreDriver*> interruptible{nullptr};  // for signal handlers: no lock
+    SignalPointer<CoreDriver> interruptible;
     bool used = false;
     bool stopping = false;
 };
@@ -361,7 +361,7 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
         return failure(driver.error());
     }
     slot.driver = std::move(driver).value();
-    slot.interruptible.store(slot.driver.get());
+    slot.interruptible.publish(slot.driver.get());
     slot.used = true;
     return slot.core->view(*slot.driver);
 }
@@ -391,8 +391,8 @@ void Stack::stop_core(std::size_t core) {
     }
     slot.core->abandon_closing(now);
     static_cast<void>(slot.core->turn(now));
+    slot.interruptible.withdraw();
     const std::scoped_lock lock(implementation_->mutex);
-    slot.interruptible.store(nullptr);
     slot.driver.reset();
     slot.core.reset();
     slot.used = slot.stopping = false;
@@ -400,8 +400,8 @@ void Stack::stop_core(std::size_t core) {
 
 void Stack::interrupt(std::size_t core) {
     if (core >= implementation_->cores.size()) return;
-    CoreDriver* const driver = implementation_->cores[core]->interruptible.load();
-    if (driver != nullptr) driver->interrupt();
+    implementation_->cores[core]->interruptible.follow(
+        [](CoreDriver& driver) { driver.interrupt(); });
 }
 
 void Stack::abandon_after_fork() {

@@ -198,6 +198,23 @@ TEST_P(AllDrivers, AnInterruptEndsAWait) {
     other.join();
 }
 
+// Signals come when they come. Under a sanitizer this shows whether they follow what has ended.
+TEST_P(AllDrivers, AnInterruptMayMeetACoreThatEnds) {
+    auto stack = Stack::open(link_only(GetParam(), 1));
+    ASSERT_TRUE(stack) << stack.error().text();
+    std::atomic<bool> over{false};
+    std::thread other([&] {
+        while (!over.load())
+            (*stack)->interrupt(0);
+    });
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_TRUE((*stack)->start_core(0));
+        (*stack)->stop_core(0);
+    }
+    over.store(true);
+    other.join();
+}
+
 TEST_P(AllDrivers, ACoreIsStartedOnceAndStartsAgainAfterItStopped) {
     auto stack = Stack::open(link_only(GetParam(), 1));
     ASSERT_TRUE(stack);
