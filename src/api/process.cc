@@ -48,9 +48,17 @@ bool wait_until_left(const mtcp_context& context) {
     return false;
 }
 
-void before_fork() { process().mutex.lock(); }
-void after_fork_in_parent() { process().mutex.unlock(); }
+// In this order: who holds the process may log.
+void before_fork() {
+    process().mutex.lock();
+    hold_log();
+}
+void after_fork_in_parent() {
+    let_go_of_log();
+    process().mutex.unlock();
+}
 void after_fork_in_child() {
+    let_go_of_log();
     Process& p = process();
     for (mtcp_context& context : p.contexts) {
         context.state.store(ContextState::vacant);

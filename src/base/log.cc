@@ -73,4 +73,7 @@ void log(LogLevel level, const char* format, ...) {
     log.sink(level, text, log.context);
 }
 
+void hold_log() { the_log().mutex.lock(); }
+void let_go_of_log() { the_log().mutex.unlock(); }
+
 }  // namespace mtcp

@@ -21,4 +21,9 @@ void set_log_level(LogLevel most_verbose);
 inline constexpr int kLogLinesPerSecond = 50;
 void log(LogLevel level, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
+// Around fork(), in the parent and in the child: no other thread may be in the middle of a line,
+// or the child could never write one.
+void hold_log();
+void let_go_of_log();
+
 }  // namespace mtcp

@@ -3,9 +3,13 @@
 #include "base/log.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <ctime>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace mtcp {
@@ -71,6 +75,38 @@ TEST_F(Log, CutsALineThatIsTooLong) {
     ASSERT_EQ(lines_.size(), 1u);
     EXPECT_LT(lines_[0].text.size(), text.size());
     EXPECT_GT(lines_[0].text.size(), 500u);
+}
+
+void take_a_while(LogLevel, const char*, void*) {
+    const timespec pause{0, 20'000};
+    ::nanosleep(&pause, nullptr);
+}
+
+TEST(LogAndFork, AChildCanLogWhateverOtherThreadsOfTheParentDid) {
+    set_log_sink(take_a_while, nullptr);
+    std::atomic<bool> over{false};
+    std::thread other([&] {
+        while (!over.load())
+            log(LogLevel::error, "a line");
+    });
+    int good = 0;
+    for (int i = 0; i < 30; ++i) {
+        hold_log();
+        const pid_t child = ::fork();
+        let_go_of_log();
+        if (child == 0) {
+            ::alarm(5);
+            log(LogLevel::error, "of the child");
+            ::_exit(0);
+        }
+        int status = -1;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        good += status == 0 ? 1 : 0;
+    }
+    over.store(true);
+    other.join();
+    set_log_sink(nullptr, nullptr);
+    EXPECT_EQ(good, 30);
 }
 
 }  // namespace
