@@ -2,6 +2,7 @@
 // The table of own and broadcast addresses: built once, asked for every packet.
 #include "net/addresses.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace mtcp::net {
@@ -29,6 +30,9 @@ AddressTable::AddressTable(const std::vector<InterfaceConfiguration>& interfaces
         const std::uint32_t host_bits = kLimitedBroadcast >> own.prefix.length;
         remember(own.prefix.address.v4_bits() | host_bits, AddressKind::broadcast);
     }
+    loops_back_ = std::any_of(own_.begin(), own_.end(), [](const OwnAddress& own) {
+        return own.prefix.address.is_v4() && is_loopback(own.prefix.address.v4_bits());
+    });
 }
 
 void AddressTable::remember(std::uint32_t v4, AddressKind kind) {

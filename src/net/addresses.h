@@ -35,7 +35,8 @@ class AddressTable {
             if (table_[at].v4 == v4) return table_[at].kind;
             at = (at + 1) & mask_;
         }
-        return v4 >> 28 == 0xe ? AddressKind::multicast : AddressKind::other;
+        if (v4 >> 28 == 0xe) return AddressKind::multicast;
+        return is_loopback(v4) && loops_back_ ? AddressKind::own : AddressKind::other;
     }
     // ARP answers only for the addresses of the interface asked on.
     [[nodiscard]] bool is_on_interface(const wire::IpAddress& address, std::size_t interface) const;
@@ -71,6 +72,7 @@ class AddressTable {
     std::vector<OwnAddress> own_;
     std::vector<Entry> table_{1};  // of IPv4; open addressing, at most half full
     std::size_t mask_ = 0;
+    bool loops_back_ = false;  // one of 127.0.0.0/8 is ours, and so all are, as on Linux
 };
 
 }  // namespace mtcp::net

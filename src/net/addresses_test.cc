@@ -28,7 +28,7 @@ TEST(Addresses, KindsAreTold) {
     EXPECT_EQ(table.kind(ip(224, 0, 0, 1)), AddressKind::multicast);
     EXPECT_EQ(table.kind(ip(239, 255, 255, 255)), AddressKind::multicast);
     EXPECT_EQ(table.kind(ip(10, 0, 0, 2)), AddressKind::other);
-    EXPECT_FALSE(table.is_local(ip(127, 0, 0, 2)));
+    EXPECT_TRUE(table.is_local(ip(127, 0, 0, 2)));  // all of 127.0.0.0/8
 }
 
 TEST(Addresses, PointToPointPrefixesHaveNoBroadcast) {

@@ -118,7 +118,12 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
         path.interface = loopback_;
         path.mtu = loopback_ == kLocal ? kLocalMtu : interfaces_[loopback_].mtu;
         path.header_room = wire::kIpv4HeaderMin;
-        return Route{path, any_source ? destination : source_hint};
+        if (!any_source) return Route{path, source_hint};
+        // To 127.0.0.2 speaks 127.0.0.1, as on Linux.
+        const bool loops_back =
+            destination.is_v4() && AddressTable::is_loopback(destination.v4_bits());
+        return Route{path,
+                     loops_back ? addresses_.source_for(destination, loopback_) : destination};
     }
     const RouteConfiguration* found = routes_.find(destination);
     if (found == nullptr) return failure(RouteError::no_route);

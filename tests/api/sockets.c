@@ -264,6 +264,22 @@ static void source_addresses_of_active_opens(void) {
     CHECK_FAILS(mtcp_init_rss(m, INADDR_ANY, 0, 0, 0), EINVAL);
 }
 
+static void all_of_127_is_ours(void) {
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    socklen_t length = sizeof name;
+    struct pair p;
+    p.listener = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    name.sin_addr.s_addr = inet_addr("127.3.2.1");
+    CHECK(mtcp_bind(m, p.listener, (struct sockaddr*)&name, length) == 0);
+    CHECK(mtcp_listen(m, p.listener, 4) == 0);
+    CHECK(mtcp_getsockname(m, p.listener, (struct sockaddr*)&name, &length) == 0);
+    p.client = mtcp_socket(m, AF_INET, SOCK_STREAM, 0);
+    CHECK(connect_socket(m, p.client, "127.3.2.1", ntohs(name.sin_port)) == 0);
+    p.server = mtcp_accept(m, p.listener, (struct sockaddr*)&name, &length);
+    CHECK(p.server >= 0 && name.sin_addr.s_addr == inet_addr("127.0.0.1")); /* as on Linux */
+    close_pair(m, p);
+}
+
 void test_sockets(void) {
     m = start_stack(1);
     names_and_bytes();
@@ -280,6 +296,7 @@ void test_sockets(void) {
     options_of_a_connection();
     timeouts();
     lingering_close_returns_when_all_is_acknowledged();
+    all_of_127_is_ours();
     source_addresses_of_active_opens();
     stop_stack(m);
 }
