@@ -129,7 +129,8 @@ MTCP_API int mtcp_core_affinitize(int cpu);
 MTCP_API int GetNumCPUs(void);
 
 /**
- * Takes core `cpu` (0 <= cpu < num_cores) of the stack into use. One context per core.
+ * Takes core `cpu` (0 <= cpu < num_cores) of the stack into use. One context per core. What
+ * arrives at a core without a context is handed to the others, at the cost of a copy and a thread.
  * @return the context, or NULL with errno: EPERM before mtcp_init(), EINVAL: no such core, EBUSY:
  *   the core has its context, ENOMEM.
  */

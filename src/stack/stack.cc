@@ -50,9 +50,20 @@ struct CoreSlot {
     std::unique_ptr<CoreDriver> driver;
     Doorbell doorbell;
     SignalPointer<CoreDriver> interruptible;
-    bool used = false;
-    bool stopping = false;
+    enum class Use : std::uint8_t { none, relay, application, ending } use = Use::none;
 };
+
+// Of a core without an application, which holds no connection.
+StackConfiguration relaying(StackConfiguration configuration) {
+    constexpr std::uint32_t kFew = 16;
+    configuration.max_concurrency = kFew;
+    configuration.half_open_max = configuration.time_wait_max = kFew;
+    configuration.recoveries_max = configuration.controllers_max = kFew;
+    configuration.reassemblies_max = configuration.destinations_max = kFew;
+    configuration.chunks.count = {kFew, kFew, kFew};
+    configuration.huge_pages = false;
+    return configuration;
+}
 
 io::DevicePrefix device_prefix(const Prefix& p) {
     // An interface takes what is sent to the address itself, not to its whole network.
@@ -90,6 +101,7 @@ struct Stack::Implementation {
     std::vector<std::unique_ptr<CoreSlot>> cores;
     std::unique_ptr<StatPrinter> stat_printer;
     std::mutex mutex;  // start_core and stop_core come from several application threads
+    bool ending = false;
 
     [[nodiscard]] Result<Done, Problem> open_interface(const InterfaceConfiguration& wanted);
     [[nodiscard]] Result<Done, Problem> open_capture(Interface& interface);
@@ -97,6 +109,11 @@ struct Stack::Implementation {
     [[nodiscard]] Result<Done, Problem> describe_network();
     [[nodiscard]] Result<Done, Problem> make_rings();
     [[nodiscard]] CoreSetup setup_of(std::size_t core);
+    [[nodiscard]] Result<socket::CoreView, Problem> start_for_application(std::size_t core);
+    // Under the mutex: while any core has an application, those without one have a relay.
+    void settle_relays();
+    void start_relay(std::size_t core);
+    void stop_relay(CoreSlot& slot);
     [[nodiscard]] Counters& counters(std::size_t core) {
         return telemetry ? telemetry->core(static_cast<int>(core)) : own_counters[core];
     }
@@ -270,6 +287,46 @@ CoreSetup Stack::Implementation::setup_of(std::size_t core) {
     return setup;
 }
 
+// Devices spread what arrives over the queues of all cores, whoever has made a context by now. A
+// thread of ours runs a core that nobody has taken: it answers ARP and pings, and hands segments to
+// the core that has their flow or listens.
+void Stack::Implementation::settle_relays() {
+    if (interfaces.empty()) return;
+    const bool any = std::any_of(cores.begin(), cores.end(), [](const auto& slot) {
+        return slot->use == CoreSlot::Use::application || slot->use == CoreSlot::Use::ending;
+    });
+    for (std::size_t core = 0; core < cores.size(); ++core) {
+        CoreSlot& slot = *cores[core];
+        if (any && !ending && slot.use == CoreSlot::Use::none) start_relay(core);
+        if (!any && slot.use == CoreSlot::Use::relay) stop_relay(slot);
+    }
+}
+
+void Stack::Implementation::start_relay(std::size_t core) {
+    CoreSlot& slot = *cores[core];
+    CoreSetup setup = setup_of(core);
+    setup.configuration = relaying(std::move(setup.configuration));
+    const auto lost = [core](const Problem& problem) {
+        log(LogLevel::warning, "core %zu has no context, and what arrives there is lost: %s", core,
+            problem.text().c_str());
+    };
+    auto made = Core::create(std::move(setup));
+    if (!made) return lost(made.error());
+    auto driver = make_paired_driver(**made, slot.doorbell, -1);
+    if (!driver) return lost(driver.error());
+    slot.core = std::move(made).value();
+    slot.driver = std::move(driver).value();
+    slot.use = CoreSlot::Use::relay;
+    log(LogLevel::info, "core %zu has no context: what arrives there is handed to the others",
+        core);
+}
+
+void Stack::Implementation::stop_relay(CoreSlot& slot) {
+    slot.driver.reset();
+    slot.core.reset();
+    slot.use = CoreSlot::Use::none;
+}
+
 Stack::Stack(std::unique_ptr<Implementation> implementation)
     : implementation_(std::move(implementation)) {}
 
@@ -315,6 +372,10 @@ Result<std::unique_ptr<Stack>, Problem> Stack::open(const StackConfiguration& co
 Stack::~Stack() {
     if (implementation_ == nullptr) return;
     implementation_->stat_printer.reset();
+    {
+        const std::scoped_lock lock(implementation_->mutex);
+        implementation_->ending = true;
+    }
     for (std::size_t i = 0; i < implementation_->cores.size(); ++i)
         stop_core(i);
 }
@@ -337,18 +398,26 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
                              "raise num_cores", EINVAL));
     }
     CoreSlot& slot = *all.cores[core];
-    if (slot.used) {
+    if (slot.use == CoreSlot::Use::application || slot.use == CoreSlot::Use::ending) {
         return failure(wrong("core " + std::to_string(core), "a context already exists on it",
                              "make one context a core", EBUSY));
     }
-    auto made = Core::create(all.setup_of(core));
+    if (slot.use == CoreSlot::Use::relay) all.stop_relay(slot);
+    auto view = all.start_for_application(core);
+    all.settle_relays();
+    return view;
+}
+
+Result<socket::CoreView, Problem> Stack::Implementation::start_for_application(std::size_t core) {
+    CoreSlot& slot = *cores[core];
+    auto made = Core::create(setup_of(core));
     if (!made) return failure(made.error());
     slot.core = std::move(made).value();
-    const std::vector<int>& cpus = all.configuration.cpus;
+    const std::vector<int>& cpus = configuration.cpus;
     int cpu = core < cpus.size() ? cpus[core] : static_cast<int>(core);
     if (cpu >= static_cast<int>(std::thread::hardware_concurrency())) cpu = -1;
     const auto make_driver = [&]() -> Result<std::unique_ptr<CoreDriver>, Problem> {
-        switch (all.configuration.drive) {
+        switch (configuration.drive) {
             case Drive::assisted: return make_assisted_driver(*slot.core, slot.doorbell, cpu);
             case Drive::paired: return make_paired_driver(*slot.core, slot.doorbell, cpu);
             case Drive::run_inline: break;
@@ -362,7 +431,7 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
     }
     slot.driver = std::move(driver).value();
     slot.interruptible.publish(slot.driver.get());
-    slot.used = true;
+    slot.use = CoreSlot::Use::application;
     return slot.core->view(*slot.driver);
 }
 
@@ -371,8 +440,8 @@ void Stack::stop_core(std::size_t core) {
     CoreSlot& slot = *implementation_->cores[core];
     {
         const std::scoped_lock lock(implementation_->mutex);
-        if (!slot.used || slot.stopping) return;
-        slot.stopping = true;
+        if (slot.use != CoreSlot::Use::application) return;
+        slot.use = CoreSlot::Use::ending;
     }
     // Not under the lock: the last segments may need another core, which may be stopping as well.
     slot.driver->stop();
@@ -395,7 +464,8 @@ void Stack::stop_core(std::size_t core) {
     const std::scoped_lock lock(implementation_->mutex);
     slot.driver.reset();
     slot.core.reset();
-    slot.used = slot.stopping = false;
+    slot.use = CoreSlot::Use::none;
+    implementation_->settle_relays();
 }
 
 void Stack::interrupt(std::size_t core) {
