@@ -24,13 +24,15 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// RFC 7323 §4.1: which copy was acknowledged, in milliseconds. 0: nothing we sent.
+// RFC 7323 §4.1: which copy was acknowledged, in milliseconds. 0: nothing we sent. Within one tick
+// of the clock it took a tick at most (as Linux): a minimum of none would leave no time for
+// reordering ever after.
 std::uint32_t rtt_of_timestamp_us(const Arrival& a) {
     const Tcb& tcb = a.tcb;
     if (!tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
     const std::uint32_t rtt_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
     if (rtt_ms > to_ms(a.env.configuration.rto_max)) return 0;
-    return rtt_ms > 0 ? 1000 * rtt_ms : 1;
+    return 1000 * (rtt_ms > 0 ? rtt_ms : 1);
 }
 
 // RFC 6298 §3, §4 without a log: one timed segment gives microseconds; after a retransmission only

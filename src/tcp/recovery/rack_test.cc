@@ -399,6 +399,23 @@ TEST(DeliveryRate, WhatWaitedBehindAHoleWithoutSackDoesNotCount) {
     EXPECT_NEAR(static_cast<double>(now(solo).delivery_rate), 5e5, 5e4);
 }
 
+// The tick of timestamps is longer than the round trip.
+TEST(RttMinimum, IsNotLoweredByATimestampThatTellsLess) {
+    Solo solo;
+    use_timestamps(solo);
+    connect(solo);
+    solo.tcb.rtt_min_us = 300;
+    solo.send(5 * 988);
+    static_cast<void>(solo.out());
+    wait(solo, microseconds(300));
+    const std::uint32_t end = 1 + 5 * 988;
+    solo.segment({.sack = {{989, end}}});
+    EXPECT_EQ(solo.out(), ". 1:989(988) ack 1");
+    wait(solo, microseconds(300));
+    solo.segment({.ack = end});  // of what went twice: only the echo tells of which
+    EXPECT_EQ(now(solo).rtt_min_us, 300u);
+}
+
 // --- the record ---
 
 TEST(SideRecord, OneSegmentAtATimeNeedsNone) {
