@@ -194,7 +194,11 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     if (has_ended(tcb)) return reaction;
     if (other_algorithm) choose_echo(tcb);
     if (other_rate || !is_paced(tcb)) disarm(tcb, Timer::pacing);
-    if (timeout_set) tcb.progress_ms = to_ms(now);
+    constexpr std::uint16_t kOpening =
+        static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
+    const bool opening = is_one_of(tcb.state, kOpening);
+    // A handshake's time runs since its first SYN, also for timestamps that come back.
+    if (timeout_set && !opening) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.
     if (tcb.flags.no_delay && !cork_set && bytes_unsent(tcb) > 0) {
         tcb.flags.push_now = !tcb.flags.more_follows;
@@ -202,9 +206,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     }
     if (tcb.settings.quick_start == 0) tcb.quick_acks = 0;
     if (tcb.settings.quick_ack && is_armed(tcb, Timer::delayed_ack)) tcb.pending.ack = true;
-    constexpr std::uint16_t kOpening =
-        static_cast<std::uint16_t>(bit(State::syn_sent) | bit(State::syn_received));
-    if (!is_one_of(tcb.state, kOpening)) {
+    if (!opening) {
         update_effective_mss(tcb);
         if (keepalive_changed) arm_keepalive(env, tcb, now);
         const bool tell = buffer_changed && !tcb.flags.fin_received;

@@ -162,6 +162,23 @@ TEST(Handshake, SynAckThatEchoesAForeignTimestampIsReset) {
 }
 
 // Checks RFC 9293 MUST-10.
+// RFC 5482 §4.1's timeout may be set at any time; what went before it is ours all the same.
+TEST(Handshake, AUserTimeoutThatIsSetMeanwhileForgetsNoTimestamp) {
+    Solo solo;
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+    solo.open();
+    EXPECT_EQ(solo.out(), "S 0:0(0)");
+    In in = syn_ack(solo);
+    in.options.ts_echo = solo.sent.at(0).options.ts_value;
+    static_cast<void>(solo.advance(milliseconds(20)));
+    solo.settings.user_timeout_ms = 10'000;
+    solo.apply_settings();
+    static_cast<void>(solo.advance(milliseconds(20)));
+    solo.segment(in);
+    EXPECT_EQ(solo.state(), State::established);
+}
+
 TEST(Handshake, SimultaneousOpenMeetsInTheMiddle) {  // Checks RFC 9293 MUST-11.
     Solo solo;
     solo.open();
