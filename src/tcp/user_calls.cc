@@ -24,12 +24,22 @@
 namespace mtcp::tcp {
 namespace {
 
-// A reset for the peer, and the end here (RFC 9293 §3.10.5).
-void abort_with_reset(Tcb& tcb, Reaction& reaction) {
+// A reset for the peer, and the end here.
+void reset_and_end(Tcb& tcb, Reaction& reaction) {
+    tcb.pending.reset = true;
+    end_connection(tcb, reaction, 0);
+}
+
+// RFC 9293 §3.10.5. In CLOSING and LAST-ACK the peer has all, or it is sent: but by the RFC a
+// connection is not there yet while data waits for a window.
+void abort_connection(Tcb& tcb, Reaction& reaction) {
     constexpr std::uint16_t kPeerMustHear = static_cast<std::uint16_t>(
         bit(State::syn_received) | bit(State::established) | bit(State::fin_wait_1) |
         bit(State::fin_wait_2) | bit(State::close_wait));
-    tcb.pending.reset = is_one_of(tcb.state, kPeerMustHear);
+    constexpr auto kFinQueued =
+        static_cast<std::uint16_t>(bit(State::closing) | bit(State::last_ack));
+    const bool unsent = is_one_of(tcb.state, kFinQueued) && tcb.snd.nxt <= tcb.snd.end;
+    tcb.pending.reset = unsent || is_one_of(tcb.state, kPeerMustHear);
     end_connection(tcb, reaction, 0);
 }
 
@@ -49,7 +59,7 @@ void queue_fin(Tcb& tcb) {
 // Nobody will read what the peer still sends, so its FIN is not waited for for ever.
 void wait_for_fin(Tcb& tcb, Reaction& reaction, Instant now) {
     if (tcb.fin_wait_2_ms == 0) {
-        abort_with_reset(tcb, reaction);
+        reset_and_end(tcb, reaction);
     } else {
         arm(tcb, Timer::fin_wait_2, now + milliseconds(tcb.fin_wait_2_ms));
     }
@@ -154,7 +164,7 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) 
     judge_fast_open(env, tcb, now);
     if (tcb.rcv.unread > 0 || tcb.reassembly != kNoIndex) {
         // RFC 9293 SHLD-3: the peer's data is lost, and it must know.
-        abort_with_reset(tcb, reaction);
+        reset_and_end(tcb, reaction);
     } else {
         queue_fin(tcb);
         if (tcb.state == State::fin_wait_2) wait_for_fin(tcb, reaction, now);
@@ -166,7 +176,7 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) 
 Reaction on_abort(Environment& env, Tcb& tcb, Instant now) {
     Reaction reaction;
     if (has_ended(tcb)) return reaction;
-    abort_with_reset(tcb, reaction);
+    abort_connection(tcb, reaction);
     settle(env, tcb, reaction, now);
     return reaction;
 }

@@ -150,6 +150,18 @@ TEST(Closing, UnreadDataTurnsCloseIntoAReset) {  // Checks RFC 9293 SHLD-3, MAY-
     EXPECT_EQ(solo.out(), "R. 1:1(0) ack 11");
 }
 
+TEST(Closing, UnreadDataDoesSoAlsoWhenBothHaveClosed) {  // Checks RFC 9293 SHLD-3.
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "F.", .length = 100});
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 102");
+    EXPECT_EQ(solo.state(), State::last_ack);
+    solo.close();
+    EXPECT_EQ(solo.out(), "R. 2:2(0) ack 102");
+    EXPECT_EQ(solo.state(), State::closed);
+}
+
 TEST(Closing, DataAfterCloseIsAnsweredWithAReset) {
     Solo solo;
     solo.connect();
@@ -180,6 +192,31 @@ TEST(Closing, AbortSendsAReset) {
     EXPECT_TRUE(solo.events & Events::closed);
     EXPECT_FALSE(solo.events & Events::error);
     EXPECT_EQ(solo.out(), "R. 11:11(0) ack 1");
+}
+
+// RFC 9293 §3.10.5: LAST-ACK needs no reset, but for what was not sent the peer would wait for
+// ever.
+TEST(Closing, AbortSendsAResetWhenTheFinStillWaitsForAWindow) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "F.", .window = 0});
+    solo.send(10);
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 2");
+    EXPECT_EQ(solo.state(), State::last_ack);
+    solo.abort();
+    EXPECT_EQ(solo.out(), "R. 1:1(0) ack 2");
+}
+
+TEST(Closing, AbortInLastAckSaysNothing) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "F."});
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 2");
+    solo.abort();
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.state(), State::closed);
 }
 
 TEST(Closing, OrphanInFinWait2IsDroppedAfterItsTime) {
