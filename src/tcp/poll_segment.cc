@@ -191,7 +191,10 @@ void account_new_data(Environment& env, Tcb& tcb, const SendPlan& plan, Instant 
                        (plan.length > tcb.mss && (plan.path_probe || plan.length % tcb.mss == 0));
     if (plan.path_probe) [[unlikely]]
         note_path_probe(env, tcb, plan.seq, end);
-    if (plan.length > 0 && !whole) tcb.small_end = end;
+    if (plan.length > 0 && !whole) {
+        tcb.small_end = end;
+        tcb.flags.push_now = false;  // an override is for one small segment: RFC 9293 MUST-38
+    }
     if (end > tcb.snd.end || plan.seq + plan.length == tcb.snd.end) {
         tcb.flags.push_now = false;
         tcb.pending.loosen = false;

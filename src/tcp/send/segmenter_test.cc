@@ -193,6 +193,19 @@ TEST(SillyWindow, ASmallWindowIsNotFilledUntilTheOverrideTimer) {  // Checks RFC
     EXPECT_EQ(solo.out(), ". 5301:6301(1000) ack 1 | P. 6301:7001(700) ack 1");
 }
 
+TEST(SillyWindow, TheOverrideIsForOneSegment) {  // Checks RFC 9293 MUST-38.
+    Solo solo;
+    solo.connect();
+    solo.send(20'000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 10'001, .window = 100});
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(250)), "+201 . 10001:10101(100) ack 1");
+    solo.segment({.ack = 10'101, .window = 100});
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(250)), "+207 . 10101:10201(100) ack 1");
+}
+
 TEST(SillyWindow, HalfOfTheLargestWindowIsWorthSending) {
     Solo solo;
     solo.peer_window = 800;
