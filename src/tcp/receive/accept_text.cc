@@ -65,7 +65,10 @@ void accept_gap_filler(Arrival& a) {
         place_in_order(a);
     }
     acknowledge_now(tcb);  // RFC 5681 §4.2
-    if (record.count == 0 && !record.fin_known) release_reassembly(a.env, tcb);
+    if (record.count != 0) return;
+    // Duplicates that are owed still would bear the new number: of a hole that is not there.
+    tcb.owed_acks = 0;
+    if (!record.fin_known) release_reassembly(a.env, tcb);
 }
 
 bool take_reassembly(Environment& env, Tcb& tcb) {

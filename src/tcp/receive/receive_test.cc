@@ -169,6 +169,17 @@ TEST(DelayedAck, WithoutSackEveryOutOfOrderSegmentGetsItsDuplicate) {  // RFC 56
     EXPECT_EQ(solo.out(), ". 1:1(0) ack 1 | . 1:1(0) ack 1 | . 1:1(0) ack 1");
 }
 
+// In one turn, then filled: three ACKs of the new number would be a loss to the peer.
+TEST(DelayedAck, DuplicatesAreNotOwedOfAHoleThatIsFilled) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    solo.connect();
+    for (std::uint32_t i = 1; i <= 5; ++i)
+        solo.segment({.seq = 1 + 1000 * i, .length = 1000});
+    solo.segment({.seq = 1, .length = 1000});
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 6001");
+}
+
 TEST(Sack, MostRecentBlockComesFirst) {  // RFC 2018 §4
     Solo solo;
     solo.connect();
