@@ -27,20 +27,19 @@ Instant deadline(const Tcb& tcb) {
     return base + milliseconds(ahead);
 }
 
+Duration within_user_timeout(const Tcb& tcb, Duration wait, Instant now) {
+    if (!tcb.flags.user_timeout) return wait;
+    const std::uint32_t waited_ms = to_ms(now) - tcb.progress_ms;
+    const std::uint32_t limit_ms = tcb.settings.user_timeout_ms;
+    const Duration left = milliseconds(waited_ms < limit_ms ? limit_ms - waited_ms : 1);
+    return left < wait ? left : wait;
+}
+
 void arm_repair(Tcb& tcb, WaitsFor what, Duration wait, Instant now) {
-    if (tcb.flags.user_timeout) {
-        // Give up on time, not at the next time-out after it.
-        const std::uint32_t waited_ms = to_ms(now) - tcb.progress_ms;
-        const std::uint32_t limit_ms = tcb.settings.user_timeout_ms;
-        const Duration left = milliseconds(waited_ms < limit_ms ? limit_ms - waited_ms : 1);
-        if (left < wait) {
-            wait = left;
-            what = WaitsFor::timeout;
-        }
-    }
-    tcb.waits_for = what;
+    const Duration allowed = within_user_timeout(tcb, wait, now);
+    tcb.waits_for = allowed < wait ? WaitsFor::timeout : what;
     disarm(tcb, Timer::persist);
-    arm(tcb, Timer::retransmit, now + wait);
+    arm(tcb, Timer::retransmit, now + allowed);
 }
 
 void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now) {

@@ -37,7 +37,9 @@ inline void arm(Tcb& tcb, std::uint8_t timer, Instant at) {
     return is_armed(tcb, timer) && has_come(expiry_ms(tcb, timer), to_ms(now));
 }
 
-// The timer of a connection with data in flight. RFC 9293 §3.8.3's user timeout limits it.
+// RFC 9293 §3.8.3: a connection is given up on time, not at the next time-out after it.
+[[nodiscard]] Duration within_user_timeout(const Tcb& tcb, Duration wait, Instant now);
+// The timer of a connection with data in flight.
 void arm_repair(Tcb& tcb, WaitsFor what, Duration wait, Instant now);
 // RFC 6298 with backoff.
 void arm_retransmission(Tcb& tcb, Duration rto_max, Instant now);

@@ -2,6 +2,8 @@
 // Nagle, TCP_CORK, MSG_MORE, silly windows, probes, large segments, PSH and URG on the way out.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -252,6 +254,21 @@ TEST(ZeroWindow, SilentPeerIsGivenUp) {
     EXPECT_EQ(solo.advance(seconds(60)),
               "+201 . 0:0(0) ack 1 | +602 . 0:0(0) ack 1 | +1403 . 0:0(0) ack 1");
     EXPECT_EQ(solo.state(), State::closed);
+}
+
+TEST(ZeroWindow, LastsNoLongerThanTheUserTimeout) {  // Checks RFC 9293 MUST-21.
+    Solo solo;
+    solo.settings.user_timeout_ms = 5'000;
+    solo.connect();
+    solo.segment({.window = 0});
+    solo.send(1000);
+    EXPECT_EQ(solo.advance(milliseconds(4'990)),
+              "+201 . 0:0(0) ack 1 | +602 . 0:0(0) ack 1 | +1403 . 0:0(0) ack 1 | "
+              "+3004 . 0:0(0) ack 1");
+    EXPECT_EQ(solo.state(), State::established);
+    EXPECT_EQ(solo.advance(milliseconds(20)), "");
+    EXPECT_EQ(solo.state(), State::closed);
+    EXPECT_EQ(solo.error, ETIMEDOUT);
 }
 
 TEST(ZeroWindow, FinAloneIsHeldAndProbedToo) {

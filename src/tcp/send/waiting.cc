@@ -31,7 +31,7 @@ void arm_for_hold(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
     // RFC 9293 SHLD-29: the first probe after one RTO; SHLD-30: then at growing intervals.
     const Duration wait = backed_off_rto(tcb, env.configuration.persist_max);
     if (tcb.backoff == 0) tcb.progress_ms = to_ms(now);
-    arm(tcb, Timer::persist, now + wait);
+    arm(tcb, Timer::persist, now + within_user_timeout(tcb, wait, now));
 }
 
 }  // namespace mtcp::tcp
