@@ -107,12 +107,22 @@ TEST_F(TimeWaitRecord, NotWhileOurOwnNumbersWouldRunBack) {
 // Checks RFC 9293 SHLD-4.
 TEST_F(TimeWaitRecord, NewerTimestampReopensWhateverTheNumber) {  // RFC 6191
     make(Configuration::Use::on);
-    Segment syn = segment(Flags::syn, 0x8000'0000);
+    Segment syn = segment(Flags::syn, 0x9000'0000);
     syn.options.timestamps = true;
     syn.options.ts_value = record.ts_recent;
     EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::ack);
     syn.options.ts_value = record.ts_recent + 1;
     EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::reopen);
+}
+
+TEST_F(TimeWaitRecord, SoDoesALargerNumberWithinOneTickOfThePeersClock) {  // RFC 6191 §2
+    make(Configuration::Use::on);
+    Segment syn = segment(Flags::syn, 100);
+    syn.options.timestamps = true;
+    syn.options.ts_value = record.ts_recent;
+    EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::reopen);
+    syn.options.ts_value = record.ts_recent - 1;
+    EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::ack);
 }
 
 TEST_F(TimeWaitRecord, ActiveOpenMayReuseAfterASecondWithTimestamps) {
