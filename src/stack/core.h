@@ -330,6 +330,7 @@ class Core {
     void say_sent(std::uint32_t index);
     void tell_progress(std::uint32_t index, std::uint32_t sent, std::uint32_t acknowledged);
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
+    [[nodiscard]] bool lose_from(std::uint32_t index, Instant now);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;
     void emit(Connection& connection, io::Frame& frame, const wire::OutgoingSegment& segment,

@@ -54,10 +54,11 @@ class CornerCase : public CoreTest {
         setup.network.announcement = net::Announcement::silent;
         return setup;
     }
-    void open_to_peer() {
+    void open_to_peer() { open_to_host(kPeer); }
+    void open_to_host(const wire::IpAddress& host) {
         const long id = socket::make_stream(*app);
         descriptor(id).non_blocking = 1;
-        ASSERT_EQ(socket::connect(*app, descriptor(id), {kPeer, 80}), -EINPROGRESS);
+        ASSERT_EQ(socket::connect(*app, descriptor(id), {host, 80}), -EINPROGRESS);
     }
     // `mac` says that it has what the request asks for.
     void answer_arp(io::Queue& from, const io::Frame& request, const wire::MacOctets& mac) {
@@ -148,6 +149,51 @@ TEST_F(CornerCase, ANextHopThatFellSilentIsAskedForAgain) {
         if (segments_to.size() == 1) has_it = {2, 0, 0, 0, 0, 8};
     }
     EXPECT_GT(segments_to[has_it], 0);
+    app.reset();
+    core.reset();
+}
+
+// The way back is looked for when a server first speaks. What it says while the neighbour table is
+// full of hosts that do not answer is lost as on a wire, and comes again.
+TEST_F(CornerCase, AServerThatFindsNoWayToItsClientTriesAgain) {
+    auto link = io::make_link({});
+    ASSERT_TRUE(link);
+    CoreSetup setup = setup_on(*link);
+    setup.network.neighbours[0].address = wire::IpAddress::v4(0x0a0100fe);  // and one more
+    setup.network.limits.neighbours = 2;
+    start(std::move(setup));
+    CoreSetup client_setup = small_setup();
+    client_setup.queues = {&link->b->queue(0)};
+    client_setup.network.interfaces.push_back(
+        {.name = "wire", .mac = link->b->mac(), .mtu = 1500, .addresses = {{kPeer, 24}}});
+    client_setup.network.announcement = net::Announcement::silent;
+    auto client_core = Core::create(std::move(client_setup));
+    ASSERT_TRUE(client_core);
+    world.cores.push_back(client_core->get());
+    VirtualDriver client_driver(world, **client_core);
+    auto client_app =
+        Application::create(client_core.value()->view(client_driver), {.descriptors = 16});
+    ASSERT_TRUE(client_app);
+
+    const long listener = listen_on(80);
+    const long id = socket::make_stream(**client_app);
+    socket::Descriptor& client = *client_app.value()->table().find(static_cast<int>(id));
+    const wire::Endpoint server_end{wire::IpAddress::v4(0x0a010001), 80};
+    ASSERT_EQ(socket::connect(**client_app, client, server_end), 0);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    world.run_for(milliseconds(10));
+    open_to_host(wire::IpAddress::v4(0x0a010003));
+    world.run_for(milliseconds(10));
+    EXPECT_EQ(send_all(server, "hello"), 5);
+    world.run_for(milliseconds(10));
+    EXPECT_GT(core->counters().drops(Drop::no_route), 0u);
+    world.run_for(seconds(20));
+    std::array<std::byte, 16> bytes;
+    client.non_blocking = 1;
+    EXPECT_EQ(socket::receive(**client_app, client, bytes, 0), 5);
+    client_app.value().reset();
+    client_core.value().reset();
     app.reset();
     core.reset();
 }

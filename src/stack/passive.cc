@@ -342,7 +342,10 @@ void Core::reset_stray(const Arrival& arrival, Instant now) {
 void Core::reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                  const tcp::Settings& settings, Instant now) {
     net::Path path;
-    if (!find_path(key, path)) return;
+    if (!find_path(key, path)) {
+        counters_->drop(Drop::no_route);
+        return;
+    }
     io::Frame frame;
     if (!network_->allocate(path.interface, frame)) {
         counters_->drop(Drop::no_transmit_frame);

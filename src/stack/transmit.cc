@@ -48,10 +48,7 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
 bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     Connection& connection = connections_[index];
     if (!connection.alive) return true;
-    if (!ensure_path(connection)) {
-        update_timer(index);
-        return true;
-    }
+    if (!ensure_path(connection)) return lose_from(index, now);
     const std::size_t interface = connection.path.interface;
     const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     if ((blocked_interfaces_ & interface_bit) != 0) return false;
@@ -85,6 +82,21 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     tell_sent(index);
     update_timer(index);
     return finished;
+}
+
+// There is no way now: what would leave is lost as on a wire, so that TCP's timers decide how long
+// to try. The way may come back.
+bool Core::lose_from(std::uint32_t index, Instant now) {
+    tcp::Tcb& tcb = connections_[index].tcb;
+    bool more = !tcp::nothing_waits(tcb);
+    for (std::uint32_t share = kSegmentsPerConnection; more && share > 0; --share) {
+        const tcp::Polled polled = tcp::poll_segment(tcp_, tcb, now, {}, outgoing_);
+        if (polled != tcp::Polled::nothing) counters_->drop(Drop::no_route);
+        more = polled == tcp::Polled::segment;
+    }
+    tell_sent(index);
+    update_timer(index);
+    return !more;
 }
 
 // sync_consumed() for who sends now: a window update that is due leaves with it.
@@ -134,23 +146,19 @@ tcp::OutputBudget Core::output_budget(const Connection& connection, const io::Fr
 
 bool Core::ensure_path(Connection& connection) {
     if (connection.has_path) return true;
-    // TCP is not told: the route may come back, and its timers decide how long to try.
     if (!find_path(connection.tcb.key, connection.path)) return false;
     connection.has_path = true;
     return true;
 }
 
-// The way to the other end of a flow of ours. False, counted: there is none now.
+// The way to the other end of a flow of ours. False: there is none now.
 bool Core::find_path(const wire::FlowKey& key, net::Path& path) {
     if (const net::Path* known = network_->known_path(key.remote); known != nullptr) {
         path = *known;
         return true;
     }
     const auto route = network_->route(key.remote, key.local);
-    if (!route) {
-        counters_->drop(Drop::no_route);
-        return false;
-    }
+    if (!route) return false;
     path = route->path;
     return true;
 }
