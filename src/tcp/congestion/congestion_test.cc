@@ -111,6 +111,19 @@ TEST(Cubic, IsAtLeastAsFastAsReno) {  // RFC 9438 §4.3
     EXPECT_NEAR(w.tcb.cwnd, 37 * kMss, 3 * kMss);
 }
 
+TEST(Cubic, ALargeWindowJustBelowThePlateauStays) {  // its product with the MSS has 33 bits
+    Window w;
+    w.tcb.mss = 1024;
+    w.tcb.cwnd = 4u << 20;
+    w.tcb.ssthresh = 1u << 20;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    c.w_max = w.tcb.cwnd + 1;
+    w.acknowledge(100 * 1024, 100'000);
+    cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+    EXPECT_EQ(w.tcb.cwnd, 4u << 20);
+}
+
 TEST(Cubic, WhoLosesEarlyMakesRoom) {
     Window w;
     Cubic c;

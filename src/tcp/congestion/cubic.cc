@@ -58,7 +58,8 @@ void follow_reno(Cubic& c, const Tcb& tcb) {
 
 // Bytes to be acknowledged for one segment, to reach `target` within a window.
 std::uint32_t pace_towards(std::uint64_t target, const Tcb& tcb) {
-    return static_cast<std::uint32_t>(std::uint64_t{tcb.cwnd} * tcb.mss / (target - tcb.cwnd));
+    const std::uint64_t bytes = std::uint64_t{tcb.cwnd} * tcb.mss / (target - tcb.cwnd);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, kWindowMax));
 }
 
 void update(Cubic& c, Tcb& tcb, std::uint32_t acked, std::uint32_t now_ms) {
