@@ -203,6 +203,19 @@ TEST(HyStartPlusPlus, EndsSlowStartAfterFiveConservativeRounds) {  // RFC 9406 �
     EXPECT_EQ(w.tcb.ssthresh, w.tcb.cwnd);
 }
 
+TEST(HyStartPlusPlus, IsForTheFirstSlowStart) {  // RFC 9406 §4.3: later ones know ssthresh
+    SlowStarter w(Configuration::HyStart::plus_plus, 10);
+    w.round(40'000);
+    for (int round = 0; round < 7; ++round)
+        w.round(50'000);
+    const std::uint32_t ssthresh = w.tcb.ssthresh;
+    ASSERT_EQ(ssthresh, w.tcb.cwnd);
+    w.tcb.cwnd = 10 * kMss;  // after a pause (RFC 5681 §4.1)
+    w.round(50'000);
+    EXPECT_EQ(w.tcb.ssthresh, ssthresh);
+    EXPECT_EQ(w.tcb.cwnd, 20 * kMss);
+}
+
 TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
     SlowStarter w(Configuration::HyStart::plus_plus, 10);
     w.round(40'000);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tcp/clock.h"
+#include "tcp/congestion/controller.h"
 
 namespace mtcp::tcp::congestion::hystart {
 namespace {
@@ -99,7 +100,10 @@ void begin(HyStart& h, const Tcb& tcb, Instant now) {
 std::uint32_t on_ack(HyStart& h, Tcb& tcb, const AckContext& ack, Configuration::HyStart variant,
                      Instant now) {
     switch (variant) {
-        case Configuration::HyStart::plus_plus: return plus_plus(h, tcb, ack, now);
+        case Configuration::HyStart::plus_plus:
+            // RFC 9406 §4.3: later slow starts end at the ssthresh that was found.
+            if (tcb.ssthresh == kSsthreshInitial) return plus_plus(h, tcb, ack, now);
+            break;
         case Configuration::HyStart::classic: classic(h, tcb, ack, now); break;
         case Configuration::HyStart::off: break;
     }
