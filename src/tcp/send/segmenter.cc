@@ -37,9 +37,11 @@ std::uint32_t window_room(const Tcb& tcb) {
     return edge > tcb.snd.nxt ? edge - tcb.snd.nxt : 0;
 }
 
+// Before anything is decided of new data.
 SendPlan sending(Send what) {
     SendPlan plan;
     plan.what = what;
+    plan.hold = Hold::undecided;
     return plan;
 }
 

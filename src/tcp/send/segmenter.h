@@ -24,10 +24,11 @@ enum class Send : std::uint8_t {
 // Why unsent data stays where it is, when Send is nothing or ack.
 enum class Hold : std::uint8_t {
     none,
-    nagle,   // an ACK or more data will release it
-    cork,    // TCP_CORK, MSG_MORE: the application, or the 200 ms bound, will
-    window,  // of the peer or of congestion
-    pacing,  // Timer::pacing will release it
+    nagle,      // an ACK or more data will release it
+    cork,       // TCP_CORK, MSG_MORE: the application, or the 200 ms bound, will
+    window,     // of the peer or of congestion
+    pacing,     // Timer::pacing will release it
+    undecided,  // something else goes first
 };
 
 struct SendPlan {

@@ -138,6 +138,18 @@ TEST(Cork, IsBoundedBy200Milliseconds) {  // Checks RFC 9293 MUST-60.
     EXPECT_EQ(solo.advance(milliseconds(250)), "+200 P. 1:501(500) ack 1");
 }
 
+TEST(Cork, IsBoundedAlsoWhileSegmentsComeOutOfOrder) {  // Checks RFC 9293 MUST-60.
+    Solo solo;
+    solo.settings.cork = 1;
+    solo.connect();
+    solo.send(100);
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.advance(milliseconds(150)), "");
+    solo.segment({.seq = 5001, .length = 1000});
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1 sack 5001:6001");
+    EXPECT_EQ(solo.advance(milliseconds(60)), "+50 P. 1:101(100) ack 1");
+}
+
 TEST(Cork, MoreFollowsHoldsUntilTheNextSend) {
     Solo solo;
     solo.connect();
@@ -268,6 +280,22 @@ TEST(ZeroWindow, LastsNoLongerThanTheUserTimeout) {  // Checks RFC 9293 MUST-21.
     EXPECT_EQ(solo.state(), State::established);
     EXPECT_EQ(solo.advance(milliseconds(20)), "");
     EXPECT_EQ(solo.state(), State::closed);
+    EXPECT_EQ(solo.error, ETIMEDOUT);
+}
+
+TEST(ZeroWindow, LastsNoLongerWhileSegmentsComeOutOfOrder) {  // Checks RFC 9293 MUST-21.
+    Solo solo;
+    solo.settings.user_timeout_ms = 500;
+    solo.connect();
+    solo.segment({.window = 0});
+    solo.send(1000);
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+        static_cast<void>(solo.advance(milliseconds(150)));
+        solo.segment({.seq = 1 + 2000 * i, .length = 1000, .window = 0});
+        static_cast<void>(solo.out());
+    }
+    EXPECT_EQ(solo.state(), State::established);
+    EXPECT_EQ(solo.advance(milliseconds(60)), "");
     EXPECT_EQ(solo.error, ETIMEDOUT);
 }
 

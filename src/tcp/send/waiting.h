@@ -12,6 +12,7 @@ void arm_for_hold(const Environment& env, Tcb& tcb, Hold hold, Instant now);
 
 // Arms what `hold` needs, stops what it no longer needs.
 inline void await_permission(const Environment& env, Tcb& tcb, Hold hold, Instant now) {
+    if (hold == Hold::undecided) return;
     const bool armed = (tcb.armed & (Timer::cork | Timer::persist)) != 0;
     if (hold != Hold::none || armed) arm_for_hold(env, tcb, hold, now);
 }
