@@ -298,6 +298,7 @@ void fold_totals(Tcb& tcb) {
     tcb.counted_nxt = tcb.rcv.nxt - (tcb.flags.fin_received ? 1u : 0u);
     if (tcb.snd.una > tcb.small_end) tcb.small_end = tcb.snd.una;
     if (tcb.snd.una > tcb.reduced_until) tcb.reduced_until = tcb.snd.una - 1;
+    if (tcb.snd.una > tcb.most_until) tcb.most_until = tcb.snd.una - 1;
     if (tcb.phase < Phase::fast_recovery && tcb.snd.una > tcb.recover) {
         tcb.recover = tcb.snd.una - 1;
         tcb.repair.undoable = false;

@@ -7,6 +7,7 @@
 #include "tcp/congestion/dctcp.h"
 #include "tcp/congestion/hystart.h"
 #include "tcp/congestion/new_reno.h"
+#include "tcp/take_ack.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp::congestion {
@@ -225,6 +226,21 @@ TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
     w.round(41'000);
     EXPECT_EQ(w.h.conservative_rounds, 0);
     EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
+}
+
+// Small messages do not ask; after 3 GB of them the numbers have gone half around.
+TEST(WindowUse, IsNotTakenForOneOfHalfTheNumbersAgo) {
+    Window w;
+    w.tcb.ssthresh = 50 * kMss;
+    w.acknowledge(kMss, 100'000);
+    EXPECT_TRUE(was_used(w.tcb, w.ack));
+    for (int i = 0; i < 3; ++i) {
+        w.tcb.snd.una = w.tcb.snd.nxt = w.tcb.snd.una + (1u << 30);
+        fold_totals(w.tcb);
+    }
+    w.acknowledge(kMss, 100'000);
+    w.ack.flight_before = 2 * kMss;
+    EXPECT_FALSE(was_used(w.tcb, w.ack));
 }
 
 // A receiver that joins segments answers many at once.
