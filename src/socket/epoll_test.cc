@@ -187,6 +187,32 @@ TEST_F(EpollTest, WritableComesBackWhenAThirdIsFree) {
     EXPECT_EQ(wait(), event(id, kOut));
 }
 
+// epoll(7): a write that took less than it was given has found the buffer full.
+TEST_F(EpollTest, AnEdgeTriggeredWriterMayStopAtAShortWrite) {
+    const long id = make_connected();
+    ASSERT_EQ(add(id, kOut | kEdge), 0);
+    EXPECT_EQ(wait(), event(id, kOut));
+    EXPECT_EQ(write(id, std::string(5000, 'x')), 3000);
+    EXPECT_EQ(wait(), "");
+    stack.acknowledge(index(id));
+    EXPECT_EQ(wait(), event(id, kOut));
+}
+
+TEST_F(EpollTest, AWriteThatIsShortForWantOfChunksIsFollowedByAnEventToo) {
+    const long id = make_connected();
+    ASSERT_EQ(add(id, kOut | kEdge), 0);
+    EXPECT_EQ(wait(), event(id, kOut));
+    stream(id).send_limit.store(1 << 20);
+    stack.grants_chunks = false;
+    const long taken = write(id, std::string(1 << 20, 'x'));
+    EXPECT_GT(taken, 0);
+    EXPECT_LT(taken, 1 << 20);
+    EXPECT_EQ(wait(), "");
+    stack.grants_chunks = true;
+    stack.run_stack();
+    EXPECT_EQ(wait(), event(id, kOut));
+}
+
 TEST_F(EpollTest, ALevelTriggeredWriterAsksTheStackForRoom) {
     const long id = make_connected();
     ASSERT_EQ(add(id, kOut), 0);

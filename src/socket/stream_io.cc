@@ -355,6 +355,19 @@ std::uint32_t queue_early(Application& app, Descriptor& d, ByteCursor& from, std
     return taken;
 }
 
+namespace {
+
+// epoll(7): a program that watches for edges may take a short write for "full", without asking
+// again. It hears of room all the same.
+void announce_room(Application& app, Descriptor& d, Stream& s) {
+    s.wants_write.store(1, std::memory_order_seq_cst);
+    if (!has_write_room(s)) return;
+    // It came before the stack saw the wish, or it was a chunk that was missing.
+    app.cache().has_any() ? app.raise(d, EpollBits::writable) : app.starve(d);
+}
+
+}  // namespace
+
 long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     const RequestKind kind = write_kind(flags);
     Stream& s = app.stream(d);
@@ -365,7 +378,11 @@ long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     const bool blocking = may_block(d, flags);
     const std::size_t wanted = from.left();
     if (wanted == 0) return is_write_over(d, s.status.load(std::memory_order_acquire)) ? -EPIPE : 0;
-    const auto once = [&]() -> long { return write_pieces(app, d, from, kind); };
+    const auto once = [&]() -> long {
+        const long taken = write_pieces(app, d, from, kind);
+        if (taken > 0 && from.left() != 0) announce_room(app, d, s);
+        return taken;
+    };
     long result = once();
     if (result > 0 && (from.left() == 0 || !blocking)) {
         if (kind == RequestKind::urgent) app.run_stack();
