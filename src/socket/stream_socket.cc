@@ -175,6 +175,10 @@ void disconnect(Application& app, Descriptor& d) {
 long shutdown_stream(Application& app, Descriptor& d, int how) {
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
     const Phase phase = phase_of(app, d);
+    if (phase == Phase::opening || d.deferred != 0) {  // as Linux, whatever `how`
+        disconnect(app, d);
+        return 0;
+    }
     if (phase != Phase::connected) return -ENOTCONN;
     if (how != SHUT_WR) d.shut_read = 1;
     if (how != SHUT_RD && d.shut_write == 0) {

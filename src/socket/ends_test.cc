@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a socket comes back from a connection, or from an attempt at one, as on Linux.
+#include <sys/socket.h>
+
+#include "socket/listen_socket.h"
+#include "socket/stream_socket.h"
+#include "socket/testing/scripted_stack.h"
+
+namespace mtcp::socket::testing {
+namespace {
+
+using Ends = ApplicationTest;
+
+TEST_F(Ends, ShutdownWhileConnectingEndsTheAttempt) {
+    for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR}) {
+        const long id = make_socket();
+        ASSERT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+        const std::uint32_t i = index(id);
+        EXPECT_EQ(shutdown_stream(*app, d(id), 7), -EINVAL);
+        EXPECT_EQ(shutdown_stream(*app, d(id), how), 0);
+        stack.run_stack();
+        EXPECT_TRUE(stack.connections[i].closed);
+        std::string text;
+        EXPECT_EQ(read(id, text), -ENOTCONN);
+        EXPECT_EQ(write(id, "x"), -EPIPE);
+        EXPECT_EQ(shutdown_stream(*app, d(id), how), -ENOTCONN);
+        EXPECT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);  // it may try again
+        close(id);
+        stack.run_stack();
+    }
+}
+
+TEST_F(Ends, ShutdownEndsAnAttemptThatWaitsForData) {
+    stack.fast_open_answer = {.use = tcp::FastOpenRoom::Use::data, .bytes = 1000};
+    const long id = make_socket();
+    app->own_details(d(id)).fast_open_connect = 1;
+    ASSERT_EQ(connect(*app, d(id), kServer), 0);
+    ASSERT_EQ(d(id).deferred, 1);
+    EXPECT_EQ(shutdown_stream(*app, d(id), SHUT_RDWR), 0);
+    EXPECT_EQ(write(id, "x"), -EPIPE);
+    EXPECT_EQ(listen(*app, d(id), 1), 0);
+}
+
+}  // namespace
+}  // namespace mtcp::socket::testing
