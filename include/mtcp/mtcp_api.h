@@ -229,8 +229,9 @@ MTCP_API int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_a
  * Opens a connection. A blocking socket waits (as long as SO_SNDTIMEO allows); a non-blocking one
  * returns -1/EINPROGRESS, then is writable when connected, or has an error (SO_ERROR). Called
  * again, a blocking socket waits for the attempt under way, a non-blocking one returns -1/EALREADY.
- * An address of AF_UNSPEC aborts the connection that the socket has, or none: then it can connect
- * anew, with its options and the address that it was bound to; what was not read is lost.
+ * An address of AF_UNSPEC aborts the connection that the socket has, or none, or its listening:
+ * then it can connect anew, with its options and the address that it was bound to; what was not
+ * read, or not accepted, is lost.
  * @return 0, or -1: EINPROGRESS, EALREADY, EISCONN, EFAULT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL,
  *   ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, ETIMEDOUT, ECONNRESET, EAGAIN (no connection record
  *   free), EOPNOTSUPP (listening), EINTR (the attempt goes on). After a failure the socket can try

@@ -123,12 +123,12 @@ int mtcp_init_rss(mctx_t mctx, in_addr_t saddr_base, int num_addr, in_addr_t dad
 int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr* addr, socklen_t addrlen) {
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
-    if (!is_stream(call.descriptor()))
-        return refuse(is_named(call.descriptor()) ? EOPNOTSUPP : ENOTSOCK);
+    if (!is_named(call.descriptor())) return refuse(ENOTSOCK);
     if (names_nobody(addr, addrlen)) {
         sockets::disconnect(call.app(), call.descriptor());
         return 0;
     }
+    if (!is_stream(call.descriptor())) return refuse(EOPNOTSUPP);
     Endpoint remote;
     if (const int wrong = read_address(addr, addrlen, remote); wrong != 0) return refuse(wrong);
     return static_cast<int>(answer(sockets::connect(call.app(), call.descriptor(), remote)));

@@ -98,7 +98,8 @@ std::uint32_t adopt(Application& app, Descriptor& listener, std::uint32_t index)
     return id;
 }
 
-// The descriptor is a bound socket again.
+}  // namespace
+
 void stop_listening(Application& app, Descriptor& d) {
     Listener* const listener = d.listener;
     d.kind = DescriptorKind::stream;
@@ -107,8 +108,6 @@ void stop_listening(Application& app, Descriptor& d) {
     app.post({.kind = RequestKind::unlisten, .value = reinterpret_cast<std::uint64_t>(listener)});
     app.kick();
 }
-
-}  // namespace
 
 long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
     if (d.kind != DescriptorKind::listener) return -EINVAL;

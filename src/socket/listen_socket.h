@@ -19,6 +19,8 @@ namespace mtcp::socket {
 // accept() as often as there are connections, `ids.size()` times at most; sleeps only for the
 // first. Returns how many.
 [[nodiscard]] long accept_many(Application& app, Descriptor& d, std::span<int> ids);
+// Resets what waits to be accepted; the descriptor is a bound socket again.
+void stop_listening(Application& app, Descriptor& d);
 // shutdown(2) of a listener, as Linux: SHUT_RD and SHUT_RDWR reset what waits to be accepted and
 // make it a bound socket, which may listen or connect again; SHUT_WR changes nothing.
 [[nodiscard]] long shutdown_listener(Application& app, Descriptor& d, int how);

@@ -168,6 +168,7 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
 }
 
 void disconnect(Application& app, Descriptor& d) {
+    if (d.kind == DescriptorKind::listener) return stop_listening(app, d);
     d.deferred = 0;
     if (d.connection != kNoIndex) forget_connection(app, d, CloseRequest::abort);
 }

@@ -18,7 +18,7 @@ namespace mtcp::socket {
 // connect(2) to `remote`: 0, -EINPROGRESS, or why not.
 [[nodiscard]] long connect(Application& app, Descriptor& d, const wire::Endpoint& remote);
 // connect(2) with AF_UNSPEC: an abort (RFC 9293 §3.10.5) that leaves a socket which can connect
-// anew; its options and the address that it was bound to stay.
+// anew; its options and the address that it was bound to stay. A listener becomes such a socket.
 void disconnect(Application& app, Descriptor& d);
 // What connect() does but for its wait; connections that already exist: why not.
 [[nodiscard]] long check_unopened(Application& app, Descriptor& d);

@@ -75,6 +75,7 @@ static void half_close_and_end(void) {
 }
 
 static void shutdown_ends_a_listener(void) {
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     struct pair p = make_pair(m);
     CHECK_FAILS(mtcp_shutdown(m, p.listener, 7), EINVAL);
     CHECK(mtcp_shutdown(m, p.listener, SHUT_WR) == 0);
@@ -83,6 +84,11 @@ static void shutdown_ends_a_listener(void) {
     CHECK(get_int(m, p.listener, SOL_SOCKET, SO_ACCEPTCONN) == 0);
     CHECK_FAILS(mtcp_accept(m, p.listener, NULL, NULL), EINVAL);
     CHECK(mtcp_write(m, p.client, "on", 2) == 2); /* who was accepted stays */
+    CHECK(mtcp_listen(m, p.listener, 4) == 0);
+    /* connect(2) to nobody does the same. */
+    CHECK_FAILS(connect_socket(m, p.listener, OWN_ADDRESS, 9), EOPNOTSUPP);
+    CHECK(mtcp_connect(m, p.listener, &nobody, sizeof nobody) == 0);
+    CHECK(get_int(m, p.listener, SOL_SOCKET, SO_ACCEPTCONN) == 0);
     CHECK(mtcp_listen(m, p.listener, 4) == 0);
     close_pair(m, p);
 }
