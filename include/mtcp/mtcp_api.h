@@ -195,7 +195,8 @@ MTCP_API int mtcp_bind(mctx_t mctx, int sockid, const struct sockaddr* addr, soc
  * Listens for connections. Every context has its own listener and accept queue; several contexts
  * may listen on the same port.
  * @param backlog connections waiting for mtcp_accept() beyond which no other is taken: as on Linux,
- *   one more than this wait. A negative number, or more than max_concurrency: as many as that.
+ *   one more than this wait. A negative number, or more than max_concurrency: as many as that. A
+ *   second call changes it.
  * @return 0, or -1: EINVAL (connected or connecting), EADDRINUSE, ENOMEM.
  */
 MTCP_API int mtcp_listen(mctx_t mctx, int sockid, int backlog);

@@ -13,6 +13,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/cache_line.h"
@@ -34,6 +35,18 @@ class SpscRing {
     SpscRing& operator=(const SpscRing&) = delete;
 
     [[nodiscard]] std::size_t capacity() const { return mask_ + 1; }
+    // Makes room for `capacity`, while neither side is at work. False: no memory, and as before.
+    [[nodiscard]] bool grow(std::size_t capacity) {
+        if (capacity <= mask_ + 1) return true;
+        const std::size_t mask = std::bit_ceil(capacity) - 1;
+        std::unique_ptr<T[]> slots(new (std::nothrow) T[mask + 1]);
+        if (slots == nullptr) return false;
+        for (std::size_t i = head_.load(); i != tail_.load(); ++i)
+            slots[i & mask] = slots_[i & mask_];
+        mask_ = mask;
+        slots_ = std::move(slots);
+        return true;
+    }
 
     // Producer side. Returns false when full.
     [[nodiscard]] bool push(const T& value) {
@@ -124,8 +137,8 @@ class SpscRing {
     }
 
   private:
-    const std::size_t mask_;
-    const std::unique_ptr<T[]> slots_;
+    std::size_t mask_;
+    std::unique_ptr<T[]> slots_;
     alignas(kCacheLine) std::atomic<std::size_t> tail_{0};
     std::size_t head_seen_ = 0;  // the producer's copy of head_
     alignas(kCacheLine) std::atomic<std::size_t> head_{0};

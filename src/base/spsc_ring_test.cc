@@ -81,6 +81,29 @@ TEST(SpscRing, ShowsItsFrontInPiecesThatEndAtTheWrap) {
     EXPECT_TRUE(ring.empty());
 }
 
+TEST(SpscRing, GrownItHoldsWhatItHeldInOrder) {
+    SpscRing<int> ring(4);
+    int value = 0;
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(ring.push(-1));
+        ASSERT_TRUE(ring.pop(value));
+    }
+    for (int i = 0; i < 4; ++i)
+        ASSERT_TRUE(ring.push(i));
+    ASSERT_TRUE(ring.grow(3));  // as large already
+    EXPECT_EQ(ring.capacity(), 4u);
+    ASSERT_TRUE(ring.grow(9));
+    EXPECT_EQ(ring.capacity(), 16u);
+    for (int i = 4; i < 16; ++i)
+        ASSERT_TRUE(ring.push(i));
+    EXPECT_FALSE(ring.push(16));
+    for (int i = 0; i < 16; ++i) {
+        ASSERT_TRUE(ring.pop(value));
+        EXPECT_EQ(value, i);
+    }
+    EXPECT_TRUE(ring.empty());
+}
+
 TEST(SpscRing, EmptyBurstsDoNothing) {
     SpscRing<int> ring(2);
     EXPECT_EQ(ring.push_burst({}), 0u);

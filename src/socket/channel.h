@@ -58,7 +58,7 @@ struct Listener {
         : endpoint(where), backlog(backlog_entries), settings(s), accepted(backlog_entries) {}
 
     const wire::Endpoint endpoint;  // address unspecified: any of ours
-    const std::uint32_t backlog;    // most connections waiting for accept
+    std::uint32_t backlog;          // most connections waiting for accept
     tcp::Settings settings;         // inherited by accepted connections; `inherit` changes it
     std::uint16_t defer_accept_s = 0;
     std::uint32_t id = 0;              // index in the application's and the stack's listener tables
@@ -75,6 +75,7 @@ struct Listener {
 // What can be changed about a listener after `listen`.
 struct ListenerOptions {
     Listener* listener;
+    std::uint32_t backlog;
     std::uint16_t defer_accept_s;
     std::uint32_t fast_open_limit;
     tcp::FastOpenKeys fast_open_keys;

@@ -38,8 +38,27 @@ long choose_port(Application& app, Descriptor& d) {
     return 0;
 }
 
+void change_listener(Application& app, Descriptor& d, std::uint32_t backlog) {
+    const DescriptorDetails& details = app.details(d);
+    const ListenerOptions options{.listener = d.listener,
+                                  .backlog = backlog,
+                                  .defer_accept_s = details.defer_accept_s,
+                                  .fast_open_limit = details.fast_open_limit,
+                                  .fast_open_keys = details.fast_open_keys};
+    app.post({.kind = RequestKind::listener_options,
+              .value = reinterpret_cast<std::uint64_t>(&options)});
+    app.run_stack();
+}
+
 long listen(Application& app, Descriptor& d, int backlog) {
-    if (d.kind == DescriptorKind::listener) return 0;
+    // As Linux: one more than was asked for, so that 0 is a queue, too; a negative number is large.
+    const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
+    const auto asked = static_cast<std::uint32_t>(backlog);
+    const std::uint32_t entries = asked < most ? asked + 1 : most;
+    if (d.kind == DescriptorKind::listener) {
+        change_listener(app, d, entries);
+        return d.listener->backlog == entries ? 0 : -ENOMEM;
+    }
     if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.deferred != 0)
         return -EINVAL;
     if (d.bound == 0 || app.details(d).local.port == 0) {
@@ -47,10 +66,6 @@ long listen(Application& app, Descriptor& d, int backlog) {
     } else if (app.ports().conflicts(app.table(), d, app.details(d).local)) {
         return -EADDRINUSE;  // both may be bound, but another one listens by now
     }
-    // As Linux: one more than was asked for, so that 0 is a queue, too; a negative number is large.
-    const std::uint32_t most = std::max(app.table().capacity(), std::uint32_t{1});
-    const auto asked = static_cast<std::uint32_t>(backlog);
-    const std::uint32_t entries = asked < most ? asked + 1 : most;
     const std::uint32_t id = app.take_listener_id(d);
     if (id == kNoIndex) return -ENOBUFS;
     const DescriptorDetails& details = app.details(d);

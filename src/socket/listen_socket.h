@@ -12,8 +12,11 @@ namespace mtcp::socket {
 [[nodiscard]] long bind(Application& app, Descriptor& d, const wire::Endpoint& where);
 // Gives a bound socket with port 0 its port. -EADDRINUSE when none is left.
 [[nodiscard]] long choose_port(Application& app, Descriptor& d);
-// listen(2). The descriptor becomes a listener.
+// listen(2). The descriptor becomes a listener; if it is one, its backlog changes.
 [[nodiscard]] long listen(Application& app, Descriptor& d, int backlog);
+// A listener is the stack's since listen(): the stack gives it this backlog, and the options of the
+// descriptor.
+void change_listener(Application& app, Descriptor& d, std::uint32_t backlog);
 // accept4(2) with flags 0: the new id, and who connected.
 [[nodiscard]] long accept(Application& app, Descriptor& d, wire::Endpoint& peer);
 // accept() as often as there are connections, `ids.size()` times at most; sleeps only for the

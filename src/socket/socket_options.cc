@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "socket/fast_open.h"
+#include "socket/listen_socket.h"
 #include "socket/readiness.h"
 #include "socket/send_buffer.h"
 #include "socket/stream_socket.h"
@@ -119,16 +120,8 @@ int get_mss(const Access& a) {
                                                    : kMssUnconnected;
 }
 
-// A listener is the stack's since mtcp_listen(): the stack changes it.
 void publish_listener(const Access& a) {
-    if (a.d.kind != DescriptorKind::listener) return;
-    const ListenerOptions options{.listener = a.d.listener,
-                                  .defer_accept_s = a.details.defer_accept_s,
-                                  .fast_open_limit = a.details.fast_open_limit,
-                                  .fast_open_keys = a.details.fast_open_keys};
-    a.app.post({.kind = RequestKind::listener_options,
-                .value = reinterpret_cast<std::uint64_t>(&options)});
-    a.app.run_stack();
+    if (a.d.kind == DescriptorKind::listener) change_listener(a.app, a.d, a.d.listener->backlog);
 }
 
 // A getter and a setter of one field of the settings.

@@ -368,6 +368,7 @@ void Core::listen(socket::Listener& listener) {
 
 void Core::change(const socket::ListenerOptions& options) {
     socket::Listener& listener = *options.listener;
+    if (listener.accepted.grow(options.backlog)) listener.backlog = options.backlog;
     listener.defer_accept_s = options.defer_accept_s;
     listener.fast_open_limit = fast_open_limit(listener, options.fast_open_limit);
     listener.fast_open_keys = options.fast_open_keys;

@@ -93,6 +93,35 @@ static void shutdown_ends_a_listener(void) {
     close_pair(m, p);
 }
 
+/* Tries five connections; how many can be accepted. */
+static int accepted_of_five(int listener, int port) {
+    struct mtcp_pollfd none = {-1, 0, 0};
+    int clients[5], i, id, accepted = 0;
+    for (i = 0; i < 5; i++) {
+        clients[i] = mtcp_socket(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect_socket(m, clients[i], OWN_ADDRESS, port);
+        mtcp_poll(m, &none, 1, 5);
+    }
+    while ((id = mtcp_accept(m, listener, NULL, NULL)) >= 0) {
+        mtcp_close(m, id);
+        accepted++;
+    }
+    for (i = 0; i < 5; i++)
+        mtcp_close(m, clients[i]);
+    return accepted;
+}
+
+static void a_second_listen_changes_the_backlog(void) {
+    int port;
+    const int listener = listen_anywhere(m, &port);
+    mtcp_setsock_nonblock(m, listener);
+    CHECK(mtcp_listen(m, listener, 0) == 0);
+    CHECK(accepted_of_five(listener, port) == 1);
+    CHECK(mtcp_listen(m, listener, 2000) == 0);
+    CHECK(accepted_of_five(listener, port) == 5);
+    CHECK(mtcp_close(m, listener) == 0);
+}
+
 static void reset_is_reported_once(void) {
     const struct linger now = {1, 0};
     char text[16];
@@ -292,6 +321,7 @@ void test_sockets(void) {
     vectors_and_messages();
     half_close_and_end();
     shutdown_ends_a_listener();
+    a_second_listen_changes_the_backlog();
     reset_is_reported_once();
     unread_data_makes_a_reset();
     connecting_fails();

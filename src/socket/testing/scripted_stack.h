@@ -234,6 +234,8 @@ class ScriptedStack : public Driver {
                 break;
             case RequestKind::listener_options: {
                 const auto& options = *reinterpret_cast<const ListenerOptions*>(request.value);
+                EXPECT_TRUE(options.listener->accepted.grow(options.backlog));
+                options.listener->backlog = options.backlog;
                 options.listener->defer_accept_s = options.defer_accept_s;
                 options.listener->fast_open_limit = options.fast_open_limit;
                 options.listener->fast_open_keys = options.fast_open_keys;
