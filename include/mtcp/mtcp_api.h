@@ -57,7 +57,7 @@ enum socket_type {
 
 /** The part of the configuration that programs read and set. Per core where not said otherwise. */
 struct mtcp_conf {
-    int num_cores;       /**< cores of the stack: one context each */
+    int num_cores;       /**< cores of the stack: one context each; 64 at most */
     int max_concurrency; /**< most socket ids, and most connections */
     int max_num_buffers; /**< scales the memory for bytes in flight and unread */
     int rcvbuf_size;     /**< SO_RCVBUF of new sockets, bytes */

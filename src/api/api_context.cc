@@ -19,7 +19,8 @@ namespace {
 
 void read_conf(const Configuration& configuration, mtcp_conf& out) {
     const stack::StackConfiguration& s = configuration.stack;
-    out.num_cores = configuration.cores_asked != 0 ? configuration.cores_asked : online_cpus();
+    out.num_cores =
+        configuration.cores_asked != 0 ? configuration.cores_asked : cores_of(online_cpus());
     out.max_concurrency = static_cast<int>(s.max_concurrency);
     out.max_num_buffers = static_cast<int>(configuration.buffers_asked);
     out.rcvbuf_size = static_cast<int>(s.tcp.defaults.receive_buffer);

@@ -525,8 +525,8 @@ Complaint read_lines(Reader& r) {
 Complaint finish_cores(Reader& r) {
     stack::StackConfiguration& s = r.result.stack;
     const Place whole{r.source.name, 0};
-    s.cores =
-        static_cast<std::size_t>(r.result.cores_asked != 0 ? r.result.cores_asked : r.host.cpus);
+    s.cores = static_cast<std::size_t>(r.result.cores_asked != 0 ? r.result.cores_asked
+                                                                 : cores_of(r.host.cpus));
     if (r.result.cores_asked > r.host.cpus) {  // by mtcp_setconf()
         return complain(whole, "num_cores = " + std::to_string(r.result.cores_asked),
                         "this machine has " + std::to_string(r.host.cpus) + " CPUs online",

@@ -7,6 +7,7 @@
 //   device NAME OPTION = value             for one device; also `io`, `capture` and `faults`
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,17 +20,20 @@
 
 namespace mtcp::api {
 
-inline constexpr int kCoresMax = 256;
+inline constexpr int kCoresMax = stack::kCoresMax;
 
 struct Configuration {
     stack::StackConfiguration stack;
     LogLevel log = LogLevel::warning;
-    int cores_asked = 0;                   // num_cores; 0: all CPUs
+    int cores_asked = 0;                   // num_cores; 0: cores_of()
     std::uint32_t buffers_asked = 10'000;  // max_num_buffers
     std::vector<std::string> warnings;     // one line each, for the log
     // "FILE:LINE" that names the interface, in the order of stack.interfaces.
     std::vector<std::string> interface_places;
 };
+
+// Of so many CPUs, when nobody has said how many.
+[[nodiscard]] constexpr int cores_of(int cpus) { return std::min(cpus, kCoresMax); }
 
 // max_num_buffers: the original preallocates that many receive and send buffers; here chunks are
 // shared by all streams, and there are twice as many of the smaller two kinds.

@@ -153,6 +153,15 @@ TEST_F(ConfigurationFile, OldBackEndsNameTheirReplacement) {
     EXPECT_TRUE(has(bad("io = pigeon\n"), "af_xdp, tap, tun, memif, link"));
 }
 
+TEST_F(ConfigurationFile, OfMoreCpusThanThereCanBeCoresTheFirstAreUsed) {
+    host.cpus = 96;
+    const std::string link = "io = link\naddress = 10.0.0.2/24\n";
+    EXPECT_EQ(good(link).stack.cores, 64u);
+    EXPECT_EQ(good(link + "core_mask = ffffffffffffffffff\n").stack.cores, 64u);
+    EXPECT_EQ(good(link + "num_cores = 64\n").stack.cores, 64u);
+    EXPECT_TRUE(has(bad("num_cores = 65\n"), "from 1 to 64"));
+}
+
 TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
     const struct {
         const char* text;
@@ -161,6 +170,10 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
     } rows[] = {
         {"\n\nrcvbuf = 8x\n", "mtcp.conf:3: rcvbuf = 8x", "64k"},
         {"rcvbuf = 1\n", "mtcp.conf:1:", "from 64"},
+        {"sndbuf = 0\n", "mtcp.conf:1: sndbuf = 0", "from 64 to 67108864 bytes"},
+        {"rcvbuf = 1024g\n", "mtcp.conf:1:", "from 64 to 67108864 bytes"},
+        {"rcvbuf_max = 3\n", "mtcp.conf:1:", "from 2048"},
+        {"max_concurrency = 0\n", "mtcp.conf:1:", "from 1 to 67108864"},
         {"rcvbfu = 1\n", "mtcp.conf:1:", "did you mean 'rcvbuf'?"},
         {"zzzzzz = 1\n", "mtcp.conf:1:", "unknown key 'zzzzzz'"},
         {"num_cores = 9\n", "mtcp.conf:1:", "4 CPUs"},

@@ -39,7 +39,7 @@ namespace mtcp::api {
 // Contexts never move and are never freed, so a stale mctx_t is recognised, not followed. They lie
 // in one array, from here on; nullptr before the first call that makes it.
 extern const mtcp_context* first_context;
-inline constexpr std::size_t kContexts = 256;
+inline constexpr std::size_t kContexts = 64;
 [[nodiscard]] inline bool is_context(const mtcp_context* context) {
     const auto from_first =
         reinterpret_cast<std::uintptr_t>(context) - reinterpret_cast<std::uintptr_t>(first_context);

@@ -48,8 +48,10 @@ enum class Drive : std::uint8_t {
     run_inline  // "inline": the application's calls run the stack
 };
 
+inline constexpr std::size_t kCoresMax = 64;
+
 struct StackConfiguration {
-    std::size_t cores = 1;
+    std::size_t cores = 1;  // kCoresMax at most
     std::vector<int> cpus;  // CPU of each core; empty: 0, 1, 2 ...
     Drive drive = Drive::assisted;
     std::vector<InterfaceConfiguration> interfaces;

@@ -10,11 +10,10 @@
 #include <cstring>
 #include <memory>
 
+#include "stack/configuration.h"
 #include "wire/ip_address.h"
 
 namespace mtcp::stack {
-
-inline constexpr std::size_t kCoresMax = 64;
 
 // Flows bound before connect, or accepted by a core that does not own them. An entry is one word: a
 // 56-bit hash of the tuple and the core. Open addressing; a full table refuses.
