@@ -114,7 +114,8 @@ MTCP_API int mtcp_getconf(struct mtcp_conf* conf);
  * file for contexts created later. What the open stack cannot change any more (more cores than it
  * was opened with, TIME-WAIT, idle time-out) fails with EBUSY and changes nothing.
  *
- * @return 0, or -1 with EINVAL or EBUSY.
+ * @return 0, or -1 with EINVAL (out of the range that the configuration file allows; nothing is
+ *   changed) or EBUSY; mtcp_last_problem() names the field.
  */
 MTCP_API int mtcp_setconf(const struct mtcp_conf* conf);
 

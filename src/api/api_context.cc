@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <random>
 
@@ -15,7 +16,30 @@
 namespace mtcp::api {
 namespace {
 
-[[nodiscard]] int in_milliseconds(Duration d) { return static_cast<int>(d.milliseconds()); }
+[[nodiscard]] int in_milliseconds(Duration d) {
+    return static_cast<int>(std::min<std::int64_t>(d.milliseconds(), INT_MAX));
+}
+
+// What a field may be, as in the configuration file.
+struct Field {
+    const char* name;
+    int mtcp_conf::*value;
+    int least, most;
+};
+constexpr Field kFields[] = {{"num_cores", &mtcp_conf::num_cores, 1, kCoresMax},
+                             {"max_concurrency", &mtcp_conf::max_concurrency, 1, kRecordsMax},
+                             {"max_num_buffers", &mtcp_conf::max_num_buffers, 1, kBuffersMax},
+                             {"rcvbuf_size", &mtcp_conf::rcvbuf_size, kBufferLeast, kBufferMost},
+                             {"sndbuf_size", &mtcp_conf::sndbuf_size, kBufferLeast, kBufferMost},
+                             {"tcp_timewait", &mtcp_conf::tcp_timewait, 1, 86'400'000}};
+
+[[nodiscard]] const Field* out_of_range(const mtcp_conf& given) {
+    for (const Field& field : kFields) {
+        const int value = given.*field.value;
+        if (value > 0 && (value < field.least || value > field.most)) return &field;
+    }
+    return nullptr;
+}
 
 void read_conf(const Configuration& configuration, mtcp_conf& out) {
     const stack::StackConfiguration& s = configuration.stack;
@@ -112,7 +136,10 @@ int mtcp_init(const char* config_file) {
 }
 
 int mtcp_init_from_text(const char* configuration) {
-    if (configuration == nullptr) return refuse(EINVAL);
+    if (configuration == nullptr) {
+        forget_problem();
+        return report({"mtcp_init_from_text(NULL)", "no text", "\"\" is an empty one", EINVAL});
+    }
     return open_stack({"(configuration)", configuration, SideFiles::named_only});
 }
 
@@ -146,10 +173,13 @@ int mtcp_getconf(struct mtcp_conf* conf) {
 }
 
 int mtcp_setconf(const struct mtcp_conf* conf) {
-    if (conf == nullptr || conf->num_cores > kCoresMax || conf->max_num_buffers > 1 << 24) {
-        return refuse(EINVAL);
-    }
     forget_problem();
+    if (conf == nullptr) return report({"mtcp_setconf(NULL)", "nothing to set", "", EINVAL});
+    if (const Field* const field = out_of_range(*conf); field != nullptr) {
+        return report(
+            {std::string(field->name) + " = " + std::to_string(conf->*field->value), "out of range",
+             std::to_string(field->least) + " to " + std::to_string(field->most), EINVAL});
+    }
     Process& p = process();
     const std::scoped_lock lock(p.mutex);
     if (p.stack != nullptr) {

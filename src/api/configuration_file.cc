@@ -171,7 +171,7 @@ Complaint read_buffer_memory(Reader& r, std::string_view value) {
 
 Complaint read_max_num_buffers(Reader& r, std::string_view value) {
     std::uint32_t buffers = 0;
-    if (auto bad = read_integer(r, value, 1, 1 << 24, buffers)) return bad;
+    if (auto bad = read_integer(r, value, 1, kBuffersMax, buffers)) return bad;
     set_buffers(r.result, buffers);
     return {};
 }
@@ -253,7 +253,7 @@ Complaint read_tcp_use(Reader& r, std::string_view value) {
 }
 template <std::uint32_t stack::StackConfiguration::*field>
 Complaint read_records(Reader& r, std::string_view value) {
-    return read_integer(r, value, 1, 1 << 26, r.result.stack.*field);
+    return read_integer(r, value, 1, kRecordsMax, r.result.stack.*field);
 }
 template <std::size_t chunk_class>
 Complaint read_chunks(Reader& r, std::string_view value) {
@@ -280,11 +280,11 @@ constexpr Key kKeys[] = {
     {"max_num_buffers", read_max_num_buffers},
     {"rcvbuf",
      [](Reader& r, std::string_view v) {
-         return read_size(r, v, 64, 64 << 20, r.receive_buffer.emplace());
+         return read_size(r, v, kBufferLeast, kBufferMost, r.receive_buffer.emplace());
      }},
     {"sndbuf",
      [](Reader& r, std::string_view v) {
-         return read_size(r, v, 64, 64 << 20, r.send_buffer.emplace());
+         return read_size(r, v, kBufferLeast, kBufferMost, r.send_buffer.emplace());
      }},
     {"notsent_lowat",
      [](Reader& r, std::string_view v) {

@@ -21,6 +21,10 @@
 namespace mtcp::api {
 
 inline constexpr int kCoresMax = stack::kCoresMax;
+inline constexpr int kRecordsMax = 1 << 26;  // ids, connections, half-open records ...
+inline constexpr int kBuffersMax = 1 << 24;  // max_num_buffers
+inline constexpr int kBufferLeast = 64;      // rcvbuf, sndbuf, bytes
+inline constexpr int kBufferMost = 64 << 20;
 
 struct Configuration {
     stack::StackConfiguration stack;

@@ -23,6 +23,43 @@ static void before_the_stack_is_open(void) {
     CHECK(mtcp_getconf(&conf) == 0 && conf.num_cores == 1 && conf.rcvbuf_size == 12345);
     CHECK_FAILS(mtcp_getconf(NULL), EINVAL);
     CHECK_FAILS(mtcp_setconf(NULL), EINVAL);
+    CHECK(strstr(mtcp_last_problem(), "NULL") != NULL);
+    mtcp_destroy();
+}
+
+static void set_one(const char* name, size_t place, int value, int is_good) {
+    struct mtcp_conf before, after, wanted;
+    memset(&wanted, 0, sizeof wanted);
+    memcpy((char*)&wanted + place, &value, sizeof value);
+    CHECK(mtcp_getconf(&before) == 0);
+    errno = 0;
+    if ((mtcp_setconf(&wanted) == 0) != is_good) failed(__FILE__, __LINE__, name);
+    if (is_good) return;
+    if (errno != EINVAL || strstr(mtcp_last_problem(), name) == NULL)
+        failed(__FILE__, __LINE__, mtcp_last_problem());
+    CHECK(mtcp_getconf(&after) == 0 && memcmp(&before, &after, sizeof after) == 0);
+}
+
+/* The limits of the configuration file, and a text that names the field. */
+static void absurd_values_are_refused(void) {
+    static const struct {
+        const char* name;
+        size_t place;
+        int least, most;
+    } fields[] = {{"num_cores", offsetof(struct mtcp_conf, num_cores), 1, 64},
+                  {"max_concurrency", offsetof(struct mtcp_conf, max_concurrency), 1, 1 << 26},
+                  {"max_num_buffers", offsetof(struct mtcp_conf, max_num_buffers), 1, 1 << 24},
+                  {"rcvbuf", offsetof(struct mtcp_conf, rcvbuf_size), 64, 64 << 20},
+                  {"sndbuf", offsetof(struct mtcp_conf, sndbuf_size), 64, 64 << 20},
+                  {"tcp_timewait", offsetof(struct mtcp_conf, tcp_timewait), 1, 86400000}};
+    size_t i;
+    for (i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        set_one(fields[i].name, fields[i].place, fields[i].least, 1);
+        set_one(fields[i].name, fields[i].place, fields[i].most, 1);
+        set_one(fields[i].name, fields[i].place, fields[i].most + 1, 0);
+        set_one(fields[i].name, fields[i].place, 0x7fffffff, 0);
+        if (fields[i].least > 1) set_one(fields[i].name, fields[i].place, 3, 0);
+    }
     mtcp_destroy();
 }
 
@@ -35,6 +72,7 @@ static void bad_configurations_are_explained(void) {
     CHECK_FAILS(mtcp_init_from_text("num_cores = 1\nport = no_such_port\n"), ENODEV);
     CHECK(strstr(mtcp_last_problem(), ":2: port no_such_port") != NULL);
     CHECK_FAILS(mtcp_init_from_text(NULL), EINVAL);
+    CHECK(strstr(mtcp_last_problem(), "NULL") != NULL);
 }
 
 static void while_the_stack_is_open(void) {
@@ -203,8 +241,10 @@ static void limits_can_be_raised(void) {
     struct mtcp_conf conf;
     int opened = 0, id;
     NEED(mtcp_init_from_text("io = link\naddress = " OWN_ADDRESS "/24\nnum_cores = 1\n"
-                             "max_concurrency = 16\nchunks_small = 1024\n") == 0);
+                             "max_concurrency = 16\nchunks_small = 1024\n"
+                             "tcp_timeout = 100000min\n") == 0);
     NEED(mtcp_getconf(&conf) == 0);
+    CHECK(conf.tcp_timeout == 0x7fffffff); /* more than an int says */
     conf.max_concurrency = 200;
     CHECK(mtcp_setconf(&conf) == 0);
     m = mtcp_create_context(0);
@@ -222,6 +262,7 @@ void test_lifecycle(void) {
     pthread_t thread;
     int core = 0, round;
     before_the_stack_is_open();
+    absurd_values_are_refused();
     bad_configurations_are_explained();
     m = start_stack(1);
     while_the_stack_is_open();
