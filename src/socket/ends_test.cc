@@ -41,5 +41,17 @@ TEST_F(Ends, ShutdownEndsAnAttemptThatWaitsForData) {
     EXPECT_EQ(listen(*app, d(id), 1), 0);
 }
 
+// An error goes before the end that the program itself has made.
+TEST_F(Ends, AResetIsReportedToWhoHasShutDownReading) {
+    const long id = make_connected();
+    ASSERT_EQ(shutdown_stream(*app, d(id), SHUT_RD), 0);
+    std::string text;
+    EXPECT_EQ(read(id, text), 0);
+    stack.fail(index(id), ECONNRESET);
+    EXPECT_EQ(read(id, text), -ECONNRESET);
+    EXPECT_EQ(read(id, text), 0);
+    EXPECT_EQ(write(id, "x"), -EPIPE);
+}
+
 }  // namespace
 }  // namespace mtcp::socket::testing

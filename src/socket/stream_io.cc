@@ -102,10 +102,9 @@ bool is_read_over(const Descriptor& d, std::uint32_t status) {
 // What a read that finds no byte answers: -EAGAIN, 0 for the end, or the error, once.
 // RFC 9293 MUST-12: the end reads as 0, an abort as its error.
 long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
-    if ((status & StreamStatus::peer_closed) != 0 || d.shut_read != 0) return 0;
+    if ((status & StreamStatus::peer_closed) != 0) return 0;
     if ((status & StreamStatus::failed) != 0) return -take_error(app, d);
-    if ((status & StreamStatus::ended) != 0) return 0;
-    return -EAGAIN;
+    return d.shut_read != 0 || (status & StreamStatus::ended) != 0 ? 0 : -EAGAIN;
 }
 
 // The reads that most are: what has come is one chunk, and all of it is wanted; or nothing comes
