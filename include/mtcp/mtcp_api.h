@@ -207,8 +207,8 @@ MTCP_API int mtcp_listen(mctx_t mctx, int sockid, int backlog);
  * options.
  * @param addr receives the peer's address; may be NULL.
  * @param addrlen in: room at addr; out: length of the address.
- * @return the new id, or -1: EAGAIN (none, non-blocking), EINVAL (not listening), EMFILE (no id
- *   left; the connection keeps waiting), EINTR.
+ * @return the new id, or -1: EAGAIN (none, non-blocking), EINVAL (not listening, negative
+ *   addrlen), EFAULT, EMFILE (no id left; the connection keeps waiting), EINTR.
  */
 MTCP_API int mtcp_accept(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen);
 
@@ -264,7 +264,10 @@ MTCP_API int mtcp_shutdown(mctx_t mctx, int sockid, int how);
 /** The local address. @return 0, or -1: EFAULT, EINVAL. Source: getsockname(2). */
 MTCP_API int mtcp_getsockname(mctx_t mctx, int sock, struct sockaddr* addr, socklen_t* addrlen);
 
-/** The peer's address. @return 0, or -1: EFAULT, EINVAL, ENOTCONN. Source: getpeername(2). */
+/**
+ * The peer's address. @return 0, or -1: EFAULT, EINVAL, ENOTCONN (also once both directions are
+ * over). Source: getpeername(2).
+ */
 MTCP_API int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr* addr, socklen_t* addrlen);
 
 /* ----------------------------------------------------------------------------------------- data */
@@ -319,8 +322,8 @@ MTCP_API ssize_t mtcp_sendto(mctx_t mctx, int sockid, const char* buf, size_t le
 MTCP_API int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV);
 
 /**
- * As mtcp_sendto(), from msg->msg_iov to msg->msg_name. Control data is EINVAL.
- * Source: sendmsg(2).
+ * As mtcp_sendto(), from msg->msg_iov to msg->msg_name. Control data is EINVAL; more than 1024
+ * buffers are EMSGSIZE, also for mtcp_recvmsg(). Source: sendmsg(2).
  */
 MTCP_API ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags);
 

@@ -19,13 +19,14 @@ using Buffers = std::span<const iovec>;
 
 constexpr std::size_t kBuffersMax = 1024;  // IOV_MAX
 
-int check_buffers(const iovec* buffers, std::size_t count) {
+// `flags`: with MSG_TRUNC nothing is written there (tcp(7)), so that there need be nothing.
+int check_buffers(const iovec* buffers, std::size_t count, int flags = 0) {
     if (count > kBuffersMax) return EINVAL;
     if (count != 0 && buffers == nullptr) return EFAULT;
     std::size_t total = 0;
     for (std::size_t i = 0; i < count; ++i) {
         if (buffers[i].iov_len == 0) continue;
-        if (buffers[i].iov_base == nullptr) return EFAULT;
+        if (buffers[i].iov_base == nullptr && (flags & MSG_TRUNC) == 0) return EFAULT;
         if (buffers[i].iov_len > SSIZE_MAX - total) return EINVAL;
         total += buffers[i].iov_len;
     }
@@ -121,6 +122,7 @@ int mtcp_writev(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
 ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flags) {
     if (msg == nullptr) return refuse(EFAULT);
     if (msg->msg_controllen != 0) return refuse(EINVAL);
+    if (msg->msg_iovlen > kBuffersMax) return refuse(EMSGSIZE);
     if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
         return refuse(wrong);
     return send_named(mctx, sockid, {msg->msg_iov, msg->msg_iovlen}, flags,
@@ -129,7 +131,8 @@ ssize_t mtcp_sendmsg(mctx_t mctx, int sockid, const struct msghdr* msg, int flag
 
 ssize_t mtcp_recvmsg(mctx_t mctx, int sockid, struct msghdr* msg, int flags) {
     if (msg == nullptr) return refuse(EFAULT);
-    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen); wrong != 0)
+    if (msg->msg_iovlen > kBuffersMax) return refuse(EMSGSIZE);
+    if (const int wrong = check_buffers(msg->msg_iov, msg->msg_iovlen, flags); wrong != 0)
         return refuse(wrong);
     const SocketCall call(mctx, sockid);
     if (!call) return -1;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <climits>
 
 #include "api/context.h"
 #include "api/socket_address.h"
@@ -37,7 +38,9 @@ int accept_on(mctx_t mctx, int sockid, sockaddr* addr, socklen_t* addrlen, int f
     const SocketCall call(mctx, sockid);
     if (!call) return -1;
     if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0) return refuse(EINVAL);
+    // Looked at first: a connection that was taken off the queue cannot be put back.
     if (addr != nullptr && addrlen == nullptr) return refuse(EFAULT);
+    if (addr != nullptr && *addrlen > INT_MAX) return refuse(EINVAL);
     wire::Endpoint peer;
     const long id = answer(socket::accept(call.app(), call.descriptor(), peer));
     if (id < 0) return -1;

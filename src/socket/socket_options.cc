@@ -231,7 +231,12 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 0, 1,
      [](const Access& a) -> int { return a.details.fast_open_no_cookie; },
      [](const Access& a, int value) { a.details.fast_open_no_cookie = value != 0 ? 1 : 0; }, false},
-    {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING(type_of_service, std::uint8_t)},
+    // The last two bits are ECN's (ip(7)).
+    {IPPROTO_IP, IP_TOS, 0, 255, MTCP_SETTING_GET(type_of_service),
+     [](const Access& a, int value) {
+         a.details.settings.type_of_service = static_cast<std::uint8_t>(value & ~3);
+     },
+     true},
     {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT,
      MTCP_SETTING_GET(path_discovery),
      [](const Access& a, int value) {
@@ -254,16 +259,9 @@ const IntegerOption* find_integer(int level, int name) {
     return nullptr;
 }
 
+// As the kernel, which gives as much of a value as there is room for.
 template <typename T>
 long answer(const T& value, std::span<std::byte> out, socklen_t& length) {
-    if (out.size() < sizeof value) return -EINVAL;
-    std::memcpy(out.data(), &value, sizeof value);
-    length = sizeof value;
-    return 0;
-}
-
-// As the kernel, which gives as much of an integer as there is room for.
-long answer_integer(int value, std::span<std::byte> out, socklen_t& length) {
     length = static_cast<socklen_t>(std::min(out.size(), sizeof value));
     std::memcpy(out.data(), &value, length);
     return 0;
@@ -387,7 +385,7 @@ tcp::Status ask_status(const Access& a) {
 // ip(7): of a connected socket.
 long get_path_mtu(const Access& a, std::span<std::byte> out, socklen_t& length) {
     if (a.d.kind != DescriptorKind::stream || !is_connected(a.app, a.d)) return -ENOTCONN;
-    return answer_integer(ask_status(a).path_mtu, out, length);
+    return answer(static_cast<int>(ask_status(a).path_mtu), out, length);
 }
 
 // Empty for algorithms that have nothing to tell, as in the kernel.
@@ -500,7 +498,7 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     const Access access{app, d, seen};
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         if (option->get == nullptr) return -ENOPROTOOPT;
-        return answer_integer(option->get(access), out, length);
+        return answer(option->get(access), out, length);
     }
     if (level == SOL_SOCKET && name == SO_LINGER) return get_linger(access.details, out, length);
     if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
@@ -510,7 +508,7 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
         return answer(to_timeval(access.details.send_timeout_ns), out, length);
     }
     if (level == SOL_SOCKET && name == SO_TIMESTAMPING) {
-        return answer_integer(static_cast<int>(access.details.timestamping), out, length);
+        return answer(static_cast<int>(access.details.timestamping), out, length);
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
         return get_fast_open_keys(access, out, length);

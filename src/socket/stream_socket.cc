@@ -237,8 +237,7 @@ long local_name(Application& app, Descriptor& d, wire::Endpoint& name) {
 }
 
 long peer_name(Application& app, Descriptor& d, wire::Endpoint& name) {
-    const Phase phase = phase_of(app, d);
-    if (phase != Phase::connected && phase != Phase::ended) return -ENOTCONN;
+    if (!is_connected(app, d)) return -ENOTCONN;  // as Linux, also when it is over
     const wire::FlowKey key = app.key(d);
     name = {key.remote, key.remote_port};
     return 0;

@@ -56,10 +56,21 @@ static void vectors_and_messages(void) {
     message.msg_flags = -1;
     CHECK(mtcp_recvmsg(m, p.client, &message, 0) == 8);
     CHECK(message.msg_flags == 0);
+    message.msg_iovlen = 1025;
+    CHECK_FAILS(mtcp_sendmsg(m, p.server, &message, 0), EMSGSIZE);
+    CHECK_FAILS(mtcp_recvmsg(m, p.client, &message, 0), EMSGSIZE);
+    CHECK(mtcp_write(m, p.server, "discarded", 9) == 9);
+    in[0].iov_base = NULL;
+    in[0].iov_len = 9;
+    message.msg_iovlen = 1;
+    CHECK_FAILS(mtcp_recvmsg(m, p.client, &message, 0), EFAULT);
+    CHECK(mtcp_recvmsg(m, p.client, &message, MSG_TRUNC) == 9);
     close_pair(m, p);
 }
 
 static void half_close_and_end(void) {
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
     char text[16];
     const struct pair p = make_pair(m);
     CHECK(mtcp_write(m, p.client, "bye", 3) == 3);
@@ -69,8 +80,13 @@ static void half_close_and_end(void) {
     CHECK(mtcp_read(m, p.server, text, sizeof text) == 0);
     CHECK(mtcp_write(m, p.server, "still here", 10) == 10);
     CHECK(mtcp_read(m, p.client, text, sizeof text) == 10);
+    CHECK(mtcp_getpeername(m, p.client, (struct sockaddr*)&name, &length) == 0);
     CHECK(mtcp_close(m, p.server) == 0);
     CHECK(mtcp_read(m, p.client, text, sizeof text) == 0);
+    /* Both directions are over: there is no peer any more, but still a name of our own. */
+    CHECK_FAILS(mtcp_getpeername(m, p.client, (struct sockaddr*)&name, &length), ENOTCONN);
+    CHECK_FAILS(mtcp_shutdown(m, p.client, SHUT_RD), ENOTCONN);
+    CHECK(mtcp_getsockname(m, p.client, (struct sockaddr*)&name, &length) == 0);
     close_pair(m, (struct pair){p.listener, p.client, -1});
 }
 
@@ -252,6 +268,19 @@ static void options_of_a_connection(void) {
     CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0);
     length = (socklen_t)-1;
     CHECK_FAILS(mtcp_getsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &value, &length), EINVAL);
+    /* As much as there is room for. */
+    length = 4;
+    CHECK(mtcp_getsockopt(m, p.client, SOL_SOCKET, SO_LINGER, &value, &length) == 0);
+    CHECK(value == 0 && length == 4);
+    length = 8;
+    CHECK(mtcp_getsockopt(m, p.client, SOL_SOCKET, SO_RCVTIMEO, &info, &length) == 0);
+    CHECK(length == 8);
+    length = 2;
+    CHECK(mtcp_getsockopt(m, p.client, SOL_SOCKET, SO_MAX_PACING_RATE, &info, &length) == 0);
+    CHECK(length == 2);
+    value = 0x13; /* the last two bits are ECN's */
+    CHECK(mtcp_setsockopt(m, p.client, IPPROTO_IP, IP_TOS, &value, sizeof value) == 0);
+    CHECK(get_int(m, p.client, IPPROTO_IP, IP_TOS) == 0x10);
     CHECK_FAILS(mtcp_setsockopt(m, p.client, SOL_SOCKET, 4711, &one, sizeof one), ENOPROTOOPT);
     CHECK_FAILS(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, 1), EINVAL);
     CHECK(mtcp_write(m, p.client, "12345", 5) == 5);
@@ -266,6 +295,8 @@ static void timeouts(void) {
     char text[4];
     long before;
     int more;
+    struct sockaddr_in name;
+    socklen_t negative;
     const struct pair p = make_pair(m);
     CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
     before = milliseconds_now();
@@ -275,6 +306,8 @@ static void timeouts(void) {
     CHECK_FAILS(mtcp_accept(m, p.listener, NULL, NULL), EAGAIN);
     more = mtcp_accept4(m, p.listener, NULL, NULL, 0x4000000);
     CHECK(more == -1 && errno == EINVAL);
+    negative = (socklen_t)-1;
+    CHECK_FAILS(mtcp_accept(m, p.listener, (struct sockaddr*)&name, &negative), EINVAL);
     close_pair(m, p);
 }
 
