@@ -40,6 +40,12 @@ std::uint32_t epoll_bits(std::uint32_t events) {
     return bits;
 }
 
+// A reader may have passed the urgent byte before it hears of it.
+bool is_mark_ahead(const Stream& s) {
+    return static_cast<std::int32_t>(s.urgent_mark.load(std::memory_order_relaxed) -
+                                     s.consumed.load(std::memory_order_relaxed)) >= 0;
+}
+
 }  // namespace
 
 Application::Application(const CoreView& view)
@@ -230,7 +236,7 @@ void Application::on_stream_event(std::uint32_t index, EventArray* array) {
     if (events == 0 || owner == 0) return;
     Descriptor& d = table_.at(owner - 1);
     if ((events & (StreamEvents::urgent | StreamEvents::progress)) != 0) [[unlikely]] {
-        if ((events & StreamEvents::urgent) != 0) d.urgent = 1;
+        if ((events & StreamEvents::urgent) != 0 && is_mark_ahead(stream)) d.urgent = 1;
         if ((events & StreamEvents::progress) != 0) take_progress();
     }
     const std::uint32_t bits = epoll_bits(events);

@@ -380,13 +380,12 @@ long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     const auto once = [&]() -> long {
         const long taken = write_pieces(app, d, from, kind);
         if (taken > 0 && from.left() != 0) announce_room(app, d, s);
+        // So would bytes that are written before the mark is set.
+        if (taken > 0 && kind == RequestKind::urgent) app.run_stack();
         return taken;
     };
     long result = once();
-    if (result > 0 && (from.left() == 0 || !blocking)) {
-        if (kind == RequestKind::urgent) app.run_stack();
-        return result;
-    }
+    if (result > 0 && (from.left() == 0 || !blocking)) return result;
     if (result < 0 && result != -EAGAIN) return result;
     if (!blocking) return app.run_stack_for_retry() ? once() : result;
     const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);

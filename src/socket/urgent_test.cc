@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the urgent byte is, when writing it had to wait and when its announcement comes late.
+#include "socket/readiness.h"
+#include "socket/testing/scripted_stack.h"
+
+namespace mtcp::socket::testing {
+namespace {
+
+using Urgent = ApplicationTest;
+
+// What is written next must not be taken along with the request that marks the last byte.
+TEST_F(Urgent, IsOutOfTheBoxBeforeTheNextWrite) {
+    for (const bool blocking : {false, true}) {
+        const long id = make_connected();
+        const std::uint32_t i = index(id);
+        ASSERT_EQ(write(id, std::string(ScriptedStack::kSendBuffer, 'x')), 3000);
+        d(id).non_blocking = blocking ? 0 : 1;
+        if (blocking) {
+            stack.during_waits.push_back([] {});
+            stack.during_waits.push_back([this, i] { stack.acknowledge(i); });
+        } else {
+            stack.on_turn = [this, i] { stack.acknowledge(i); };
+            stack.run_stack();  // takes the bytes; the next turn acknowledges them
+            app->drain_events();
+            ASSERT_EQ(stream(id).acknowledged.load(), 0u);
+        }
+        EXPECT_EQ(write(id, "!", MSG_OOB), 1);
+        EXPECT_EQ(stream(id).send_box.load(), kNoChunk);
+        EXPECT_EQ(peer(id).requests.back(), RequestKind::urgent);
+        EXPECT_EQ(peer(id).sent.back(), '!');
+        stack.on_turn = nullptr;
+        close(id);
+        stack.run_stack();
+    }
+}
+
+TEST_F(Urgent, AnnouncedLateIsNotAheadAnyMore) {
+    const long id = make_connected();
+    stack.deliver(index(id), "ab!");
+    std::string text;
+    EXPECT_EQ(read(id, text), 3);
+    stream(id).urgent_mark.store(2);
+    stack.set_status(index(id), StreamStatus::urgent);
+    stack.post(index(id), StreamEvents::urgent);
+    app->drain_events();
+    EXPECT_EQ(readiness(*app, d(id)) & EpollBits::pri, 0u);
+    stream(id).urgent_mark.store(3);  // the next byte
+    stack.post(index(id), StreamEvents::urgent);
+    app->drain_events();
+    EXPECT_NE(readiness(*app, d(id)) & EpollBits::pri, 0u);
+}
+
+}  // namespace
+}  // namespace mtcp::socket::testing
