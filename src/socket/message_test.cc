@@ -134,6 +134,36 @@ TEST_F(MessageTest, AWriteIsToldOfWhenItHasLeft) {
     close(id);
 }
 
+// The option is one of a connection, and ends with it.
+TEST_F(MessageTest, TheNextConnectionOfASocketBeginsItsStampsAnew) {
+    const long id = make_connected();
+    const int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+                      SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+    const auto bytes = std::as_bytes(std::span(&flags, 1));
+    ASSERT_EQ(set_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING, bytes), 0);
+    EXPECT_EQ(write(id, "never sent"), 10);
+    disconnect(*app, d(id));
+    int seen = -1;
+    socklen_t length = sizeof seen;
+    ASSERT_EQ(get_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING,
+                         std::as_writable_bytes(std::span(&seen, 1)), length),
+              0);
+    EXPECT_EQ(seen, 0);
+    ASSERT_EQ(connect(*app, d(id), kServer), -EINPROGRESS);
+    stack.run_stack();
+    stack.connect(index(id));
+    app->drain_events();
+    EXPECT_TRUE(d(id).is_usual_stream());
+    ASSERT_EQ(set_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING, bytes), 0);
+    EXPECT_EQ(write(id, "four"), 4);
+    stack.run_stack();
+    ASSERT_TRUE(stack.channel.progress.push(
+        {.index = index(id), .sent = 4, .acknowledged = 0, .when = stack.clock}));
+    stack.post(index(id), StreamEvents::progress);
+    app->drain_events();
+    EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, 0);
+}
+
 TEST_F(MessageTest, TimesOfWhatIsReceivedAreNotTaken) {
     const long id = make_connected();
     const int flags = SOF_TIMESTAMPING_RX_SOFTWARE;

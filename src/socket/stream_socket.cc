@@ -36,11 +36,21 @@ void let_go(Application& app, Descriptor& d, std::uint64_t how) {
     d.connection = kNoIndex;
 }
 
+// SO_TIMESTAMPING counts the bytes of one connection.
+void end_stamps(Application& app, Descriptor& d) {
+    DescriptorDetails& details = app.own_details(d);
+    app.stamps().forget(app.table().id_of(d));
+    details.timestamping = 0;
+    d.stamps = 0;
+    d.notices = details.zero_copies != details.zero_copies_told ? 1 : 0;
+}
+
 // Leaves the socket as it was before connect(): it can try again. `how`: CloseRequest.
 void forget_connection(Application& app, Descriptor& d, std::uint64_t how) {
     let_go(app, d, how);
     d.error_taken = d.shut_read = d.shut_write = d.more_posted = d.starved = d.urgent = 0;
     d.held.unposted = 0;
+    if (d.stamps != 0) end_stamps(app, d);
 }
 
 wire::IpAddress next_source(Application& app) {
