@@ -27,7 +27,7 @@ struct server {
     mctx_t mctx;
     int epoll;
     int listener;
-    struct pending *pending; /* [max_concurrency] */
+    struct pending* pending; /* [max_concurrency] */
 };
 
 static volatile sig_atomic_t done;
@@ -40,7 +40,7 @@ static void on_signal(int signal_number) {
     done = 1;
 }
 
-static int watch(struct server *server, int operation, int socket, uint32_t events) {
+static int watch(struct server* server, int operation, int socket, uint32_t events) {
     struct mtcp_epoll_event event;
     memset(&event, 0, sizeof event);
     event.events = events;
@@ -48,7 +48,7 @@ static int watch(struct server *server, int operation, int socket, uint32_t even
     return mtcp_epoll_ctl(server->mctx, server->epoll, operation, socket, &event);
 }
 
-static int open_listener(struct server *server) {
+static int open_listener(struct server* server) {
     struct sockaddr_in address;
     server->listener = mtcp_socket(server->mctx, AF_INET, SOCK_STREAM, 0);
     if (server->listener < 0) return -1;
@@ -57,13 +57,13 @@ static int open_listener(struct server *server) {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = INADDR_ANY;
     address.sin_port = htons(port);
-    if (mtcp_bind(server->mctx, server->listener, (struct sockaddr *)&address, sizeof address) != 0)
+    if (mtcp_bind(server->mctx, server->listener, (struct sockaddr*)&address, sizeof address) != 0)
         return -1;
     if (mtcp_listen(server->mctx, server->listener, 1024) != 0) return -1;
     return watch(server, MTCP_EPOLL_CTL_ADD, server->listener, MTCP_EPOLLIN);
 }
 
-static void accept_all(struct server *server) {
+static void accept_all(struct server* server) {
     int socket;
     while ((socket = mtcp_accept(server->mctx, server->listener, NULL, NULL)) >= 0) {
         if (socket >= max_sockets) {
@@ -77,8 +77,8 @@ static void accept_all(struct server *server) {
 }
 
 /* Returns 1 when all is out, 0 when the socket is full, -1 when the connection is gone. */
-static int flush_pending(struct server *server, int socket) {
-    struct pending *pending = &server->pending[socket];
+static int flush_pending(struct server* server, int socket) {
+    struct pending* pending = &server->pending[socket];
     while (pending->sent < pending->size) {
         ssize_t sent = mtcp_write(server->mctx, socket, pending->bytes + pending->sent,
                                   pending->size - pending->sent);
@@ -88,8 +88,8 @@ static int flush_pending(struct server *server, int socket) {
     return 1;
 }
 
-static void echo(struct server *server, int socket, uint32_t events) {
-    struct pending *pending = &server->pending[socket];
+static void echo(struct server* server, int socket, uint32_t events) {
+    struct pending* pending = &server->pending[socket];
     int flushed = flush_pending(server, socket);
     while (flushed == 1) {
         ssize_t size = mtcp_read(server->mctx, socket, pending->bytes, BUFFER_SIZE);
@@ -109,8 +109,8 @@ static void echo(struct server *server, int socket, uint32_t events) {
     }
 }
 
-static void *serve(void *argument) {
-    struct server *server = argument;
+static void* serve(void* argument) {
+    struct server* server = argument;
     static __thread struct mtcp_epoll_event events[MAX_EVENTS];
     mtcp_core_affinitize(server->core);
     server->mctx = mtcp_create_context(server->core);
@@ -143,7 +143,7 @@ static void *serve(void *argument) {
     return NULL;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     static struct server servers[MAX_CORES];
     pthread_t threads[MAX_CORES];
     struct mtcp_conf conf;
@@ -172,7 +172,8 @@ int main(int argc, char **argv) {
     pthread_barrier_wait(&all_listen); /* whoever waits for the line may connect */
     printf("echo_server: port %u, %d core(s)\n", port, cores);
     fflush(stdout);
-    for (i = 0; i < cores; i++) pthread_join(threads[i], NULL);
+    for (i = 0; i < cores; i++)
+        pthread_join(threads[i], NULL);
     mtcp_destroy();
     puts("echo_server: ended");
     return 0;

@@ -29,7 +29,8 @@ static int cores;
 static void on_sigint(int signum) {
     int i;
     UNUSED(signum);
-    for (i = 0; i < cores; i++) done[i] = 1;
+    for (i = 0; i < cores; i++)
+        done[i] = 1;
 }
 
 static int make_listener(mctx_t mctx, int ep) {
@@ -41,7 +42,7 @@ static int make_listener(mctx_t mctx, int ep) {
     addr.sin_family = AF_INET;
     addr.sin_addr.s_addr = INADDR_ANY;
     addr.sin_port = htons(80);
-    if (mtcp_bind(mctx, listener, (struct sockaddr *)&addr, sizeof addr) < 0) return -1;
+    if (mtcp_bind(mctx, listener, (struct sockaddr*)&addr, sizeof addr) < 0) return -1;
     if (mtcp_listen(mctx, listener, 4096) < 0) return -1;
     ev.events = MTCP_EPOLLIN;
     ev.data.sockid = listener;
@@ -61,14 +62,14 @@ static void answer(mctx_t mctx, int sock) {
     mtcp_close(mctx, sock);
 }
 
-static void on_event(mctx_t mctx, int ep, int listener, struct mtcp_epoll_event *event) {
+static void on_event(mctx_t mctx, int ep, int listener, struct mtcp_epoll_event* event) {
     struct mtcp_epoll_event ev;
     int sock;
     if (event->data.sockid != listener) {
         if (event->events & MTCP_EPOLLERR) {
             int err;
             socklen_t len = sizeof err;
-            mtcp_getsockopt(mctx, event->data.sockid, SOL_SOCKET, SO_ERROR, (void *)&err, &len);
+            mtcp_getsockopt(mctx, event->data.sockid, SOL_SOCKET, SO_ERROR, (void*)&err, &len);
             mtcp_close(mctx, event->data.sockid);
         } else {
             answer(mctx, event->data.sockid);
@@ -83,10 +84,10 @@ static void on_event(mctx_t mctx, int ep, int listener, struct mtcp_epoll_event 
     }
 }
 
-static void *serve(void *arg) {
-    int core = *(int *)arg;
+static void* serve(void* arg) {
+    int core = *(int*)arg;
     int ep, listener, nevents, i;
-    struct mtcp_epoll_event *events;
+    struct mtcp_epoll_event* events;
     mctx_t mctx;
 
     mtcp_core_affinitize(core);
@@ -101,16 +102,17 @@ static void *serve(void *arg) {
     while (!done[core]) {
         nevents = mtcp_epoll_wait(mctx, ep, events, MAX_EVENTS, -1);
         if (nevents < 0 && errno != EINTR) break;
-        for (i = 0; i < nevents; i++) on_event(mctx, ep, listener, &events[i]);
+        for (i = 0; i < nevents; i++)
+            on_event(mctx, ep, listener, &events[i]);
     }
     free(events);
     mtcp_destroy_context(mctx);
     return NULL;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     static int indices[MAX_CORES];
-    const char *config = "mtcp.conf";
+    const char* config = "mtcp.conf";
     struct mtcp_conf mcfg;
     int o, i;
 
@@ -132,7 +134,8 @@ int main(int argc, char **argv) {
         indices[i] = i;
         pthread_create(&threads[i], NULL, serve, &indices[i]);
     }
-    for (i = 0; i < cores; i++) pthread_join(threads[i], NULL);
+    for (i = 0; i < cores; i++)
+        pthread_join(threads[i], NULL);
     mtcp_destroy();
     return 0;
 }

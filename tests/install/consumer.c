@@ -9,14 +9,14 @@
 typedef void (*any_function)(void);
 
 static const any_function kUsed[] = {
-    (any_function)mtcp_init,         (any_function)mtcp_destroy,
+    (any_function)mtcp_init,           (any_function)mtcp_destroy,
     (any_function)mtcp_create_context, (any_function)mtcp_destroy_context,
-    (any_function)mtcp_socket,       (any_function)mtcp_bind,
-    (any_function)mtcp_listen,       (any_function)mtcp_accept,
-    (any_function)mtcp_connect,      (any_function)mtcp_close,
-    (any_function)mtcp_read,         (any_function)mtcp_write,
-    (any_function)mtcp_epoll_create, (any_function)mtcp_epoll_ctl,
-    (any_function)mtcp_epoll_wait,   (any_function)mtcp_setsock_nonblock,
+    (any_function)mtcp_socket,         (any_function)mtcp_bind,
+    (any_function)mtcp_listen,         (any_function)mtcp_accept,
+    (any_function)mtcp_connect,        (any_function)mtcp_close,
+    (any_function)mtcp_read,           (any_function)mtcp_write,
+    (any_function)mtcp_epoll_create,   (any_function)mtcp_epoll_ctl,
+    (any_function)mtcp_epoll_wait,     (any_function)mtcp_setsock_nonblock,
 };
 
 int main(void) {

@@ -21,7 +21,7 @@ static int child(mctx_t mctx) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     mctx_t mctx;
     pid_t pid;
     int socket;
@@ -39,5 +39,6 @@ int main(int argc, char **argv) {
     socket = mtcp_socket(mctx, AF_INET, SOCK_STREAM, 0);
     printf("parent: %s, child %d\n", socket >= 0 ? "alive" : "dead", (int)pid);
     fflush(stdout);
-    for (;;) pause();
+    for (;;)
+        pause();
 }
