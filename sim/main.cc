@@ -81,7 +81,13 @@ class Arguments {
     [[nodiscard]] bool next() { return ++at_ < count_; }
     [[nodiscard]] std::string_view word() const { return arguments_[at_]; }
     [[nodiscard]] const char* value() { return next() ? arguments_[at_] : (usage(), ""); }
-    [[nodiscard]] std::uint64_t number() { return std::strtoull(value(), nullptr, 0); }
+    [[nodiscard]] std::uint64_t number() {
+        const char* const text = value();
+        char* end = nullptr;
+        const std::uint64_t number = std::strtoull(text, &end, 0);
+        if (end == text || *end != '\0' || *text == '-') usage();
+        return number;
+    }
     [[nodiscard]] bool value_follows() const {
         return at_ + 1 < count_ && arguments_[at_ + 1][0] != '-';
     }

@@ -48,5 +48,5 @@ int main(int count, char** arguments) {
         }
     }
     std::printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return failed == 0 && passed != 0 ? 0 : 1;
 }

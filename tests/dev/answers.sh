@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# answers.sh DEV: every command that needs no build to tell its help tells it, and what is asked wrongly is refused
+# before anything is done.
+set -uo pipefail
+
+dev=$1 failed=0
+fail() { failed=$((failed + 1)); printf 'FAILED: %s\n' "$*"; }
+
+for command in $("$dev" help | awk '/^  [a-z]/ {print $1}'); do
+    case $command in run | bench | sim | conformance | system | goodput | beside_kernel) continue ;; esac
+    first=$("$dev" "$command" --help | head -1)
+    [[ $first == "usage: ./dev $command"* ]] || fail "./dev $command --help says: $first"
+done
+
+refused() {
+    if "$dev" "$@" > /dev/null 2>&1 < /dev/null; then fail "./dev $* ends with 0"; fi
+}
+refused nonsense
+refused setup nonsense
+refused format nonsense
+refused lint nonsense
+refused rfc nonsense
+refused doctor nonsense
+refused throughput nonsense
+refused test nonsense
+refused soak 0
+refused soak nonsense
+((failed == 0))
