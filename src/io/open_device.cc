@@ -247,10 +247,34 @@ OpenedDevice open_tap_as(const DeviceConfig& device, TapKind kind) {
 OpenedDevice open_tap(const DeviceConfig& device) { return open_tap_as(device, TapKind::tap); }
 OpenedDevice open_tun(const DeviceConfig& device) { return open_tap_as(device, TapKind::tun); }
 
+// A memif peer that is started again is the same station, so that nobody has to ask for its address
+// anew: the address comes from what it is asked to be. Without addresses of its own: random.
+MacAddress lasting_mac(const DeviceConfig& device, const MemifConfig& config) {
+    MacAddress mac;
+    if (device.prefixes.empty() || config.layer == Layer::ip) return mac;
+    std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // FNV-1a
+    const auto add = [&hash](std::uint8_t byte) { hash = (hash ^ byte) * 0x100'0000'01b3; };
+    for (const char letter : config.socket)
+        add(static_cast<std::uint8_t>(letter));
+    for (unsigned shift = 0; shift < 32; shift += 8)
+        add(static_cast<std::uint8_t>(config.id >> shift));
+    add(static_cast<std::uint8_t>(config.role));
+    for (const DevicePrefix& prefix : device.prefixes) {
+        for (const std::uint8_t octet : prefix.address)
+            add(octet);
+    }
+    hash ^= hash >> 32;
+    mac.octet[0] = 0x02;  // locally administered
+    for (unsigned i = 1; i < 6; ++i)
+        mac.octet[i] = static_cast<std::uint8_t>(hash >> (8 * (i - 1)));
+    return mac;
+}
+
 OpenedDevice open_memif(const DeviceConfig& device) {
     MemifConfig config{.rings = device.queues};
     if (!device.name.empty()) config.socket = device.name;
     if (auto bad = apply<MemifConfig>(device, kMemifOptions, config)) return failure(*bad);
+    if (config.mac == MacAddress{}) config.mac = lasting_mac(device, config);
     return as_device(MemifDevice::open(config));
 }
 

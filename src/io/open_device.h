@@ -32,7 +32,8 @@ struct DeviceConfig {
     std::string name;
     std::size_t queues = 1;
     std::vector<std::pair<std::string, std::string>> options;
-    std::vector<DevicePrefix> prefixes;  // af_xdp: whose frames are taken from the interface
+    // af_xdp: whose frames are taken from the interface; memif: what its MAC address comes from.
+    std::vector<DevicePrefix> prefixes;
 };
 
 // Problems name the kind, the option or the value that is wrong, and what is allowed.

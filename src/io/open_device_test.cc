@@ -3,6 +3,7 @@
 #include "io/open_device.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -113,6 +114,22 @@ TEST(ParseDevice, RefusesWhatItCannotRead) {
     EXPECT_FALSE(parse_device("tap:x,mtu").ok());
     EXPECT_FALSE(parse_device("tap:x,=1").ok());
     EXPECT_FALSE(parse_device("tap:x,queues=many").ok());
+}
+
+TEST(OpenDevice, AMemifThatIsOpenedAgainHasTheSameMac) {
+    const auto mac_of = [](const std::string& role, std::uint8_t host) {
+        DeviceConfig config{.kind = "memif", .name = "@mac" + std::to_string(::getpid())};
+        config.options = {{"role", role}};
+        config.prefixes = {{.address = {10, 0, 0, host}, .length = 24}};
+        const auto device = open_device(config);
+        EXPECT_TRUE(device.ok());
+        return (*device)->mac();
+    };
+    const MacAddress mac = mac_of("master", 1);
+    EXPECT_EQ(mac.octet[0], 0x02);
+    EXPECT_EQ(mac, mac_of("master", 1));
+    EXPECT_FALSE(mac == mac_of("master", 2));
+    EXPECT_FALSE(mac == mac_of("slave", 1));
 }
 
 }  // namespace
