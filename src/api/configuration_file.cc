@@ -123,6 +123,11 @@ Complaint read_cores(Reader& r, std::string_view value) {
 Complaint read_core_mask(Reader& r, std::string_view value) {
     auto cpus = parse_mask(value);
     if (!cpus || cpus->empty()) return r.bad("not a mask", "hexadecimal, one bit a CPU, as 0x0f");
+    if (const int last = *std::max_element(cpus->begin(), cpus->end());
+        last >= std::max(r.host.cpus_configured, r.host.cpus)) {
+        return r.bad("this machine has no CPU " + std::to_string(last),
+                     "bit 0 is CPU 0; see /sys/devices/system/cpu/online");
+    }
     r.result.stack.cpus = std::move(*cpus);
     return {};
 }
@@ -347,6 +352,14 @@ constexpr Key kKeys[] = {
          r.capture = v;
          return {};
      }},
+    {"capture_max",
+     [](Reader& r, std::string_view v) {
+         return read_size(r, v, 4096, std::uint64_t{1} << 50, r.result.stack.capture_bytes_max);
+     }},
+    {"capture_snap",
+     [](Reader& r, std::string_view v) {
+         return read_integer(r, v, 64, 65'792, r.result.stack.capture_snap_bytes);
+     }},
     {"faults",
      [](Reader& r, std::string_view v) -> Complaint {
          r.faults = v;
@@ -477,13 +490,13 @@ Problem unknown_key(const Reader& r, std::string_view name) {
         }
     }
     const std::string mend = nearest == nullptr
-                                 ? "see the list of keys in the guide"
+                                 ? "docs/guide/configuration.md lists the keys"
                                  : "did you mean '" + std::string(nearest->name) + "'?";
-    return r.bad("unknown key '" + std::string(name) + "'", mend);
+    return r.bad("unknown key '" + printable(name) + "'", mend);
 }
 
 Complaint read_key(Reader& r, std::string_view name, std::string_view value) {
-    if (value.empty()) return r.bad("'" + std::string(name) + "' has no value", "key = value");
+    if (value.empty()) return r.bad("'" + printable(name) + "' has no value", "key = value");
     const std::vector<std::string_view> words = split_words(name);
     if (words.front() == "device") return read_device(r, words, value);
     if (name.starts_with("io.")) {

@@ -79,6 +79,43 @@ TEST_F(ConfigurationFile, ReadsTheOriginalsKeys) {
     EXPECT_TRUE(has(c.warnings.at(0), "mtcp.conf:5: 'num_mem_ch = 4'"));
 }
 
+TEST_F(ConfigurationFile, RefusesCpusThatTheMachineDoesNotHave) {
+    EXPECT_TRUE(has(bad(kLink + "core_mask = 10\n"), "no CPU 4"));
+    host.cpus_configured = 8;  // four of them are offline
+    EXPECT_EQ(good(kLink + "core_mask = 10\n").stack.cpus, std::vector<int>{4});
+}
+
+TEST_F(ConfigurationFile, MessagesDoNotPassOnControlCharacters) {
+    const std::string line = "\x1b[2J\xff" + std::string(1000, 'x');
+    EXPECT_TRUE(has(bad(line + " = 1\n"), "unknown key '?[2J?xxx"));
+    for (const std::string& said : {bad(line + " = 1\n"), bad(line + "\n")}) {
+        EXPECT_LT(said.size(), 400u);
+        EXPECT_EQ(said.find('\x1b'), std::string::npos);
+    }
+}
+
+TEST_F(ConfigurationFile, AnAddressIsOursOrTheKernels) {
+    const std::string tap = "io = tap\nport = t0\naddress = 10.0.0.2/24\n";
+    EXPECT_TRUE(has(bad(tap + "io.kernel_address = 10.0.0.2/24\n"), "both ends"));
+    static_cast<void>(good(tap + "io.kernel_address = 10.0.0.1/24\n"));
+    const Configuration c = good("port = eth0\naddress = 192.0.2.7/24\n");
+    ASSERT_EQ(c.warnings.size(), 1u);
+    EXPECT_TRUE(has(c.warnings[0], "the kernel has 192.0.2.7 on eth0, too"));
+}
+
+TEST_F(ConfigurationFile, StatPrintNamesPorts) {
+    const Configuration c = good(kLink + "stat_print = link0 eth7\n");
+    ASSERT_EQ(c.warnings.size(), 1u);
+    EXPECT_TRUE(has(c.warnings[0], "there is no port eth7"));
+}
+
+TEST_F(ConfigurationFile, ACaptureHasLimits) {
+    const Configuration c = good(kLink + "capture_max = 64m\ncapture_snap = 128\n");
+    EXPECT_EQ(c.stack.capture_bytes_max, 64u << 20);
+    EXPECT_EQ(c.stack.capture_snap_bytes, 128u);
+    EXPECT_TRUE(has(bad(kLink + "capture_max = 1\n"), "out of range"));
+}
+
 TEST_F(ConfigurationFile, DefaultsAreThoseOfTheHeaders) {
     const Configuration c = good(kLink);
     EXPECT_EQ(c.stack.cores, 4u);

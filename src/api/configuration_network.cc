@@ -219,12 +219,37 @@ Complaint place_address(Reader& r, const AddressDraft& draft) {
     return {};
 }
 
+bool contains(const std::vector<stack::Prefix>& prefixes, const wire::IpAddress& address) {
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&address](const stack::Prefix& p) { return p.address == address; });
+}
+
+// An address is ours or the kernel's.
+Complaint check_kernel_address(const stack::InterfaceConfiguration& interface, const Place& place) {
+    for (const auto& [name, value] : interface.options) {
+        const auto kernels = name == "kernel_address" ? parse_prefix(value) : std::nullopt;
+        if (kernels && contains(interface.addresses, kernels->address)) {
+            return complain(place, "port " + interface.name,
+                            value + " cannot be the address of both ends",
+                            "io.kernel_address is the kernel's, address is the stack's");
+        }
+    }
+    return {};
+}
+
 // The original's way: the stack takes over the address that the kernel has on the interface.
 Complaint take_over_addresses(Reader& r, stack::InterfaceConfiguration& interface,
                               const Place& place) {
-    if (!interface.addresses.empty()) return {};
     const KernelInterface* const kernel =
         interface.kind == "af_xdp" ? r.host.find(interface.name) : nullptr;
+    if (!interface.addresses.empty()) {
+        for (const stack::Prefix& p : interface.addresses) {
+            if (kernel == nullptr || !contains(kernel->addresses, p.address)) continue;
+            r.warn(place, "the kernel has " + to_text(p.address) + " on " + interface.name +
+                              ", too: it will not see this address's traffic any more");
+        }
+        return check_kernel_address(interface, place);
+    }
     if (kernel == nullptr || kernel->addresses.empty()) {
         return complain(place, "port " + interface.name, "the stack has no address on it",
                         "add a line: address = 10.0.0.2/24 dev " + interface.name);
@@ -291,6 +316,11 @@ Complaint finish_network(Reader& r) {
     }
     for (const RouteDraft& draft : r.routes) {
         if (auto bad = place_route(r, draft)) return bad;
+    }
+    for (const std::string& name : r.result.stack.stat_print) {
+        if (find_interface(r, name) != nullptr) continue;
+        r.result.warnings.push_back(r.source.name + ": stat_print: there is no port " +
+                                    printable(name) + " (ports: " + interface_names(r) + ")");
     }
     return {};
 }

@@ -66,7 +66,7 @@ struct Reader {
 
     // A complaint about the value of the line being read.
     [[nodiscard]] Problem bad(std::string why, std::string mend) const {
-        return complain(place, line, std::move(why), std::move(mend));
+        return complain(place, printable(line), std::move(why), std::move(mend));
     }
     void warn(const Place& where, const std::string& text) {
         result.warnings.push_back(where.file + ":" + std::to_string(where.line) + ": " + text);

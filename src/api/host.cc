@@ -25,7 +25,7 @@ std::optional<std::string> read_whole_file(const std::string& path) {
         n = std::fread(block, 1, sizeof block, file);
         text.append(block, n);
     }
-    const int error = std::ferror(file) != 0 ? EIO : 0;
+    const int error = std::ferror(file) != 0 ? errno : 0;
     static_cast<void>(std::fclose(file));
     if (error == 0) return text;
     errno = error;  // a directory, for one, opens but cannot be read
@@ -54,6 +54,7 @@ int online_cpus() {
 Host this_host() {
     Host host;
     host.cpus = online_cpus();
+    host.cpus_configured = static_cast<int>(::sysconf(_SC_NPROCESSORS_CONF));
     host.read_file = read_whole_file;
     ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0) return host;

@@ -17,7 +17,8 @@ struct KernelInterface {
 };
 
 struct Host {
-    int cpus = 1;  // online
+    int cpus = 1;             // online
+    int cpus_configured = 0;  // their numbers are below this; 0: below `cpus`
     std::vector<KernelInterface> interfaces;
     // The content of a file; nothing when it cannot be read. errno tells why.
     std::optional<std::string> (*read_file)(const std::string& path) = nullptr;

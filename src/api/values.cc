@@ -2,6 +2,7 @@
 // Numbers, sizes, durations and addresses from text.
 #include "api/values.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -198,6 +199,19 @@ std::optional<tcp::FastOpenKeys> parse_fast_open_keys(std::string_view text) {
     keys.backup = *backup;
     keys.has_backup = true;
     return keys;
+}
+
+std::string printable(std::string_view text) {
+    constexpr std::size_t kShown = 100;
+    std::string shown(text.substr(0, kShown));
+    std::replace_if(
+        shown.begin(), shown.end(),
+        [](char c) {
+            const auto byte = static_cast<unsigned char>(c);
+            return byte < ' ' || byte >= 0x7f;
+        },
+        '?');
+    return text.size() > kShown ? shown + "..." : shown;
 }
 
 }  // namespace mtcp::api

@@ -12,6 +12,9 @@
 
 namespace mtcp::api {
 
+// What a file said, for a message on a terminal: control characters replaced, cut where it is long.
+[[nodiscard]] std::string printable(std::string_view text);
+
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
 // "8192", "64k", "2M", "1g": powers of 1024.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);

@@ -71,6 +71,8 @@ struct StackConfiguration {
     tcp::Configuration tcp;
     std::uint16_t port_first = 10'000;  // local ports of active opens
     std::uint16_t port_last = 65'535;
+    std::uint64_t capture_bytes_max = std::uint64_t{1} << 30;  // a capture grows no further
+    std::uint32_t capture_snap_bytes = 65'792;                 // kept of each frame
     std::vector<std::string> stat_print;  // interfaces whose rates are printed every second
 };
 

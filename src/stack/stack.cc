@@ -162,6 +162,8 @@ Result<Done, Problem> Stack::Implementation::open_capture(Interface& interface) 
     ::clock_gettime(CLOCK_REALTIME, &wall);
     io::CaptureConfig capture;
     capture.path = path;
+    capture.bytes_max = configuration.capture_bytes_max;
+    capture.snap_bytes = configuration.capture_snap_bytes;
     capture.wall_clock_offset_ns =
         std::int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - monotonic_now().ns;
     auto file = io::CaptureFile::create(std::move(capture));

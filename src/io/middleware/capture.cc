@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "base/log.h"
 
@@ -67,16 +69,42 @@ class BlockWriter {
     std::vector<std::byte> block_;
 };
 
+// A pipe must neither hold up the start until somebody reads it (hence O_NONBLOCK) nor end the
+// program when its reader has gone: SIGPIPE is the program's, not ours.
+int open_for_writing(const std::string& path) {
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK;
+    const int descriptor = ::open(path.c_str(), flags, 0644);
+    if (descriptor >= 0) static_cast<void>(::fcntl(descriptor, F_SETFL, 0));
+    return descriptor;
+}
+
+ssize_t write_without_signal(int descriptor, std::span<const std::byte> bytes) {
+    sigset_t broken_pipe;
+    sigset_t before;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    const int error = errno;
+    const timespec at_once{};
+    if (count < 0 && error == EPIPE) ::sigtimedwait(&broken_pipe, nullptr, &at_once);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    errno = error;
+    return count;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<CaptureFile>, Problem> CaptureFile::create(CaptureConfig config) {
-    const int descriptor =
-        ::open(config.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int descriptor = open_for_writing(config.path);
     if (descriptor < 0) {
-        return failure(Problem{.what = "cannot write the capture " + config.path,
-                               .why = std::strerror(errno),
-                               .mend = "name a file in a folder that can be written",
-                               .error = errno});
+        const int error = errno;
+        return failure(
+            Problem{.what = "cannot write the capture " + config.path,
+                    .why = error == ENXIO ? "nobody reads from this pipe" : std::strerror(error),
+                    .mend = error == ENXIO ? "start the reader first, or name a file"
+                                           : "name a file in a folder that can be written",
+                    .error = error});
     }
     std::shared_ptr<CaptureFile> file(new CaptureFile(std::move(config), descriptor));
     BlockWriter section(kSectionHeader);
@@ -88,8 +116,8 @@ Result<std::shared_ptr<CaptureFile>, Problem> CaptureFile::create(CaptureConfig 
     section.put_option(kOptionEnd, nullptr, 0);
     if (!file->append(section.finish())) {
         return failure(Problem{.what = "cannot write the capture " + file->config_.path,
-                               .why = "the file system or bytes_max refuses its first block",
-                               .mend = "free some space or raise the limit",
+                               .why = "there is no room for its first block",
+                               .mend = "free some space",
                                .error = ENOSPC});
     }
     return file;
@@ -125,7 +153,7 @@ bool CaptureFile::write_locked(std::span<const std::byte> blocks) {
     }
     const std::uint64_t whole_until = written_;
     while (!blocks.empty()) {
-        const ssize_t count = ::write(descriptor_, blocks.data(), blocks.size());
+        const ssize_t count = write_without_signal(descriptor_, blocks);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) {
             stopped_ = true;

@@ -2,7 +2,9 @@
 // Captures, read back block by block (and by tshark where it is installed).
 #include "io/middleware/capture.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -296,6 +298,22 @@ TEST_F(CaptureOfALink, OpensInTshark) {
     ::pclose(pipe);
     EXPECT_EQ(std::string(line).substr(0, 39), "1700000000.123456789\t10.0.0.1\t8\t0x00000");
     EXPECT_NE(std::string(line).find("2\twire0"), std::string::npos) << line;
+}
+
+TEST(CaptureFile, OutlivesTheReaderOfAPipe) {
+    const std::string path = ::testing::TempDir() + "capture_pipe." + std::to_string(::getpid());
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const auto unread = CaptureFile::create({.path = path});
+    ASSERT_FALSE(unread.ok());
+    EXPECT_EQ(unread.error().error, ENXIO);
+    const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ASSERT_GE(reader, 0);
+    const auto file = CaptureFile::create({.path = path});
+    ASSERT_TRUE(file.ok());
+    ::close(reader);
+    const std::array<std::byte, 16> block{};
+    EXPECT_FALSE((*file)->append(block));  // and no SIGPIPE
+    ::unlink(path.c_str());
 }
 
 TEST(CaptureFile, SaysWhyItCannotBeWritten) {
