@@ -31,6 +31,7 @@ struct server {
 };
 
 static volatile sig_atomic_t done;
+static volatile sig_atomic_t failed;
 static uint16_t port;
 static int max_sockets;
 static pthread_barrier_t all_listen;
@@ -38,6 +39,12 @@ static pthread_barrier_t all_listen;
 static void on_signal(int signal_number) {
     UNUSED(signal_number);
     done = 1;
+}
+
+/* SIGINT is the one that ends the waits of all cores. */
+static void on_terminate(int signal_number) {
+    UNUSED(signal_number);
+    raise(SIGINT);
 }
 
 static int watch(struct server* server, int operation, int socket, uint32_t events) {
@@ -116,7 +123,7 @@ static void* serve(void* argument) {
     server->mctx = mtcp_create_context(server->core);
     if (server->mctx == NULL) {
         fprintf(stderr, "core %d: %s\n", server->core, mtcp_last_problem());
-        done = 1;
+        done = failed = 1;
         pthread_barrier_wait(&all_listen);
         return NULL;
     }
@@ -124,7 +131,7 @@ static void* serve(void* argument) {
     server->epoll = mtcp_epoll_create(server->mctx, MAX_EVENTS);
     if (server->pending == NULL || server->epoll < 0 || open_listener(server) != 0) {
         perror("echo_server");
-        done = 1;
+        done = failed = 1;
     }
     pthread_barrier_wait(&all_listen);
     while (!done) {
@@ -149,11 +156,12 @@ int main(int argc, char** argv) {
     struct mtcp_conf conf;
     int cores = argc > 3 ? atoi(argv[3]) : 1;
     int i;
-    if (argc < 3 || cores < 1 || cores > MAX_CORES) {
+    int wanted = argc > 2 ? atoi(argv[2]) : 0;
+    if (wanted < 1 || wanted > 65535 || cores < 1 || cores > MAX_CORES) {
         fprintf(stderr, "usage: %s CONFIG PORT [CORES]\n", argv[0]);
         return 2;
     }
-    port = (uint16_t)atoi(argv[2]);
+    port = (uint16_t)wanted;
     mtcp_getconf(&conf);
     conf.num_cores = cores;
     mtcp_setconf(&conf);
@@ -164,17 +172,18 @@ int main(int argc, char** argv) {
     mtcp_getconf(&conf);
     max_sockets = conf.max_concurrency;
     mtcp_register_signal(SIGINT, on_signal);
+    mtcp_register_signal(SIGTERM, on_terminate);
     pthread_barrier_init(&all_listen, NULL, (unsigned)cores + 1);
     for (i = 0; i < cores; i++) {
         servers[i].core = i;
         pthread_create(&threads[i], NULL, serve, &servers[i]);
     }
     pthread_barrier_wait(&all_listen); /* whoever waits for the line may connect */
-    printf("echo_server: port %u, %d core(s)\n", port, cores);
+    if (!failed) printf("echo_server: port %u, %d core(s)\n", port, cores);
     fflush(stdout);
     for (i = 0; i < cores; i++)
         pthread_join(threads[i], NULL);
     mtcp_destroy();
     puts("echo_server: ended");
-    return 0;
+    return failed ? 1 : 0;
 }

@@ -109,6 +109,7 @@ int serve(const web::Options& options, const sigset_t& signals) {
                 fmt::print(stderr, "web_server: {}\n", problem);
                 failures.fetch_add(1);
                 stopping.store(true);
+                ready.fetch_add(1);  // after `stopping`: nobody shall say that we listen
             }
             running.fetch_sub(1);
         });

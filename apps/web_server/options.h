@@ -21,7 +21,7 @@ struct Options {
     std::size_t request_head_max = 16U << 10U;
     std::size_t target_max = 8U << 10U;
     std::size_t request_body_max = 64U << 10U;
-    std::chrono::seconds idle_timeout{30};
+    std::chrono::milliseconds idle_timeout{30'000};
     bool respond_64 = false;  // every request is answered with the same 64 bytes
     bool stats = false;
 };

@@ -19,7 +19,7 @@ constexpr std::uint64_t kListenerTag = UINT64_MAX;
 constexpr auto kAcceptPause = std::chrono::milliseconds{200};
 constexpr auto kGrace = std::chrono::seconds{2};
 
-std::string failed(const char* what) { return std::string{what} + ": " + std::strerror(errno); }
+std::string failed(const std::string& what) { return what + ": " + std::strerror(errno); }
 
 }  // namespace
 
@@ -31,8 +31,8 @@ Worker::Worker(const Options& options, int core)
 
 std::string Worker::run(const std::atomic<bool>& stopping, std::atomic<int>& ready) {
     std::string problem = open();
-    ready.fetch_add(1);
     if (problem.empty()) {
+        ready.fetch_add(1);
         loop(stopping);
         wind_up();
     }
@@ -71,10 +71,10 @@ std::string Worker::listen() {
     // Inherited: an answer's last, short segment shall not wait for an acknowledgement.
     net::set_option(context_, listener_, IPPROTO_TCP, TCP_NODELAY, 1);
     if (net::bind(context_, listener_, net::address_of(*address, options_.port)) != 0) {
-        return failed("bind");
+        return failed("cannot listen on " + options_.address + ":" + std::to_string(options_.port));
     }
     if (net::listen(context_, listener_, options_.backlog) != 0) {
-        return failed("listen");
+        return failed("cannot listen on port " + std::to_string(options_.port));
     }
     if (net::watch(context_, epoll_, net::kAdd, listener_, net::kIn, kListenerTag) != 0) {
         return failed("epoll_ctl");

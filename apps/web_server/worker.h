@@ -22,7 +22,7 @@ class Worker {
     Worker(const Options& options, int core);
 
     // Serves until `stopping`, then lets answers under way finish. What went wrong, or nothing.
-    // `ready` is raised once the listener is open, or when there will be none.
+    // `ready` is raised once the listener is open.
     std::string run(const std::atomic<bool>& stopping, std::atomic<int>& ready);
     [[nodiscard]] const Statistics& statistics() const { return statistics_; }
 

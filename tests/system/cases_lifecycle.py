@@ -113,9 +113,24 @@ def original_style_program_echoes(kind):
                 sent += connection.send(data[sent:sent + 20000])
             received += connection.recv(1 << 16)
     expect(received == data, True, "the echo is right")
-    status = running.stop(signal.SIGINT)  # the handler of mtcp_register_signal
-    expect(status, 0, "exit status")
-    expect_true("ended" in running.text(), "it did not end by its handler")
+    for how in (signal.SIGINT, signal.SIGTERM):  # the handlers of mtcp_register_signal
+        status = running.stop(how)
+        expect(status, 0, "exit status")
+        expect_true("ended" in running.text(), "it did not end by its handler")
+        running = wire.program(binary("echo_server"), wire.write_configuration(), "7", ready="port 7")
+    running.stop()
+    too_many = wire.program(binary("echo_server"), wire.write_configuration(num_cores=1), "7", "2", ready="ended")
+    expect(too_many.process.wait(10), 1, "exit status with a context too many")
+
+
+@test("tap", ours=True)
+def server_without_a_listener_does_not_say_that_it_listens(kind):
+    wire = make_wire(kind)
+    running = wire.program(binary("web_server"), "-f", wire.write_configuration(), "--address", "192.0.2.1",
+                           ready="connections")
+    expect(running.process.wait(10), 1, "exit status")
+    expect_true("cannot listen on 192.0.2.1:80: Cannot assign" in running.text(), running.text())
+    expect_true("listening on" not in running.text(), running.text())
 
 
 @test("tap", ours=True)
