@@ -233,7 +233,10 @@ class Run {
             p.ts_value += how & 7;
         }
         if (how >= 0xf0) fields.checksum = Checksum::wrong;
-        if (how % 64 == 63) fields.header_words = in_.below(16) & 0xff;
+        if (how % 64 == 63) {
+            fields.header_words = in_.below(16) & 0xff;
+            reads_any_ = true;  // the header's bytes may count as the payload's
+        }
         last_ = tcp_packet(fields);
         inject(last_);
         const bool in_order = fields.seq == p.snd_nxt && fields.checksum == Checksum::right;
