@@ -3,6 +3,7 @@
 #include "sim/wire_oracle.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "wire/big_endian.h"
 #include "wire/checksum.h"
@@ -215,10 +216,16 @@ void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer
         }
         return;
     }
-    sender.established = true;
     const auto length = static_cast<std::uint32_t>(segment.payload.size());
     const std::uint32_t offset = segment.seq - (sender.iss + 1);
     const auto already = static_cast<std::uint32_t>(sender.stream.size());
+    // A server may answer the data of a SYN, and that be dropped while it waits for the neighbour's
+    // address: what it says first lies behind what was never seen.
+    const bool first = !std::exchange(sender.established, true);
+    if (first && offset > already && layer_ == io::Layer::ethernet) {
+        sender.stale = true;
+        return;
+    }
     const bool keepalive = length == 0 && segment.seq + 1 <= sender.next();
     if (length == 0 && !segment.flags.has(Flags::fin)) {
         if (offset > sender.sent() && !keepalive) wrong(seen, "a sequence number never reached");

@@ -40,8 +40,9 @@ class WireOracle final : public Observer {
     // the first data byte, modulo 2^32.
     struct Sender {
         Side side = Side::a;
-        bool open = false;       // its SYN was seen
-        bool stale = false;      // the other end began anew: rules do not hold
+        bool open = false;  // its SYN was seen
+        bool stale =
+            false;  // the other end began anew, or more was said than seen: rules do not hold
         bool forgotten = false;  // one of the two ends lost its memory since
         bool reset = false;      // a RST passed, in either direction
         wire::SequenceNumber iss;
