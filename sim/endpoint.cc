@@ -93,7 +93,7 @@ void Endpoint::end(Result result) {
 void Endpoint::fail(long answer, const char* what) {
     error_ = static_cast<int>(-answer);
     const bool excused = plan_ == nullptr || plan_->may_fail || plan_->aborts() ||
-                         plan_->target != Target::listener || reborn();
+                         plan_->target != Target::listener || reborn() || outran_its_cookie();
     if (!excused) {
         findings_.add("liveness", text() + ": " + what + " failed, " + std::strerror(error_));
     }

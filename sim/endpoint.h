@@ -3,6 +3,7 @@
 // what its SessionPlan says, checks every byte, and ends as planned.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -53,6 +54,12 @@ class Endpoint {
     [[nodiscard]] std::uint64_t may_send() const;
     [[nodiscard]] bool reborn() const {
         return role_ == Role::server && plan_->server_may_be_reborn;
+    }
+    // Its data came before the ACK that carries the cookie: for the server, of no connection
+    // (syn_cookies.h; so on Linux).
+    [[nodiscard]] bool outran_its_cookie() const {
+        return role_ == Role::client && plan_->server_may_be_reborn && received_ == 0 &&
+               error_ == ECONNRESET;
     }
     void begin(Instant now);
     void be_patient(Instant now);

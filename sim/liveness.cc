@@ -88,6 +88,19 @@ std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
     return trips * each;
 }
 
+// A queue without room for two segments drops one of each pair. A sender whose peer tells neither
+// of SACK nor of timestamps sends it again by a time-out only, which stays as long as it has become
+// (RFC 6298 §5.7, Karn's algorithm).
+std::int64_t lost_pairs(const WorldPlan& plan, const SessionPlan& session) {
+    const std::int64_t mtu = plan.hosts[0].port.mtu;
+    const bool narrow =
+        std::any_of(plan.wire.begin(), plan.wire.end(), [mtu](const DirectionPlan& way) {
+            return way.faults.rate_bits_per_second != 0 &&
+                   static_cast<std::int64_t>(way.faults.queue_bytes) < 2 * mtu;
+        });
+    return narrow ? bytes_of(session) / mtu * timer_under_way(plan, session) : 0;
+}
+
 std::int64_t pauses(const SessionPlan& session) {
     std::int64_t us = 0;
     for (std::size_t end = 0; end < 2; ++end) {
@@ -107,6 +120,7 @@ Duration time_to_end(const WorldPlan& plan, const SessionPlan& session) {
                       pauses(session) + kTimeouts * timeout;
     // The two ends come to their end one after the other, each with such a timer.
     us += timer_under_way(plan, session);
+    us += lost_pairs(plan, session);
     const HostConfig& server = plan.hosts[index(session.server)];
     const bool reborn = session.server_may_be_reborn ||
                         server.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always;
