@@ -248,7 +248,7 @@ Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
     tcb.unanswered_probes = 0;
     if (tcb.state == State::syn_sent) {
         segment_arrives_in_syn_sent(arrival);
-        if (reaction.drop == Drop::count_ && tcb.state == State::established) {
+        if (reaction.drop == Drop::count_ && is_one_of(tcb.state, kReceiving)) {
             check_urgent(arrival);
             if (process_text(arrival) == Step::next) check_fin(arrival);
         }

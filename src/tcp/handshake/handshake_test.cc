@@ -243,6 +243,21 @@ TEST(Handshake, ShutdownDuringTheHandshakeSendsFinAfterIt) {
     EXPECT_EQ(solo.out(), "FP. 1:4(3) ack 1");
 }
 
+// RFC 9293 §3.10.7.3, fourth: other controls and text are processed, also behind a shutdown.
+TEST(Handshake, SynAckWithTextAndFinAfterAShutdownIsTakenWhole) {
+    Solo solo;
+    solo.open();
+    static_cast<void>(solo.out());
+    solo.shutdown();
+    In in = syn_ack(solo);
+    in.flags = "SF.";
+    in.length = 10;
+    solo.segment(in);
+    EXPECT_EQ(solo.received, 10u);
+    EXPECT_EQ(solo.state(), State::closing);
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 12");
+}
+
 TEST(Handshake, CloseInSynSentEndsAtOnce) {
     Solo solo;
     solo.open();
