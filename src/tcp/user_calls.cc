@@ -31,15 +31,17 @@ void reset_and_end(Tcb& tcb, Reaction& reaction) {
 }
 
 // RFC 9293 §3.10.5. In CLOSING and LAST-ACK the peer has all, or it is sent: but by the RFC a
-// connection is not there yet while data waits for a window.
+// connection is not there yet while data waits for a window, and what nobody has read is lost (RFC
+// 9293 SHLD-3).
 void abort_connection(Tcb& tcb, Reaction& reaction) {
     constexpr std::uint16_t kPeerMustHear = static_cast<std::uint16_t>(
         bit(State::syn_received) | bit(State::established) | bit(State::fin_wait_1) |
         bit(State::fin_wait_2) | bit(State::close_wait));
     constexpr auto kFinQueued =
         static_cast<std::uint16_t>(bit(State::closing) | bit(State::last_ack));
-    const bool unsent = is_one_of(tcb.state, kFinQueued) && tcb.snd.nxt <= tcb.snd.end;
-    tcb.pending.reset = unsent || is_one_of(tcb.state, kPeerMustHear);
+    const bool lost = tcb.snd.nxt <= tcb.snd.end || tcb.rcv.unread > 0;
+    tcb.pending.reset =
+        is_one_of(tcb.state, kPeerMustHear) || (lost && is_one_of(tcb.state, kFinQueued));
     end_connection(tcb, reaction, 0);
 }
 

@@ -208,6 +208,16 @@ TEST(Closing, AbortSendsAResetWhenTheFinStillWaitsForAWindow) {
     EXPECT_EQ(solo.out(), "R. 1:1(0) ack 2");
 }
 
+TEST(Closing, AbortSendsAResetForUnreadDataInLastAck) {  // Checks RFC 9293 SHLD-3.
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "F.", .length = 100});
+    solo.shutdown();
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 102");
+    solo.abort();
+    EXPECT_EQ(solo.out(), "R. 2:2(0) ack 102");
+}
+
 TEST(Closing, AbortInLastAckSaysNothing) {
     Solo solo;
     solo.connect();
