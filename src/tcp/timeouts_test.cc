@@ -135,6 +135,26 @@ TEST(PathErrors, UnreachableIsSoftEvenDuringAnOpen) {  // Checks RFC 9293 MUST-5
     EXPECT_EQ(solo.error, EPROTO);  // the last one told
 }
 
+// RFC 8985 §7.4.2's loss that a tail loss probe repaired was none of congestion here.
+TEST(PathErrors, ANarrowerPathCostsNoWindowAlsoBehindATailLossProbe) {
+    Solo solo;
+    solo.peer_options.mss = 1460;
+    solo.connect();
+    solo.send(3 * 1460);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.advance(milliseconds(50)), "+3 P. 2921:4381(1460) ack 1");
+    const std::uint32_t cwnd = solo.tcb.cwnd;
+    solo.path_error(PathError::fragmentation_needed, 1000, 1);
+    EXPECT_EQ(solo.out(),
+              ". 1:961(960) ack 1 | . 961:1921(960) ack 1 | . 1921:2881(960) ack 1 | "
+              ". 2881:3841(960) ack 1 | P. 3841:4381(540) ack 1");
+    solo.segment({.ack = 4381});
+    solo.send(100);
+    EXPECT_EQ(solo.out(), "P. 4381:4481(100) ack 1");
+    solo.segment({.ack = 4481});
+    EXPECT_GE(solo.tcb.cwnd, cwnd);
+}
+
 TEST(PathErrors, HardOnesAreSoftOnceSynchronised) {  // RFC 5927 §5.2
     Solo solo;
     solo.connect();

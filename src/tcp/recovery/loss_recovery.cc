@@ -506,6 +506,7 @@ void resend_all(Environment& env, Tcb& tcb) {
     tcb.high_rxt = tcb.snd.una;
     tcb.repair.frto = false;
     tcb.repair.new_data_first = false;
+    tcb.probe_out = false;  // a tail loss probe was as large: its repair hid no loss
     forget_undo(tcb);
     tcb.pending.retransmit = tcb.snd.una != tcb.snd.nxt;
     Recovery* r = record_of(env, tcb);
