@@ -5,6 +5,7 @@
 #include "tcp/congestion/controller.h"
 #include "tcp/counting.h"
 #include "tcp/receive/ack_policy.h"
+#include "tcp/recovery/undo.h"
 
 namespace mtcp::tcp {
 
@@ -78,6 +79,7 @@ void react_to_echo(Environment& env, Tcb& tcb, AckContext& ack, Instant now) {
     ack.ecn_echo = AckContext::EcnEcho::yes;
     if (congestion::on_ecn_echo(env, tcb, ack, now) == congestion::Reduced::no) return;
     count(env, &Counters::ecn_reductions);
+    forget_undo(tcb);  // of an earlier loss: this reduction stays (as Linux)
     queue_cwr(tcb);
 }
 

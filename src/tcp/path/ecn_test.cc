@@ -195,6 +195,27 @@ TEST(Ecn, EchoHalvesTheWindowOnceARoundTrip) {  // Checks RFC 3168 §6.1.2.
     EXPECT_FALSE(status(solo.env, solo.tcb, solo.now).ecn_reduced);
 }
 
+// RFC 4015 §3.2: a loss that was none is taken back, but not what a mark has told of since.
+TEST(Ecn, AMarksReductionIsNotUndoneWithTheLossBefore) {
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(10'000);
+    static_cast<void>(solo.out());
+    solo.segment({.sack = {{1001, 5001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 10'001});
+    ASSERT_EQ(solo.tcb.phase, Phase::open);
+    const std::uint32_t after_loss = solo.tcb.cwnd;
+    solo.send(5'000);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "E.", .ack = 11'001});
+    const std::uint32_t after_mark = solo.tcb.cwnd;
+    ASSERT_LT(after_mark, after_loss);
+    solo.segment({.flags = ".", .ack = 11'001, .sack = {{1, 1001}}});  // both copies had arrived
+    EXPECT_EQ(solo.tcb.cwnd, after_mark);
+}
+
 TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {
     Solo solo;
     connect_with_ecn(solo);
