@@ -473,6 +473,7 @@ void enter_loss(Environment& env, Tcb& tcb, Instant now) {
         return;
     }
     const bool fresh = tcb.phase < Phase::fast_recovery;
+    const std::uint32_t told = r->log.sacked_bytes + r->reno_sacked;
     mark_timed_out(*r, now);
     // RFC 5681 §3.1: ssthresh is set once per loss, not again by further time-outs of one segment.
     const bool first = tcb.phase <= Phase::disorder || tcb.snd.una >= tcb.recover ||
@@ -486,7 +487,7 @@ void enter_loss(Environment& env, Tcb& tcb, Instant now) {
     congestion::on_timeout(env, tcb,
                            first ? congestion::Timeout::first : congestion::Timeout::repeated, now);
     if (!congestion::governs_recovery(tcb)) tcb.cwnd = pipe(tcb, *r) + tcb.mss;
-    if (fresh && r->log.sacked_bytes >= kDupThresh * tcb.mss && tcb.reordering > kDupThresh) {
+    if (fresh && told >= kDupThresh * tcb.mss && tcb.reordering > kDupThresh) {
         tcb.reordering = kDupThresh;  // was believed too large
     }
     tcb.phase = Phase::loss;

@@ -276,6 +276,32 @@ TEST(Undo, FrtoGoesBackToRepairWhenDuplicatesCome) {  // RFC 5682 §3.1 step 3a
     static_cast<void>(solo.out());
 }
 
+// Without SACK, too, as many duplicates as mean loss and then a time-out say that reordering was
+// believed too large: or no loss would be seen before its time-out ever after.
+TEST(Undo, ATimeoutBehindDuplicatesEndsTheBeliefInReordering) {
+    Solo solo;
+    use_timestamps(solo);
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 10);
+    const std::uint32_t echo = solo.sent.at(0).options.ts_value;
+    for (int i = 0; i < 3; ++i)
+        solo.segment({});
+    EXPECT_EQ(solo.out(), ". 1:989(988) ack 1");
+    In late = with_echo({.ack = 1 + 8 * 988}, echo);  // eight came late
+    late.options.ts_value = to_ms(solo.now);
+    solo.segment(late);
+    solo.segment({.ack = 10'001});
+    ASSERT_GT(solo.tcb.reordering, 5);
+    solo.send(6 * 988);
+    static_cast<void>(solo.out());
+    for (int i = 0; i < 5; ++i)
+        solo.segment({.ack = 10'001});
+    EXPECT_EQ(solo.out(), "");
+    static_cast<void>(solo.advance(milliseconds(300)));
+    ASSERT_EQ(solo.tcb.phase, Phase::loss);
+    EXPECT_EQ(solo.tcb.reordering, 3);
+}
+
 TEST(Undo, DsackTakesARecoveryBack) {  // RFC 3708
     Solo solo;
     put_in_flight(solo, 10);
