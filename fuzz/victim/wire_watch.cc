@@ -69,7 +69,7 @@ void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
                        flow.answered == heard.segment.flags.has(wire::Flags::ack) &&
                        flow.syn_ack == heard.segment.ack.raw;
     if (again) return;
-    flow.several = flow.open;
+    flow.several = flow.open || flow.forgotten;
     flow.open = true;
     flow.iss = heard.segment.seq.raw;
     flow.syn_ack = heard.segment.ack.raw;
@@ -123,7 +123,11 @@ void WireWatch::on_heard(const Heard& heard) {
         // What follows may be another connection with the same addresses.
         const auto found =
             flows_.find({heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port});
-        if (found != flows_.end()) found->second.open = found->second.edge_known = false;
+        if (found != flows_.end()) {
+            Flow& flow = found->second;
+            flow.forgotten |= flow.open;
+            flow.open = flow.edge_known = false;
+        }
         return;
     }
     Flow& flow = flows_[{heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port}];
