@@ -53,5 +53,19 @@ TEST_F(Ends, AResetIsReportedToWhoHasShutDownReading) {
     EXPECT_EQ(write(id, "x"), -EPIPE);
 }
 
+// As Linux: what little room there is by then does not make it go on.
+TEST_F(Ends, ASignalEndsABlockingWriteThatFindsSomeRoom) {
+    const long id = make_connected();
+    d(id).non_blocking = 0;
+    const std::uint32_t i = index(id);
+    stack.during_waits.push_back([this, i] {
+        stack.streams[i].acknowledged.store(100);
+        stack.interrupt = true;
+    });
+    EXPECT_EQ(write(id, std::string(8000, 'x')), 3100);
+    stack.during_waits.push_back([this] { stack.interrupt = true; });
+    EXPECT_EQ(write(id, "y"), -EINTR);
+}
+
 }  // namespace
 }  // namespace mtcp::socket::testing

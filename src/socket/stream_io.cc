@@ -389,11 +389,14 @@ long send_bytes(Application& app, Descriptor& d, ByteCursor& from, int flags) {
     if (result < 0 && result != -EAGAIN) return result;
     if (!blocking) return app.run_stack_for_retry() ? once() : result;
     const Instant deadline = deadline_of(app, app.details(d).send_timeout_ns);
-    const auto again = [&]() -> long { return is_still_full(app, d) ? -EAGAIN : once(); };
-    while (from.left() != 0) {
-        result = app.attempt(Attempts::until_done, deadline, again);
-        if (result < 0) break;
-    }
+    // A wait ends with the last byte, or as the call does: by a signal, though there is some room.
+    const auto rest = [&]() -> long {
+        long taken = is_still_full(app, d) ? -EAGAIN : once();
+        while (taken > 0 && from.left() != 0)
+            taken = once();
+        return taken;
+    };
+    result = app.attempt(Attempts::until_done, deadline, rest);
     const auto done = static_cast<long>(wanted - from.left());
     return done != 0 ? done : result;
 }
