@@ -53,6 +53,24 @@ TEST_F(Ends, AResetIsReportedToWhoHasShutDownReading) {
     EXPECT_EQ(write(id, "x"), -EPIPE);
 }
 
+TEST_F(Ends, SendAndCloseOpensAConnectionThatWaitsForItsFirstBytes) {
+    stack.fast_open_answer = {.use = tcp::FastOpenRoom::Use::data, .bytes = 1000};
+    const long id = make_socket();
+    app->own_details(d(id)).fast_open_connect = 1;
+    ASSERT_EQ(connect(*app, d(id), kServer), 0);
+    iovec piece{};
+    std::size_t pieces = 0;
+    EXPECT_EQ(receive_in_place(*app, d(id), {&piece, 1}, pieces, 0), -EAGAIN);  // as receive()
+    std::string text = "all of it";
+    const iovec one{text.data(), text.size()};
+    EXPECT_EQ(send_and_close(*app, d(id), ByteCursor({&one, 1})), 9);
+    EXPECT_EQ(app->table().find(static_cast<int>(id)), nullptr);
+    stack.run_stack();
+    ASSERT_NE(stack.opened, kNoIndex);
+    EXPECT_EQ(stack.connections[stack.opened].sent, text);
+    EXPECT_TRUE(stack.connections[stack.opened].closed);
+}
+
 // As Linux: what little room there is by then does not make it go on.
 TEST_F(Ends, ASignalEndsABlockingWriteThatFindsSomeRoom) {
     const long id = make_connected();

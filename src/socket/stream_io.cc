@@ -471,8 +471,8 @@ long send(Application& app, Descriptor& d, std::span<const std::byte> from, int 
 long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std::size_t& used,
                       int flags) {
     used = 0;
-    if (d.kind != DescriptorKind::stream) return -EBADF;
-    if (d.connection == kNoIndex) return -ENOTCONN;
+    if (d.kind != DescriptorKind::stream) return is_listener(d) ? -ENOTCONN : -EBADF;
+    if (d.connection == kNoIndex) return d.deferred != 0 ? -EAGAIN : -ENOTCONN;
     if (out.empty()) return -EINVAL;
     Stream& s = app.stream(d);
     const auto once = [&]() -> long {
@@ -497,21 +497,25 @@ long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std
 }
 
 long received_in_place(Application& app, Descriptor& d, std::size_t bytes) {
-    if (d.kind != DescriptorKind::stream) return -EBADF;
+    if (d.kind != DescriptorKind::stream) return is_listener(d) ? -ENOTCONN : -EBADF;
     if (d.connection == kNoIndex) return -ENOTCONN;
     const std::size_t held =
         d.held.unread == kNoChunk ? 0 : app.chunks().at(d.held.unread).chain_bytes;
-    if (bytes > held) return -EINVAL;
+    if (bytes > up_to_mark(d, app.stream(d), held)) return -EINVAL;
     static_cast<void>(
         take_bytes(app, d, app.stream(d), bytes, [](const std::byte*, std::size_t) {}));
     return 0;
 }
 
 long send_and_close(Application& app, Descriptor& d, ByteCursor from) {
-    if (d.kind != DescriptorKind::stream) return -EBADF;
-    if (d.connection == kNoIndex) return -ENOTCONN;
-    Stream& s = app.stream(d);
+    if (d.kind != DescriptorKind::stream) return is_listener(d) ? -EPIPE : -EBADF;
     const std::size_t wanted = from.left();
+    if (d.connection == kNoIndex) {  // it may wait for its first bytes to open
+        const long taken = send(app, d, from, 0);
+        if (taken == static_cast<long>(wanted)) close_stream(app, d, CloseKind::orderly);
+        return taken;
+    }
+    Stream& s = app.stream(d);
     if (wanted != 0 && wanted <= write_room(s)) {
         // The close takes the bytes along: a request for them alone is not needed.
         const bool posted = claim_write(s);

@@ -50,5 +50,19 @@ TEST_F(Urgent, AnnouncedLateIsNotAheadAnyMore) {
     EXPECT_NE(readiness(*app, d(id)) & EpollBits::pri, 0u);
 }
 
+TEST_F(Urgent, WhatLiesBehindItWasNotShownInPlace) {
+    const long id = make_connected();
+    stream(id).urgent_mark.store(2);
+    stack.set_status(index(id), StreamStatus::urgent);
+    stack.post(index(id), StreamEvents::urgent);
+    stack.deliver(index(id), "ab!d");
+    iovec piece{};
+    std::size_t pieces = 0;
+    EXPECT_EQ(receive_in_place(*app, d(id), {&piece, 1}, pieces, 0), 2);
+    EXPECT_EQ(received_in_place(*app, d(id), 3), -EINVAL);
+    EXPECT_EQ(received_in_place(*app, d(id), 2), 0);
+    EXPECT_EQ(receive_in_place(*app, d(id), {&piece, 1}, pieces, 0), 2);
+}
+
 }  // namespace
 }  // namespace mtcp::socket::testing

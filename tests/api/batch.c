@@ -83,6 +83,22 @@ static void sends_and_closes(mctx_t mctx) {
     close_pair(mctx, p);
 }
 
+/* As mtcp_read() and mtcp_write(), where there is no connection. */
+static void without_a_connection(mctx_t mctx) {
+    int port, count = 1;
+    struct iovec piece;
+    const int listener = listen_anywhere(mctx, &port);
+    const int id = mtcp_socket(mctx, AF_INET, SOCK_STREAM, 0);
+    CHECK_FAILS(mtcp_send_close(mctx, id, "x", 1), EPIPE);
+    CHECK_FAILS(mtcp_send_close(mctx, listener, "x", 1), EPIPE);
+    CHECK_FAILS(mtcp_recv_in_place(mctx, id, &piece, &count, 0), ENOTCONN);
+    count = 1;
+    CHECK_FAILS(mtcp_recv_in_place(mctx, listener, &piece, &count, 0), ENOTCONN);
+    CHECK_FAILS(mtcp_recv_done(mctx, listener, 0), ENOTCONN);
+    CHECK(mtcp_close(mctx, id) == 0);
+    CHECK(mtcp_close(mctx, listener) == 0);
+}
+
 /* More than there is room for: what was taken is told, and the id stays. */
 static void stays_open_when_not_all_fits(mctx_t mctx) {
     struct pair p = make_pair(mctx);
@@ -129,6 +145,7 @@ void test_batch(void) {
     accepts_what_waits(mctx);
     shows_bytes_in_place(mctx);
     sends_and_closes(mctx);
+    without_a_connection(mctx);
     stays_open_when_not_all_fits(mctx);
     stop_stack(mctx);
 }
