@@ -137,7 +137,7 @@ class Application {
     // The end of a wait that handed out `found` entries: only one that slept and found nothing
     // makes the descriptor quiet.
     void after_wait(long found);
-    [[nodiscard]] std::uint32_t next_wait_number() { return ++wait_number_; }
+    [[nodiscard]] std::uint32_t next_wait_number() { return wait_number_ += 2; }  // never 0
 
     // Addresses that active opens take in turn (mtcp_init_rss).
     struct SourceRange {
@@ -171,7 +171,7 @@ class Application {
     std::array<std::uint32_t, kExpected> expected_;  // ids of the last calls of expect(), in turn
     std::size_t next_expected_ = 0;
     Instant stack_ran_{INT64_MIN / 2};
-    std::uint32_t wait_number_ = 0;
+    std::uint32_t wait_number_ = 1;
     int epoll_fd_ = -1;  // joins the driver's descriptor and ours
     int signal_fd_ = -1;
     bool signalled_ = false;

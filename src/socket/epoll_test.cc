@@ -320,6 +320,13 @@ TEST_F(EpollTest, AnIdRemovedFromTheEpollBeforeItIsClosedIsNotReusedEither) {
     EXPECT_EQ(make_stream(*app), a);
 }
 
+// 0 stands for "no wait yet", also after they have come round: in a wait of that number everything
+// that was never reported would pass for reported already.
+TEST_F(EpollTest, NoWaitHasTheNumberZero) {
+    EXPECT_EQ(app->next_wait_number() % 2, 1u);
+    EXPECT_EQ(app->next_wait_number() % 2, 1u);
+}
+
 TEST_F(EpollTest, ErrorsOfControl) {
     const long id = make_connected();
     EXPECT_EQ(control(EpollOperation::modify, id, kIn), -ENOENT);
