@@ -22,7 +22,8 @@ namespace {
 constexpr int kCallsMax = 400;
 constexpr const char* kConfiguration =
     "io = link\naddress = 10.0.0.2/24\ndrive = inline\nnum_cores = 1\nmax_concurrency = 64\n"
-    "max_num_buffers = 64\nrcvbuf = 16384\nsndbuf = 16384\n";
+    "max_num_buffers = 64\nrcvbuf = 16384\nsndbuf = 16384\n"
+    "fast_open = client server client_without_cookie server_without_cookie every_listener\n";
 
 mctx_t context = nullptr;
 
@@ -262,7 +263,59 @@ class Run {
                                                 static_cast<int>(in_.byte()) - 2, 0, 0));
                 break;
             }
-            default: static_cast<void>(EventToString(in_.number())); break;
+            default: fewer_steps(in_.number()); break;
+        }
+    }
+    // The calls that do more at once, and connections that carry data with their SYN.
+    void fewer_steps(std::uint32_t choice) {
+        static_cast<void>(EventToString(choice));
+        const int which = static_cast<int>(choice >> 8 & 31);
+        const std::size_t n = choice >> 16;
+        switch (choice % 8) {
+            case 0: static_cast<void>(mtcp_expect(context, which)); break;
+            case 1: {
+                std::array<int, 4> made{};
+                const int count =
+                    mtcp_accept_many(context, which, made.data(), static_cast<int>(n % 6) - 1, 0);
+                for (int i = 0; i < count; ++i)
+                    tame(made.at(static_cast<std::size_t>(i)));
+                break;
+            }
+            case 2: {
+                std::array<iovec, 4> pieces{};
+                int count = static_cast<int>(n % 6) - 1;
+                std::size_t shown = 0;
+                const ssize_t bytes = mtcp_recv_in_place(context, which, pieces.data(), &count,
+                                                         (n & 64) != 0 ? int{MSG_DONTWAIT} : 0);
+                if (bytes < 0) break;
+                for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+                    shown += pieces.at(i).iov_len;
+                    if (pieces.at(i).iov_len != 0)
+                        room_.front() = *static_cast<const char*>(pieces.at(i).iov_base);
+                }
+                MTCP_FUZZ_CHECK(shown == static_cast<std::size_t>(bytes));
+                static_cast<void>(mtcp_recv_done(context, which, n % (shown + 2)));
+                break;
+            }
+            case 3: static_cast<void>(mtcp_recv_done(context, which, n)); break;
+            case 4:
+                static_cast<void>(mtcp_send_close(context, which, room_.data(), n % room_.size()));
+                break;
+            case 5:
+            case 6: {
+                const sockaddr_in a = address();
+                static_cast<void>(mtcp_sendto(
+                    context, which, room_.data(), n % room_.size(),
+                    MSG_FASTOPEN | ((n & 1) != 0 ? int{MSG_DONTWAIT} : 0),
+                    (n & 6) != 0 ? reinterpret_cast<const sockaddr*>(&a) : nullptr, sizeof a));
+                break;
+            }
+            default: {
+                const sockaddr_in nobody{};
+                static_cast<void>(mtcp_connect(
+                    context, which, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody));
+                break;
+            }
         }
     }
     void end() {
