@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "socket/readiness.h"
@@ -26,7 +27,7 @@ struct ErrorWithOffender {
     sockaddr_in offender;
 };
 
-// Control messages behind one another; MSG_CTRUNC when there is no room for one.
+// Control messages behind one another; MSG_CTRUNC when one was cut. The last needs no padding.
 class Controls {
   public:
     explicit Controls(msghdr& message) : message_(message), room_(message.msg_controllen) {
@@ -35,17 +36,17 @@ class Controls {
     }
     template <typename Value>
     void add(int level, int type, const Value& value) {
-        if (room_ - message_.msg_controllen < CMSG_SPACE(sizeof value)) {
-            message_.msg_flags |= MSG_CTRUNC;
-            return;
-        }
+        const std::size_t room = room_ - message_.msg_controllen;
+        const std::size_t length = std::min(room, std::size_t{CMSG_LEN(sizeof value)});
+        if (length < CMSG_LEN(sizeof value)) message_.msg_flags |= MSG_CTRUNC;
+        if (length < sizeof(cmsghdr)) return;
         auto* const control = reinterpret_cast<cmsghdr*>(
             static_cast<std::byte*>(message_.msg_control) + message_.msg_controllen);
-        message_.msg_controllen += CMSG_SPACE(sizeof value);
+        message_.msg_controllen += std::min(room, std::size_t{CMSG_SPACE(sizeof value)});
         control->cmsg_level = level;
         control->cmsg_type = type;
-        control->cmsg_len = CMSG_LEN(sizeof value);
-        std::memcpy(CMSG_DATA(control), &value, sizeof value);
+        control->cmsg_len = length;
+        std::memcpy(CMSG_DATA(control), &value, length - CMSG_LEN(0));
     }
 
   private:

@@ -193,6 +193,24 @@ TEST_F(MessageTest, AControlMessageThatDoesNotFitIsCut) {
     EXPECT_EQ(answer.control_length, 0u);
 }
 
+// As Linux, which needs no room for what aligns a message that might follow.
+TEST_F(MessageTest, TheLastControlMessageNeedsNoPadding) {
+    const long id = make_connected();
+    switch_on(id, IPPROTO_TCP, TCP_INQ);
+    const auto received = [this, id](std::size_t room) {
+        stack.deliver(index(id), "a");
+        return receive_with_control(id, 0, room);
+    };
+    const Answer whole = received(CMSG_LEN(sizeof(int)));
+    EXPECT_EQ(whole.flags, 0);
+    EXPECT_EQ(whole.control_length, CMSG_LEN(sizeof(int)));
+    EXPECT_EQ(whole.type, TCP_INQ);
+    const Answer cut = received(CMSG_LEN(sizeof(int)) - 1);
+    EXPECT_EQ(cut.flags, MSG_CTRUNC);
+    EXPECT_EQ(cut.control_length, CMSG_LEN(sizeof(int)) - 1);
+    EXPECT_EQ(cut.type, TCP_INQ);
+}
+
 TEST_F(MessageTest, MsgTruncTakesBytesWithoutPassingThemOn) {
     const long id = make_connected();
     stack.deliver(index(id), "abcdef");
