@@ -36,6 +36,7 @@ TEST_F(Ends, ShutdownEndsAnAttemptThatWaitsForData) {
     app->own_details(d(id)).fast_open_connect = 1;
     ASSERT_EQ(connect(*app, d(id), kServer), 0);
     ASSERT_EQ(d(id).deferred, 1);
+    EXPECT_EQ(bind(*app, d(id), {wire::IpAddress::v4(0), 81}), -EINVAL);
     EXPECT_EQ(shutdown_stream(*app, d(id), SHUT_RDWR), 0);
     EXPECT_EQ(write(id, "x"), -EPIPE);
     EXPECT_EQ(listen(*app, d(id), 1), 0);

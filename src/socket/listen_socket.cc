@@ -14,8 +14,10 @@
 namespace mtcp::socket {
 
 long bind(Application& app, Descriptor& d, const wire::Endpoint& where) {
-    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.bound != 0)
+    if (d.kind != DescriptorKind::stream || d.connection != kNoIndex || d.deferred != 0 ||
+        d.bound != 0) {
         return -EINVAL;
+    }
     const CoreView& view = app.view();
     if (!where.address.is_unspecified() && !view.is_local(view.core, where.address)) {
         return -EADDRNOTAVAIL;
