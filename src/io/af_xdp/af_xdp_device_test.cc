@@ -12,12 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <string>
 #include <thread>
 
+#include "base/log.h"
 #include "io/af_xdp/program_holder.h"
 #include "io/af_xdp/testing/af_xdp_fixture.h"
 #include "io/wait.h"
@@ -202,6 +205,19 @@ TEST_F(AfXdpDeviceTest, AnInterfaceThatGoesDownAndUpAgainLosesNoFrame) {
             arrived = receive_bytes(queue, 1, milliseconds(100)).size();
         }
         EXPECT_EQ(arrived, 1U);
+    });
+}
+
+TEST_F(AfXdpDeviceTest, AnInterfaceThatIsDeletedIsTold) {
+    in_child([] {
+        static std::string told;
+        set_log_sink([](LogLevel, const char* text, void*) { told += text; }, nullptr);
+        const VethWorld world;
+        auto device = must_open(config_for(XdpMode::automatic));
+        ASSERT_EQ(VethWorld::run_here("ip link del here0"), 0);
+        std::array<Frame, 1> frame;
+        EXPECT_EQ(device->queue(0).receive(frame, clock_now()), 0U);
+        EXPECT_NE(told.find("the interface was deleted"), std::string::npos) << told;
     });
 }
 

@@ -193,6 +193,12 @@ void AfXdpQueue::count_kernel_drops() {
     }
     for (; oversize_counted_ < oversize; ++oversize_counted_)
         count_drop(Drop::io_oversize);
+    if (parts_.socket.take_error() == ENETDOWN) {
+        log(LogLevel::warning,
+            "af_xdp on %s: the interface was deleted; mend: restart this process",
+            parts_.name.c_str());
+        kick_error_told_ = kick_error_;
+    }
     if (std::exchange(kick_error_told_, kick_error_) != kick_error_ && kick_error_ != 0) {
         log(LogLevel::warning, "af_xdp on %s: cannot transmit: %s", parts_.name.c_str(),
             std::strerror(kick_error_));

@@ -128,6 +128,12 @@ XskStatistics XskSocket::statistics() const {
     return {counts.rx_fill_ring_empty_descs, counts.rx_dropped, counts.rx_ring_full};
 }
 
+int XskSocket::take_error() const {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return ::getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : 0;
+}
+
 void XskSocket::abandon() {
     if (descriptor_ >= 0) ::close(descriptor_);
     descriptor_ = -1;

@@ -61,6 +61,8 @@ class XskSocket {
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] bool zero_copy() const;
     [[nodiscard]] XskStatistics statistics() const;
+    // ENETDOWN, once, when the interface was deleted or moved to another namespace; 0 otherwise.
+    [[nodiscard]] int take_error() const;
     ProducerRing<std::uint64_t>& fill() { return fill_; }
     ConsumerRing<std::uint64_t>& completion() { return completion_; }
     ConsumerRing<xdp_desc>& received() { return received_; }

@@ -20,6 +20,7 @@ namespace {
 // handshake there are at most kRoundsMax of them. No clock is needed.
 constexpr int kRoundMs = 20;
 constexpr unsigned kRoundsMax = 100;
+constexpr unsigned kRoundsAlone = 50;  // then a slave tells that it waits
 // Strangers that connect and say nothing cannot keep others out for longer than that.
 constexpr std::size_t kChannelsMax = 16;
 
@@ -168,6 +169,13 @@ void Control::try_to_connect() {
     const SocketAddress address = make_address(config_.socket);
     if (socket.open() && ::connect(socket.get(), address.get(), address.length) == 0) {
         channels_.push_back(std::make_unique<Channel>(std::move(socket), config_));
+        rounds_alone_ = 0;
+        return;
+    }
+    const int error = errno;
+    if (++rounds_alone_ == kRoundsAlone) {
+        log(LogLevel::warning, "memif %s id %u: waiting for a master, none is there yet: %s",
+            config_.socket.c_str(), config_.id, std::strerror(error));
     }
 }
 

@@ -47,7 +47,8 @@ class Control {
     std::atomic<bool> stopping_{false};
     pthread_t thread_{};
     bool running_ = false;
-    std::string refusal_told_;  // why the last channel did not come to be
+    unsigned rounds_alone_ = 0;  // a slave's, since it last found a master
+    std::string refusal_told_;   // why the last channel did not come to be
     // The last accept found no descriptor or no memory: the listener is left alone for a round.
     bool cannot_accept_ = false;
 };

@@ -39,15 +39,30 @@ int interface_ioctl(int family, unsigned long number, void* argument) {
     return error;
 }
 
+// What the interface has under one of SIOCGIFADDR, SIOCGIFNETMASK; all-zero where it has none.
+in_addr present_ipv4(const std::string& name, unsigned long number) {
+    ifreq request = request_for(name);
+    sockaddr_in value{};
+    if (interface_ioctl(AF_INET, number, &request) == 0) {
+        std::memcpy(&value, &request.ifr_addr, sizeof value);
+    }
+    return value.sin_addr;
+}
+
+// An interface that was made for this user beforehand needs no privilege where it is as asked.
 int set_ipv4(const std::string& name, const in_addr& address, unsigned prefix) {
+    const std::uint32_t mask = htonl(prefix == 0 ? 0u : ~std::uint32_t{0} << (32u - prefix));
+    if (present_ipv4(name, SIOCGIFADDR).s_addr == address.s_addr &&
+        present_ipv4(name, SIOCGIFNETMASK).s_addr == mask) {
+        return 0;
+    }
     ifreq request = request_for(name);
     sockaddr_in value{};
     value.sin_family = AF_INET;
     value.sin_addr = address;
     std::memcpy(&request.ifr_addr, &value, sizeof value);
     if (const int error = interface_ioctl(AF_INET, SIOCSIFADDR, &request); error != 0) return error;
-    const std::uint32_t mask = prefix == 0 ? 0u : ~std::uint32_t{0} << (32u - prefix);
-    value.sin_addr.s_addr = htonl(mask);
+    value.sin_addr.s_addr = mask;
     std::memcpy(&request.ifr_netmask, &value, sizeof value);
     return interface_ioctl(AF_INET, SIOCSIFNETMASK, &request);
 }
@@ -64,7 +79,11 @@ int set_ipv6(const std::string& name, const in6_addr& address, unsigned prefix) 
 
 Result<Done, Problem> set_mtu(const std::string& name, std::uint32_t mtu) {
     ifreq request = request_for(name);
-    request.ifr_mtu = static_cast<int>(mtu);
+    const int wanted = static_cast<int>(mtu);
+    if (interface_ioctl(AF_INET, SIOCGIFMTU, &request) == 0 && request.ifr_mtu == wanted) {
+        return Done{};
+    }
+    request.ifr_mtu = wanted;
     const int error = interface_ioctl(AF_INET, SIOCSIFMTU, &request);
     if (error != 0) {
         Problem found =
@@ -105,7 +124,7 @@ Result<Done, Problem> set_kernel_address(const std::string& name, const std::str
 Result<Done, Problem> bring_up(const std::string& name) {
     ifreq request = request_for(name);
     int error = interface_ioctl(AF_INET, SIOCGIFFLAGS, &request);
-    if (error == 0) {
+    if (error == 0 && (request.ifr_flags & IFF_UP) == 0) {
         request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
         error = interface_ioctl(AF_INET, SIOCSIFFLAGS, &request);
     }

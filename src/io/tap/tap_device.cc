@@ -126,6 +126,13 @@ Result<Done, Problem> check(const TapConfig& config) {
                                .mend = "use at most 15 characters",
                                .error = EINVAL});
     }
+    if (config.name.find_first_of("/: \t\n") != std::string::npos || config.name == "." ||
+        config.name == "..") {
+        return failure(Problem{.what = "no interface can be called '" + config.name + "'",
+                               .why = "",
+                               .mend = "use letters and digits",
+                               .error = EINVAL});
+    }
     return Done{};
 }
 

@@ -11,11 +11,15 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -473,12 +477,32 @@ TEST(TapDevice, InterfaceVanishesWithTheDevice) {
     });
 }
 
+TEST(TapDevice, OneMadeBeforehandForAUserNeedsNoPrivilege) {
+    if (::geteuid() != 0 || ::access("/dev/net/tun", W_OK) != 0) GTEST_SKIP() << "not root";
+    struct stat status {};
+    if (::stat("/dev/net/tun", &status) != 0 || (status.st_mode & 0006) != 0006) {
+        GTEST_SKIP() << "/dev/net/tun is not open to all users";
+    }
+    in_own_network([] {
+        ASSERT_EQ(std::system("ip tuntap add mine mode tap multi_queue vnet_hdr user 65534 && "
+                              "ip address add 10.0.0.1/24 dev mine && ip link set mine up"),
+                  0);
+        // Of this thread alone, unlike setresuid(3).
+        ASSERT_EQ(::syscall(SYS_setresuid, 65534, 65534, 65534), 0);
+        EXPECT_NE(open_or_fail({.name = "mine", .kernel_address = "10.0.0.1/24"}), nullptr);
+        const auto other = TapDevice::open({.name = "mine", .mtu = 1400});
+        ASSERT_FALSE(other.ok());
+        EXPECT_EQ(other.error().error, EPERM);
+    });
+}
+
 TEST(TapDevice, BadSettingsNameTheMend) {
     in_own_network([] {
         for (const TapConfig& config :
              {TapConfig{.queues = 0}, TapConfig{.name = "a-name-beyond-fifteen"},
-              TapConfig{.mtu = 60}, TapConfig{.kernel_address = "10.0.0.1"},
-              TapConfig{.kernel_address = "10.0.0.1/33"}, TapConfig{.kernel_address = "x/24"}}) {
+              TapConfig{.name = "a/b"}, TapConfig{.mtu = 60},
+              TapConfig{.kernel_address = "10.0.0.1"}, TapConfig{.kernel_address = "10.0.0.1/33"},
+              TapConfig{.kernel_address = "x/24"}}) {
             const auto device = TapDevice::open(config);
             ASSERT_FALSE(device.ok());
             EXPECT_EQ(device.error().error, EINVAL) << device.error().text();
