@@ -84,7 +84,9 @@ check_interfaces() {
         driver=$(basename "$(readlink -f "$path/device/driver" 2> /dev/null || echo virtual)")
         [[ $driver == virtual ]] && command -v ethtool > /dev/null && driver=$(ethtool -i "$name" 2> /dev/null | awk '/^driver/ {print $2}')
         queues=$(find "$path/queues" -maxdepth 1 -name 'rx-*' 2> /dev/null | wc -l)
-        have "$name" "driver ${driver:-unknown}, $queues receive queues, mtu $(< "$path/mtu")"
+        local state
+        state=$(< "$path/operstate")
+        have "$name" "driver ${driver:-unknown}, $queues receive queues, mtu $(< "$path/mtu")$([[ $state != down ]] || echo ', down')"
         [[ ${driver:-} == veth ]] && echo "           the peer of a veth must not send large frames in generic mode: ethtool -K PEER tso off gso off"
     done
     return 0
@@ -92,20 +94,21 @@ check_interfaces() {
 
 check_tools() {
     echo "Tools"
-    local entry name why
+    local entry name why found=()
     for entry in "cmake:build" "ninja:build" "g++:build" "clang:the XDP program (without it: no back end af_xdp) and the fuzzers" \
         "pkg-config:the consumer test" "python3:the checks of ./dev lint" "ip:./dev run" "ethtool:./dev run" "curl:./dev run" \
         "wrk:the comparison in ./dev run" "tcpdump:watching traffic" "tshark:judging our traffic in tests" \
         "dpdk-testpmd:the peer of the memif test" "ab:a system test"; do
         name=${entry%%:*} why=${entry#*:}
-        if command -v "$name" > /dev/null; then good=$((good + 1))
+        if command -v "$name" > /dev/null; then good=$((good + 1)); found+=("$name")
         else lack "$name" "not installed" "left out: $why" "./dev setup"; fi
     done
-    if [[ -e /usr/include/xdp/xsk.h ]]; then good=$((good + 1))
+    if [[ -e /usr/include/xdp/xsk.h ]]; then good=$((good + 1)); found+=(libxdp-dev)
     else lack libxdp-dev "not installed" "the library is built without the back end af_xdp" "./dev setup"; fi
     if command -v ldconfig > /dev/null && ! ldconfig -p | grep -q 'libbpf\.so'; then
         lack libbpf "not installed" "the library is built without the back end af_xdp" "./dev setup"
     fi
+    [[ ${#found[@]} -eq 0 ]] || printf '  ok       %s\n' "${found[*]}"
 }
 
 check_capabilities
