@@ -30,6 +30,8 @@ foreach(library mtcp_shared mtcp_static)
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/mtcp>)
     target_link_libraries(${library} PRIVATE Threads::Threads ${system_libraries})
 endforeach()
+# A project of C alone links the archive with its C compiler.
+target_link_libraries(mtcp_static INTERFACE $<INSTALL_INTERFACE:stdc++>)
 if(NOT MTCP_SANITIZE AND NOT MTCP_FUZZ)
     # An undefined symbol shall be our error, not the consumer's.
     target_link_options(mtcp_shared PRIVATE -Wl,-z,defs)

@@ -35,6 +35,11 @@ case $method in
         cmake -S "$here/cmake_consumer" -B "$work" -G Ninja -DCMAKE_PREFIX_PATH="$tree" > "$work.log"
         cmake --build "$work" >> "$work.log"
         "$work/consumer_static"
+        # A project that knows no C++.
+        cmake -S "$here/c_consumer" -B "$work/c" -G Ninja -DCMAKE_PREFIX_PATH="$tree" > "$work.c.log"
+        cmake --build "$work/c" >> "$work.c.log" || { cat "$work.c.log"; exit 1; }
+        "$work/c/consumer_c"
+        "$work/c/consumer_static"
         ;;
     *) echo "unknown method $method" >&2; exit 2 ;;
 esac
