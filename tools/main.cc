@@ -3,6 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
 
 #include "bridge.h"
 #include "io/open_device.h"
@@ -12,12 +18,27 @@ namespace {
 
 void add_stat(CLI::App& app, mtcp::tools::StatOptions& options) {
     CLI::App* stat = app.add_subcommand("stat", "Counters of a running stack; without PID, a list");
-    stat->add_option("PID", options.pid, "Process that runs the stack")
-        ->check(CLI::Range(1, 1 << 22));
-    stat->add_flag("-w,--watch", options.watch, "Again every second, with rates per second");
-    stat->add_option("-n,--rounds", options.rounds, "Watch that many seconds, then end");
-    stat->add_flag("-c,--per-core", options.per_core, "Each core by itself");
+    CLI::Option* pid = stat->add_option("PID", options.pid, "Process that runs the stack")
+                           ->check(CLI::Range(1, 1 << 22));
+    stat->add_flag("-w,--watch", options.watch, "Again every second, with rates per second")
+        ->needs(pid);
+    stat->add_option("-n,--rounds", options.rounds, "Watch that many seconds, then end")
+        ->check(CLI::Range(1, 1 << 30))
+        ->needs(pid);
+    stat->add_flag("-c,--per-core", options.per_core, "Each core by itself")->needs(pid);
     stat->add_flag("-j,--json", options.json, "JSON; one line per round with --watch");
+}
+
+// The options of every kind of device, a line each.
+std::string options_of_devices() {
+    std::string text;
+    const std::string kinds = mtcp::io::device_kinds();
+    for (std::size_t at = 0, end = 0; at < kinds.size(); at = end + 2) {
+        end = std::min(kinds.find(", ", at), kinds.size());
+        const std::string kind = kinds.substr(at, end - at);
+        text += fmt::format("\n  {:<10} {}", kind + ":", mtcp::io::device_options(kind));
+    }
+    return text;
 }
 
 void add_bridge(CLI::App& app, mtcp::tools::BridgeOptions& options) {
@@ -29,14 +50,22 @@ void add_bridge(CLI::App& app, mtcp::tools::BridgeOptions& options) {
                        "What befalls frames from A to B: \"loss=1% delay=10ms rate=100mbit\"");
     bridge->add_option("--faults-back", options.faults_back, "The same from B to A");
     bridge->add_option("--seconds", options.seconds, "End after this time")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0.0, 1e9));
     bridge->add_flag("--stats", options.stats, "A line of counts every second");
     bridge->footer(
         "A device is an interface (eth0: everything it carries, by AF_PACKET) or KIND:NAME with\n"
-        "options behind commas: tap:bad0,mtu=9000  memif:/run/a.sock,role=master. Kinds: " +
-        mtcp::io::device_kinds() +
-        ".\nFaults: loss duplicate reorder corrupt (1% or 100ppm), gilbert=A/B/C, delay jitter\n"
-        "reorder_delay (10ms), rate (100mbit), queue (64k), seed (7).");
+        "options behind commas: tap:bad0,mtu=9000  memif:/run/a.sock,role=master. Kinds and\n"
+        "their options, besides queues=COUNT:" +
+        options_of_devices() +
+        "\nFaults: loss duplicate reorder corrupt (1% or 100ppm), gilbert=A/B/C, delay jitter\n"
+        "reorder_delay (10ms), rate (100mbit), queue mark (64k), seed (7).");
+}
+
+// What was printed may still fail to be written: a full disk, a closed pipe.
+int flushed(int status) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    fmt::print(stderr, "mtcp: cannot write the output: {}\n", std::strerror(errno));
+    return 1;
 }
 
 }  // namespace
@@ -48,7 +77,14 @@ int main(int argc, char** argv) {
     mtcp::tools::BridgeOptions bridge;
     add_stat(app, stat);
     add_bridge(app, bridge);
+    app.set_version_flag("--version", "mtcp " MTCP_VERSION);
+    const std::string_view first = argc > 1 ? argv[1] : "-";
+    if (!first.starts_with('-') && first != "stat" && first != "bridge") {
+        fmt::print(stderr, "mtcp: no such subcommand: {} (mtcp --help)\n", first);
+        return 2;
+    }
     CLI11_PARSE(app, argc, argv);
-    return app.got_subcommand("stat") ? mtcp::tools::run_stat(stat)
-                                      : mtcp::tools::run_bridge(bridge);
+    stat.watch |= stat.rounds != 0;
+    return flushed(app.got_subcommand("stat") ? mtcp::tools::run_stat(stat)
+                                              : mtcp::tools::run_bridge(bridge));
 }

@@ -65,9 +65,12 @@ Options parse_options(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--client-closes", options.close_by_client,
                  "do not ask the server to close after the last request; close it here");
-    app.add_option("-d,--duration", duration, "seconds to run (10 if -n is not given)");
-    app.add_option("--warmup", options.warmup_s, "seconds before counting begins");
+    app.add_option("-d,--duration", duration, "seconds to run (10 if -n is not given)")
+        ->check(CLI::Range(0.001, 1e7));
+    app.add_option("--warmup", options.warmup_s, "seconds before counting begins")
+        ->check(CLI::Range(0.0, 1e7));
     app.add_option("-t,--timeout", options.timeout_s, "seconds without progress before giving up")
+        ->check(CLI::Range(0.001, 1e7))
         ->capture_default_str();
     app.add_option("--addresses", options.addresses,
                    "use this many destination addresses, counted up from the URL's")

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# command_line_test.sh PATH-OF-MTCP: the help names what there is, and what is asked wrongly is refused.
+set -uo pipefail
+mtcp=$1 failed=0
+fail() { failed=1; printf 'FAILED: %s\n' "$*"; }
+
+says() {  # WORD ARGUMENTS...
+    local word=$1 text
+    shift
+    text=$("$mtcp" "$@" 2>&1 < /dev/null)
+    [[ $text == *"$word"* ]] || fail "mtcp $*: no '$word' in: $text"
+}
+refuses() {
+    if timeout 10 "$mtcp" "$@" > /dev/null 2>&1 < /dev/null; then fail "mtcp $* ends with 0"; fi
+}
+
+says kernel_address=ADDRESS/LENGTH bridge --help
+says trust=untrusted bridge --help
+says mark bridge --help
+says 'no such subcommand: nonsense' nonsense
+says 'mtcp 0.' --version
+refuses nonsense
+refuses stat --watch
+refuses stat --rounds -1 1
+refuses bridge link:a link:a --seconds 1e30
+[[ ! -e /dev/full ]] || { "$mtcp" stat > /dev/full 2> /dev/null && fail "a full disk is not noticed"; }
+((failed == 0))
