@@ -488,16 +488,6 @@ TEST(MemifDevice, WhyAPeerIsTurnedAwayIsToldOnce) {
     set_log_sink(nullptr, nullptr);
 }
 
-TEST(MemifDevice, ASlaveThatFindsNoMasterSaysOnceThatItWaits) {
-    static std::atomic<int> lines{0};
-    set_log_sink([](LogLevel, const char*, void*) { ++lines; }, nullptr);
-    const auto slave = open_or_fail({.socket = fresh_socket()});
-    EXPECT_TRUE(eventually([&] { return lines > 0; }));
-    ::usleep(100'000);
-    EXPECT_EQ(lines, 1);
-    set_log_sink(nullptr, nullptr);
-}
-
 TEST(MemifDevice, SecondPeerIsTurnedAwayUntilTheFirstGoes) {
     MemifConfig config{.socket = fresh_socket(), .role = MemifRole::master};
     const auto master = open_or_fail(config);
