@@ -309,6 +309,11 @@ Result<std::unique_ptr<AfXdpDevice>, Problem> AfXdpDevice::open(const AfXdpConfi
     Problem last;
     for (const Choice& choice : choices(config, interface->mtu)) {
         auto device = open_as(*interface, config, choice.hook, choice.buffers);
+        if (!device && (device.error().error == EMFILE || device.error().error == ENFILE)) {
+            Problem none_left = device.error();
+            none_left.mend = "raise the limit of open files (`ulimit -n`)";
+            return failure(std::move(none_left));
+        }
         if (device) {
             warn_of_limits(*interface, choice, (*device)->queue(0).capabilities());
             guard_against_fork(device->get());

@@ -299,5 +299,22 @@ TEST_F(AfXdpDeviceTest, TheMemoryLockLimitIsNamed) {
     });
 }
 
+TEST_F(AfXdpDeviceTest, TheLimitOfOpenFilesIsNamed) {
+    in_child([] {
+        const VethWorld world;
+        const int next = ::dup(0);
+        ASSERT_GE(next, 0);
+        ::close(next);
+        const auto few = static_cast<rlim_t>(next) + 2;
+        rlimit before{};
+        ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+        const rlimit limit{few, before.rlim_max};
+        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+        const Problem problem = must_fail(config_for(XdpMode::automatic));
+        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+        EXPECT_NE(problem.mend.find("ulimit -n"), std::string::npos) << problem.text();
+    });
+}
+
 }  // namespace
 }  // namespace mtcp::io
