@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scripts/goodput and scripts/beside_kernel share: namespaces, devices without offloads, programs, the bridge."""
+import argparse
 import os
 import pathlib
 import signal
@@ -9,6 +10,17 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SANDBOX = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
            "--mount-proc"]
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def numbers(text):
+    return [float(word) for word in text.split(",")]
 
 
 def add_arguments(parser):
