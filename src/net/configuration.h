@@ -58,7 +58,7 @@ enum class OtherCores : std::uint8_t { none, present };
 
 struct Limits {
     std::uint32_t neighbours = 1024;          // records, static ones included; at most 32768
-    std::uint32_t parked_per_neighbour = 16;  // frames that wait for one address resolution
+    std::uint32_t parked_per_neighbour = 64;  // frames that wait for one address resolution
     std::uint32_t parked = 256;               // and for all of them
     std::uint32_t neighbours_by_strangers_per_second = 50;
     std::uint32_t reassemblies = 64;  // datagrams in reassembly

@@ -126,14 +126,14 @@ TEST(Output, FarHostsAreReachedThroughTheGateway) {
 TEST(Output, SegmentsThatWaitAreBoundedPerNeighbourAndLeaveInOrder) {
     Host host;
     Path path = host.path_to(kPeerIp);
-    for (std::size_t i = 0; i < 20; ++i)
+    for (std::size_t i = 0; i < 68; ++i)
         ASSERT_TRUE(host.send_tcp(path, kPeerIp, i));
     EXPECT_EQ(host.counters.drops(Drop::neighbour_queue_full), 4u);
     host.flush();
     host.input(arp_reply(kPeerIp, kPeerMac));
     const auto sent = host.flush();
-    ASSERT_EQ(sent.size(), 16u);
-    for (std::size_t i = 0; i < 16; ++i) {
+    ASSERT_EQ(sent.size(), 64u);
+    for (std::size_t i = 0; i < 64; ++i) {
         EXPECT_EQ(segment_in(sent[i]).size(), 20 + i + 4) << "the latest stay";
     }
 }
