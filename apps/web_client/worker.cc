@@ -250,7 +250,8 @@ bool Worker::answered(Connection& connection) {
         return false;
     }
     if (!connection.reader.keep_alive()) {
-        fail(connection, Failure::closed_early);
+        // A server may end a connection after so many requests; whoever counts them wants them all.
+        unlimited ? succeed(connection) : fail(connection, Failure::closed_early);
         return false;
     }
     connection.reader.restart();

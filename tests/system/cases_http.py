@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import threading
 
 from sandbox import (Failure, Program, WORK, binary, curl, expect, expect_true, kernel_server, make_wire, need, server,
                      sh, sha256, size, test, www)
@@ -102,6 +103,27 @@ def web_client_loads_a_kernel_server(kind):
         result = json.loads((WORK / "result.json").read_text())
         expect(result["connections"], int(more[1]), "connections")
         expect(result["failed"], 0, "failures")
+
+
+@test("tap")
+def web_client_begins_anew_where_a_server_ends_keep_alive(kind):
+    wire = make_wire(kind)
+    listener = socket.create_server(("", 8080))
+
+    def serve():
+        while True:
+            connection, _ = listener.accept()
+            for last in (b"", b"", b"Connection: close\r\n"):
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + last + b"Content-Length: 2\r\n\r\nok")
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    client = wire.program(binary("web_client"), f"http://{wire.kernel}:8080/", "-f", wire.write_configuration("client.conf"),
+                          "-q", "--json", "result.json", "-c", "1", "-r", "0", "-n", "5")
+    print(client.finish(30))
+    result = json.loads((WORK / "result.json").read_text())
+    expect((result["connections"], result["requests"], result["failed"]), (5, 15, 0), "connections, requests, failures")
 
 
 @test(ours=True)
