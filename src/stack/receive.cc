@@ -197,7 +197,8 @@ void Core::deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant 
     const wire::Segment& segment = arrival.segment;
     if (segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
     if (connection.attached) sync_consumed(index, now);
-    if (!segment.payload.empty() && !can_store(connection, segment)) {
+    if (!segment.payload.empty() && !segment.flags.has(wire::Flags::rst) &&
+        !can_store(connection, segment)) {
         // Dropped before TCP saw it: nothing of it was acknowledged, the peer sends it again.
         counters_->drop(connection.staged_chunks >= staged_chunks_max(connection.tcb)
                             ? Drop::tcp_out_of_order_full

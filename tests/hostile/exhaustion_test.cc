@@ -319,6 +319,29 @@ TEST_F(Exhaustion, AHandshakeWhoseDataFindsNoChunkEndsWhenThePeerIsGone) {
     EXPECT_EQ(levels().connections, before - pairs.size());
 }
 
+// RFC 9293 §3.5.3: a reset may carry text, for which no room is needed.
+TEST_F(Exhaustion, AResetWithTextNeedsNoChunk) {
+    setup.stack.chunks.count = {64, 64, 16};
+    Pair reset = establish(50'000);
+    std::vector<Pair> pairs;
+    for (std::uint16_t i = 0; i < 40; ++i) {
+        pairs.push_back(establish(static_cast<std::uint16_t>(10'000 + i)));
+        for (int n = 0; n < 3; ++n) {
+            TcpFields next = pairs.back().peer->segment(Flags::ack, Bytes(500));
+            next.seq = pairs.back().peer->acked;
+            pairs.back().peer->send(next);
+        }
+    }
+    EXPECT_GT(victim().drops(Drop::tcp_no_chunk), 0u);
+    TcpFields last = reset.peer->segment(Flags::rst | Flags::ack, Bytes(500));
+    last.seq = reset.peer->acked;
+    reset.peer->throw_in(last);
+    std::array<std::byte, 16> room;
+    EXPECT_EQ(sockets().receive(reset.fd, room, 0), -ECONNRESET);
+    for (Pair& pair : pairs)
+        EXPECT_EQ(sockets().close(pair.fd), 0);
+}
+
 // --- frames
 
 // The other end of the wire keeps all frames: what cannot be sent is counted and sent later.
