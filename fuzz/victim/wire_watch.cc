@@ -65,12 +65,14 @@ void WireWatch::on_injected(std::span<const std::byte> packet) {
 }
 
 void WireWatch::on_victims_syn(Flow& flow, const Heard& heard) {
-    const bool again = flow.open && flow.iss == heard.segment.seq.raw &&
+    // Behind what follows a SYN it is another connection, whose cookie may bear the same number.
+    const bool again = flow.open && !flow.spoke && flow.iss == heard.segment.seq.raw &&
                        flow.answered == heard.segment.flags.has(wire::Flags::ack) &&
                        flow.syn_ack == heard.segment.ack.raw;
     if (again) return;
     flow.several = flow.open || flow.forgotten;
     flow.open = true;
+    flow.spoke = false;
     flow.iss = heard.segment.seq.raw;
     flow.syn_ack = heard.segment.ack.raw;
     flow.answered = heard.segment.flags.has(wire::Flags::ack);
@@ -133,6 +135,7 @@ void WireWatch::on_heard(const Heard& heard) {
     Flow& flow = flows_[{heard.key.remote.v4_bits(), heard.key.remote_port, heard.key.local_port}];
     if (flags.has(wire::Flags::syn)) on_victims_syn(flow, heard);
     if (!flow.open) return;
+    if (!flags.has(wire::Flags::syn)) flow.spoke = true;
     if (flow.several && !flags.has(wire::Flags::syn)) {
         // Its first segment says which it was.
         flow.iss = heard.segment.seq.raw - 1;

@@ -30,6 +30,7 @@ class WireWatch {
         bool open = false;          // a SYN of the victim was heard,
         bool several = false;       // or more: of cookies only one makes the connection
         bool forgotten = false;     // with a reset to a stray, though a cookie is still good
+        bool spoke = false;         // and something behind it
         std::uint32_t iss = 0;      // of the victim
         std::uint32_t syn_ack = 0;  // and what its SYN acknowledged
         bool sent_any = false;      // the attacker sent something
