@@ -137,9 +137,14 @@ void WireWatch::on_heard(const Heard& heard) {
     if (!flow.open) return;
     if (!flags.has(wire::Flags::syn)) flow.spoke = true;
     if (flow.several && !flags.has(wire::Flags::syn)) {
-        // Its first segment says which it was.
-        flow.iss = heard.segment.seq.raw - 1;
-        flow.several = flow.edge_known = false;
+        // What is said first tells which it was: the last (a keep-alive bears the number of the
+        // SYN), or another, whose first data lie behind its SYN.
+        if (heard.segment.seq.raw - flow.iss > 1) {
+            if (heard.payload.empty()) return;
+            flow.iss = heard.segment.seq.raw - 1;
+            flow.edge_known = false;
+        }
+        flow.several = false;
     }
     if (flags.has(wire::Flags::ack)) {
         check_ack(flow, heard);
