@@ -123,7 +123,7 @@ std::string to_text(const Faults& faults) {
     };
     const auto nanoseconds_of = [](Duration d) { return static_cast<std::uint64_t>(d.ns); };
     add("loss", faults.loss_ppm, 0, "ppm");
-    if (faults.good_to_bad_ppm != 0) {
+    if ((faults.good_to_bad_ppm | faults.bad_to_good_ppm | faults.bad_loss_ppm) != 0) {
         text.append(text.empty() ? "" : " ").append("gilbert=");
         text.append(std::to_string(faults.good_to_bad_ppm)).append("ppm/");
         text.append(std::to_string(faults.bad_to_good_ppm)).append("ppm/");

@@ -59,7 +59,7 @@ TEST(ParseFaults, NamesTheWordThatIsWrong) {
 
 TEST(ParseFaults, ReadsBackWhatItWrites) {
     for (const char* text :
-         {"", "loss=1.5% seed=18446744073709551615", "gilbert=0.1%/30%/100%",
+         {"", "loss=1.5% seed=18446744073709551615", "gilbert=0.1%/30%/100%", "gilbert=0%/8%/8%",
           "duplicate=3ppm reorder=2% reorder_delay=5ms corrupt=1% delay=1s jitter=7ns "
           "rate=2.5gbit queue=1m mark=20k"}) {
         const Faults faults = parsed(text);
