@@ -35,6 +35,7 @@ class WireWatch {
         std::uint32_t syn_ack = 0;  // and what its SYN acknowledged
         bool sent_any = false;      // the attacker sent something
         std::uint32_t reach = 0;    // one past the highest number the attacker sent
+        bool several_starts = false;
         bool acked_any = false;
         std::uint32_t ack = 0;  // highest of the victim
         bool syn_with_scale = false;
