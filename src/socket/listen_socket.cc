@@ -161,7 +161,7 @@ long accept_many(Application& app, Descriptor& d, std::span<int> ids) {
 }
 
 long shutdown_listener(Application& app, Descriptor& d, int how) {
-    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
+    if (!is_direction(how)) return -EINVAL;
     // As Linux: a listener sends nothing that could end.
     if (how != SHUT_WR) stop_listening(app, d);
     return 0;

@@ -184,7 +184,7 @@ void disconnect(Application& app, Descriptor& d) {
 }
 
 long shutdown_stream(Application& app, Descriptor& d, int how) {
-    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
+    if (!is_direction(how)) return -EINVAL;
     const Phase phase = phase_of(app, d);
     if (phase == Phase::opening || d.deferred != 0) {  // as Linux, whatever `how`
         disconnect(app, d);

@@ -32,6 +32,10 @@ struct EarlyWrite {
 [[nodiscard]] long start_connection(Application& app, Descriptor& d, const wire::Endpoint& remote,
                                     tcp::FastOpenWish fast_open, EarlyWrite early);
 [[nodiscard]] long wait_for_connection(Application& app, Descriptor& d);
+// What shutdown(2) takes.
+[[nodiscard]] constexpr bool is_direction(int how) {
+    return how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR;
+}
 // shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
 [[nodiscard]] long shutdown_stream(Application& app, Descriptor& d, int how);
 enum class CloseKind : std::uint8_t { orderly, abort };

@@ -54,6 +54,19 @@ class CornerCase : public CoreTest {
         setup.network.announcement = net::Announcement::silent;
         return setup;
     }
+    // What arrives in 100 turns at a device that takes `each` frames a turn.
+    std::size_t frames_of_slow_turns(io::LinkPair& link, std::size_t each) {
+        std::size_t arrived = 0;
+        for (int turn = 0; turn < 100; ++turn) {
+            static_cast<void>(core->turn(world.now));
+            std::array<io::Frame, 10> frames;
+            io::Queue& queue = link.b->queue(0);
+            const std::size_t count = queue.receive(std::span(frames).first(each), world.now);
+            queue.release({frames.data(), count});
+            arrived += count;
+        }
+        return arrived;
+    }
     void open_to_peer() { open_to_host(kPeer); }
     void open_to_host(const wire::IpAddress& host) {
         const long id = socket::make_stream(*app);
@@ -84,15 +97,7 @@ TEST_F(CornerCase, ACrowdThatSendsAtOnceWaitsForASlowDeviceInsteadOfLosingFrames
     constexpr std::size_t kCrowd = 500;
     for (std::size_t i = 0; i < kCrowd; ++i)
         open_to_peer();
-    std::size_t arrived = 0;
-    for (int turn = 0; turn < 100; ++turn) {  // a device that takes 10 frames a turn
-        static_cast<void>(core->turn(world.now));
-        std::array<io::Frame, 10> frames;
-        const std::size_t count = link.value().b->queue(0).receive(frames, world.now);
-        link.value().b->queue(0).release({frames.data(), count});
-        arrived += count;
-    }
-    EXPECT_EQ(arrived, kCrowd);
+    EXPECT_EQ(frames_of_slow_turns(*link, 10), kCrowd);
     EXPECT_EQ(core->counters().drops(Drop::io_transmit_full), 0u);
     app.reset();
     core.reset();  // before the link
@@ -106,15 +111,7 @@ TEST_F(CornerCase, WaitingForAFreeFrameIsNoDrop) {
     constexpr std::size_t kCrowd = 100;
     for (std::size_t i = 0; i < kCrowd; ++i)
         open_to_peer();
-    std::size_t arrived = 0;
-    for (int turn = 0; turn < 100; ++turn) {
-        static_cast<void>(core->turn(world.now));
-        std::array<io::Frame, 2> frames;
-        const std::size_t count = link->b->queue(0).receive(frames, world.now);
-        link->b->queue(0).release({frames.data(), count});
-        arrived += count;
-    }
-    EXPECT_EQ(arrived, kCrowd);
+    EXPECT_EQ(frames_of_slow_turns(*link, 2), kCrowd);
     EXPECT_EQ(core->counters().drops(Drop::no_transmit_frame), 0u);
     app.reset();
     core.reset();  // before the link

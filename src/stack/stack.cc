@@ -51,6 +51,10 @@ struct CoreSlot {
     Doorbell doorbell;
     SignalPointer<CoreDriver> interruptible;
     enum class Use : std::uint8_t { none, relay, application, ending } use = Use::none;
+
+    [[nodiscard]] bool has_application() const {
+        return use == Use::application || use == Use::ending;
+    }
 };
 
 // Of a core without an application, which holds no connection.
@@ -294,9 +298,8 @@ CoreSetup Stack::Implementation::setup_of(std::size_t core) {
 // the core that has their flow or listens.
 void Stack::Implementation::settle_relays() {
     if (interfaces.empty()) return;
-    const bool any = std::any_of(cores.begin(), cores.end(), [](const auto& slot) {
-        return slot->use == CoreSlot::Use::application || slot->use == CoreSlot::Use::ending;
-    });
+    const bool any = std::any_of(cores.begin(), cores.end(),
+                                 [](const auto& slot) { return slot->has_application(); });
     for (std::size_t core = 0; core < cores.size(); ++core) {
         CoreSlot& slot = *cores[core];
         if (any && !ending && slot.use == CoreSlot::Use::none) start_relay(core);
@@ -400,7 +403,7 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
                              "raise num_cores", EINVAL));
     }
     CoreSlot& slot = *all.cores[core];
-    if (slot.use == CoreSlot::Use::application || slot.use == CoreSlot::Use::ending) {
+    if (slot.has_application()) {
         return failure(wrong("core " + std::to_string(core), "a context already exists on it",
                              "make one context a core", EBUSY));
     }

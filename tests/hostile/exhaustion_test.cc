@@ -21,6 +21,20 @@ class Exhaustion : public Hostile {
         }
         victim().take_heard();
     }
+    // Takes all chunks there are, of few.
+    std::vector<Pair> send_what_nobody_reads() {
+        std::vector<Pair> pairs;
+        for (std::uint16_t i = 0; i < 40; ++i) {
+            pairs.push_back(establish(static_cast<std::uint16_t>(10'000 + i)));
+            for (int n = 0; n < 3; ++n) {
+                TcpFields next = pairs.back().peer->segment(Flags::ack, Bytes(500));
+                next.seq = pairs.back().peer->acked;
+                pairs.back().peer->send(next);
+                pairs.back().peer->listen();
+            }
+        }
+        return pairs;
+    }
 };
 
 // --- half-open records
@@ -292,16 +306,7 @@ TEST_F(Exhaustion, UnreadDataDoesNotStarveAConnectionThatIsRead) {
 TEST_F(Exhaustion, AHandshakeWhoseDataFindsNoChunkEndsWhenThePeerIsGone) {
     setup.stack.chunks.count = {64, 64, 16};
     victim();
-    std::vector<Pair> pairs;
-    for (std::uint16_t i = 0; i < 40; ++i) {
-        pairs.push_back(establish(static_cast<std::uint16_t>(10'000 + i)));
-        for (int n = 0; n < 3; ++n) {
-            TcpFields next = pairs.back().peer->segment(Flags::ack, Bytes(500));
-            next.seq = pairs.back().peer->acked;
-            pairs.back().peer->send(next);
-            pairs.back().peer->listen();
-        }
-    }
+    std::vector<Pair> pairs = send_what_nobody_reads();
     const std::uint32_t before = levels().connections;
     const std::uint64_t dropped = victim().drops(Drop::tcp_no_chunk);
     EXPECT_GT(dropped, 0u);
@@ -323,15 +328,7 @@ TEST_F(Exhaustion, AHandshakeWhoseDataFindsNoChunkEndsWhenThePeerIsGone) {
 TEST_F(Exhaustion, AResetWithTextNeedsNoChunk) {
     setup.stack.chunks.count = {64, 64, 16};
     Pair reset = establish(50'000);
-    std::vector<Pair> pairs;
-    for (std::uint16_t i = 0; i < 40; ++i) {
-        pairs.push_back(establish(static_cast<std::uint16_t>(10'000 + i)));
-        for (int n = 0; n < 3; ++n) {
-            TcpFields next = pairs.back().peer->segment(Flags::ack, Bytes(500));
-            next.seq = pairs.back().peer->acked;
-            pairs.back().peer->send(next);
-        }
-    }
+    std::vector<Pair> pairs = send_what_nobody_reads();
     EXPECT_GT(victim().drops(Drop::tcp_no_chunk), 0u);
     TcpFields last = reset.peer->segment(Flags::rst | Flags::ack, Bytes(500));
     last.seq = reset.peer->acked;
