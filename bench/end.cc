@@ -191,14 +191,14 @@ void run_until(Client& client, int timeout, std::uint64_t end_ns) {
         client.step(timeout);
 }
 
-// Plans that ask in turn first open everything.
-bool establish(Client& client, const Plan& plan, int timeout) {
+// False: some failed, or it took too long.
+bool establish(Client& client, std::uint64_t connections, int timeout) {
     const std::uint64_t patience = monotonic_ns() + 30'000'000'000;
-    while (client.tally().connected < plan.concurrency && client.tally().failed == 0 &&
+    while (client.tally().connected < connections && client.tally().failed == 0 &&
            monotonic_ns() < patience && !stop.load()) {
         client.step(timeout);
     }
-    return client.tally().connected >= plan.concurrency;
+    return client.tally().connected >= connections;
 }
 
 void load_server(Loading& loading, int core, Worker& worker) {
@@ -216,8 +216,13 @@ void load_server(Loading& loading, int core, Worker& worker) {
     auto client = std::make_unique<Client>(context, plan);
     worker.problem = client->start();
     const int timeout = timeout_of(plan);
-    if (worker.problem.empty() && plan.in_flight != 0) {
-        if (!establish(*client, plan, timeout)) {
+    if (worker.problem.empty()) {
+        // Plans that ask in turn first open everything. The others begin with one: a SYN that was
+        // lost while the link came up comes again after a second.
+        const bool opened = establish(*client, plan.in_flight != 0 ? plan.concurrency : 1, timeout);
+        if (plan.in_flight == 0) {
+            // asks as it opens
+        } else if (!opened) {
             worker.problem = "not all connections could be opened";
         } else if (options.rate > 0) {
             client->start_asking_at_rate(options.rate / options.cores, loading.tick_rate);

@@ -148,12 +148,16 @@ Shared as_slave(const MemifConfig& config) {
     return shared;
 }
 
+// Which copies are made: see Link::copy_out().
+enum class Peer : std::uint8_t { near, far };
+
 class Rings {
   public:
-    Rings(Input& in, Shared shared, const MemifConfig& config)
+    Rings(Input& in, Shared shared, const MemifConfig& config, Peer peer)
         : in_(in), shared_(std::move(shared)) {
         MTCP_FUZZ_CHECK(pool_.reserve(64, kBufferSize));
         link_ = make_link(shared_.session, 0, 1, config);
+        if (peer == Peer::far) link_->assume_far();
     }
     ~Rings() {
         release_all();
@@ -207,7 +211,7 @@ class Rings {
     void receive() {
         Frame frames[kBurst];
         const std::size_t count =
-            link_->receive({frames, 1 + in_.below(kBurst)}, {pool_, &counters_});
+            link_->receive({frames, 1 + in_.below(kBurst)}, {pool_, &counters_, {}});
         for (std::size_t i = 0; i < count; ++i) {
             // Reading every byte lets a sanitizer see a frame outside of memory.
             for (const std::byte b : frames[i].bytes())
@@ -219,22 +223,23 @@ class Rings {
         Frame frames[8];
         const std::size_t wanted = 1 + in_.below(8);
         std::size_t got = 0;
-        if (link_->allocates()) {
-            got = link_->allocate({frames, wanted});
-        } else {
-            for (; got < wanted && !pool_.empty(); ++got) {
-                const std::uint32_t index = pool_.take();
-                frames[got] = Frame{.data = pool_.data(index),
-                                    .capacity = pool_.buffer_size(),
-                                    .token = make_token(kPoolTag, index)};
-            }
+        // What was received in place may go out again as it is.
+        while (got < wanted && !held_.empty() && tag_of(held_.back()) == link_->tag()) {
+            frames[got++] = held_.back();
+            held_.pop_back();
+        }
+        for (; got < wanted && !pool_.empty(); ++got) {
+            const std::uint32_t index = pool_.take();
+            frames[got] = Frame{.data = pool_.data(index),
+                                .capacity = pool_.buffer_size(),
+                                .token = make_token(kPoolTag, index)};
         }
         for (std::size_t i = 0; i < got; ++i) {
-            frames[i].length = 1 + in_.word() % kBufferSize;
+            frames[i].length = 1 + in_.word() % frames[i].capacity;
             std::memset(frames[i].data, 0x55, frames[i].length);
         }
         const std::size_t taken =
-            link_->transmits() ? link_->transmit({frames, got}, {pool_, &counters_}) : 0;
+            link_->transmits() ? link_->transmit({frames, got}, {pool_, &counters_, {}}) : 0;
         for (std::size_t i = 0; i < got; ++i) {
             const bool by_reference = tag_of(frames[i]) == link_->tag();
             if (i >= taken || !by_reference) give_back(frames[i]);
@@ -274,6 +279,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool master = how % 2 == 0;
     io::MemifConfig config{.role = master ? io::MemifRole::master : io::MemifRole::slave,
                            .log2_ring_size = 4};
-    Rings(in, master ? as_master(config) : as_slave(config), config).run();
+    if (size / 2 % 2 != 0) config.trust = io::MemifTrust::both_ends_ours;
+    Rings(in, master ? as_master(config) : as_slave(config), config,
+          size % 2 == 0 ? Peer::near : Peer::far)
+        .run();
     return 0;
 }

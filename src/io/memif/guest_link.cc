@@ -3,7 +3,6 @@
 #include "io/memif/guest_link.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mtcp::io::memif {
 namespace {
@@ -65,7 +64,7 @@ void GuestLink::prefetch(std::uint32_t ahead) const {
 
 std::size_t GuestLink::receive(std::span<Frame> frames, LinkContext context) {
     if (receive_ == nullptr || broken_) return 0;
-    const std::uint16_t head = load_acquire(receive_->header->head);
+    const std::uint16_t head = look_at(receive_->header->head, next_, context.now);
     const std::uint32_t waiting = distance(next_, head);
     if (waiting == 0) return 0;
     if (distance(returned_, head) > receive_->size) {
@@ -126,7 +125,7 @@ GuestLink::Put GuestLink::put(const Frame& frame, std::uint16_t& filled, std::ui
         std::byte* into = locate(empty);
         if (into == nullptr || empty.length == 0) return Put::bad;
         const std::uint32_t piece = std::min(left, empty.length);
-        std::memcpy(into, from, piece);
+        copy_out(into, from, piece, empty.length);
         from += piece;
         left -= piece;
         shared.length = piece;
@@ -138,12 +137,10 @@ GuestLink::Put GuestLink::put(const Frame& frame, std::uint16_t& filled, std::ui
     return Put::yes;
 }
 
-// The buffer that a later frame will be copied into: the peer has it, and it takes time to come.
-void GuestLink::prefetch_buffer(std::uint16_t at, std::uint32_t length) const {
+// A later frame will be copied into this slot's buffer.
+void GuestLink::expect_put(std::uint16_t at, std::uint32_t length) const {
     const Descriptor empty = copy_once(transmit_->descriptors[at & (transmit_->size - 1)]);
-    const std::byte* into = locate(empty);
-    if (into == nullptr) return;
-    prefetch_lines_for_write(into, std::min<std::size_t>(length, 2 * kCacheLine));
+    if (std::byte* into = locate(empty); into != nullptr) expect_copy(into, length);
 }
 
 std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
@@ -163,7 +160,7 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         }
         if (count + kPrefetchAhead < frames.size()) {
             const auto later = static_cast<std::uint16_t>(filled_ + kPrefetchAhead);
-            prefetch_buffer(later, frames[count + kPrefetchAhead].length);
+            expect_put(later, frames[count + kPrefetchAhead].length);
         }
         const Put result = put(frames[count], filled_, head);
         if (result == Put::never) {
@@ -174,6 +171,7 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         if (result != Put::yes) break;
     }
     if (filled_ != before) {
+        end_copies();
         store_sequential(transmit_->header->tail, filled_);
         wake_peer();
     }

@@ -15,11 +15,9 @@ class GuestLink final : public Link {
     GuestLink(std::shared_ptr<Session> session, std::size_t queue, std::uint32_t tag);
 
     std::size_t receive(std::span<Frame> frames, LinkContext context) override;
-    std::size_t allocate(std::span<Frame>) override { return 0; }
     std::size_t transmit(std::span<Frame> frames, LinkContext context) override;
     void release(std::span<const Frame> frames) override;
     bool prepare_wait() override;
-    [[nodiscard]] bool allocates() const override { return false; }
 
     // For receive_burst.
     [[nodiscard]] bool lends() const { return lends_; }
@@ -35,7 +33,7 @@ class GuestLink final : public Link {
     enum class Put : unsigned char { yes, full, never, bad };
 
     [[nodiscard]] std::byte* locate(const Descriptor& descriptor) const;
-    void prefetch_buffer(std::uint16_t at, std::uint32_t length) const;
+    void expect_put(std::uint16_t at, std::uint32_t length) const;
     [[nodiscard]] Put put(const Frame& frame, std::uint16_t& filled, std::uint16_t head) const;
     void return_slots();
 

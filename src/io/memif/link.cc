@@ -4,12 +4,19 @@
 
 #include <unistd.h>
 
+#include <cstring>
 #include <utility>
 
+#include "base/far_copy.h"
 #include "io/memif/guest_link.h"
 #include "io/memif/owner_link.h"
 
 namespace mtcp::io::memif {
+namespace {
+
+constexpr std::uint32_t kLooksBetween = 64;  // timing a load costs some 30 ns
+
+}  // namespace
 
 Link::Link(std::shared_ptr<Session> session, std::size_t queue, std::uint32_t tag)
     : session_(std::move(session)),
@@ -24,6 +31,39 @@ void Link::break_off(LinkContext context) {
     broken_ = true;
     context.count(Drop::io_bad_descriptor);
     session_->peer_broke_rules.store(true, std::memory_order_release);
+}
+
+std::uint16_t Link::look_at(const std::uint16_t& index, std::uint16_t seen, Instant now) {
+    if (looks_left_ != 0) [[likely]] {
+        --looks_left_;
+        return load_acquire(index);
+    }
+    const std::uint64_t begin = LineDistance::ticks();
+    const std::uint16_t value = load_acquire(index);
+    const std::uint64_t end = LineDistance::ticks();
+    if (value != seen) {
+        distance_.observe(begin, end, now);
+        looks_left_ = kLooksBetween;
+    }
+    return value;
+}
+
+void Link::copy_out(std::byte* into, const std::byte* from, std::size_t bytes,
+                    std::size_t room) const {
+    if (distance_.is_far()) {
+        far_copy(into, from, bytes, room);
+    } else {
+        std::memcpy(into, from, bytes);
+    }
+}
+
+void Link::end_copies() const {
+    if (distance_.is_far()) end_far_copies();
+}
+
+void Link::expect_copy(std::byte* into, std::size_t bytes) const {
+    if (distance_.is_far()) return;
+    prefetch_lines_for_write(into, std::min<std::size_t>(bytes, 2 * kCacheLine));
 }
 
 // The sender stores an index and then reads the flag; the receiver stores the flag and then reads

@@ -11,6 +11,8 @@
 
 #include "base/cache_line.h"
 #include "base/counters.h"
+#include "base/line_distance.h"
+#include "base/time.h"
 #include "io/frame.h"
 #include "io/memif/buffer_pool.h"
 #include "io/memif/session.h"
@@ -35,6 +37,7 @@ inline constexpr std::uint32_t kPoolTag = 0;
 struct LinkContext {
     BufferPool& pool;
     Counters* counters;
+    Instant now;
 
     void count(Drop reason) const {
         if (counters != nullptr) counters->drop(reason);
@@ -49,8 +52,6 @@ class Link {
     virtual ~Link() = default;
 
     [[nodiscard]] virtual std::size_t receive(std::span<Frame> frames, LinkContext context) = 0;
-    // Frames to write into that lie in shared memory already; 0 when this kind of link has none.
-    [[nodiscard]] virtual std::size_t allocate(std::span<Frame> frames) = 0;
     // Sends frames that lie anywhere; returns how many. Those with references_tag() now belong to
     // the ring; the bytes of the others were copied.
     [[nodiscard]] virtual std::size_t transmit(std::span<Frame> frames, LinkContext context) = 0;
@@ -61,13 +62,14 @@ class Link {
     void finish_wait();
 
     [[nodiscard]] std::uint32_t tag() const { return tag_; }
-    [[nodiscard]] virtual bool allocates() const = 0;
     [[nodiscard]] bool transmits() const { return transmit_ != nullptr && !broken_; }
     // Frames in shared memory that callers hold.
     [[nodiscard]] std::size_t on_loan() const { return on_loan_; }
     // An index or descriptor of the peer was impossible: nothing it says is followed any more.
     [[nodiscard]] bool broken() const { return broken_; }
     [[nodiscard]] Session& session() const { return *session_; }
+    // For tests: until lines that come from the peer say otherwise.
+    void assume_far() { distance_.assume_far(); }
     // The eventfd that the peer writes to, or -1.
     [[nodiscard]] int interrupt() const {
         return receive_ == nullptr ? -1 : receive_->interrupt.get();
@@ -87,6 +89,18 @@ class Link {
         }
     }
     void break_off(LinkContext context);
+    // An index of the peer's, `seen` so far. Now and then, when it has moved, the time that it took
+    // to come tells how far away the peer is.
+    [[nodiscard]] std::uint16_t look_at(const std::uint16_t& index, std::uint16_t seen,
+                                        Instant now);
+    // Into a buffer of `room` bytes that the peer will read. The last of a burst is followed by
+    // end_copies().
+    void copy_out(std::byte* into, const std::byte* from, std::size_t bytes,
+                  std::size_t room) const;
+    void end_copies() const;
+    // A buffer that will soon be copied into: near, its lines are asked for while others are
+    // written; far, nothing has to come.
+    void expect_copy(std::byte* into, std::size_t bytes) const;
     // To be called after store_sequential() of the index that announces new frames.
     void wake_peer() const;
     // Unmasks the interrupt; afterwards load_sequential() of the ring's index decides.
@@ -99,6 +113,10 @@ class Link {
     bool lends_;  // received frames are lent in place, not copied
     bool broken_ = false;
     std::size_t on_loan_ = 0;
+
+  private:
+    LineDistance distance_;
+    std::uint32_t looks_left_ = 0;  // before the next that is timed
 };
 
 [[nodiscard]] std::unique_ptr<Link> make_link(std::shared_ptr<Session> session, std::size_t queue,

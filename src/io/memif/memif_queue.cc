@@ -92,8 +92,6 @@ std::size_t MemifQueue::receive(std::span<Frame> frames, Instant now) {
 }
 
 std::size_t MemifQueue::allocate(std::span<Frame> frames) {
-    refresh();
-    if (link_ != nullptr && link_->allocates()) return link_->allocate(frames);
     std::size_t count = 0;
     for (; count < frames.size() && !pool_.empty(); ++count) {
         const std::uint32_t index = pool_.take();

@@ -47,7 +47,7 @@ class MemifQueue final : public Queue {
     void release_one(const Frame& frame);
     [[nodiscard]] std::size_t drop_all(std::span<Frame> frames);
     void report_broken_peer();
-    [[nodiscard]] memif::LinkContext context() { return {pool_, counters_}; }
+    [[nodiscard]] memif::LinkContext context() { return {pool_, counters_, now_}; }
 
     const MemifConfig& config_;
     const memif::SessionMailbox& mailbox_;

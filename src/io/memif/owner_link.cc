@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rings whose buffers are ours: sent and received without copying.
+// Rings whose buffers are ours.
 #include "io/memif/owner_link.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/assert.h"
 
@@ -68,7 +68,7 @@ void OwnerLink::prefetch(std::uint32_t ahead) const {
 
 std::size_t OwnerLink::receive(std::span<Frame> frames, LinkContext context) {
     if (receive_ == nullptr || broken_) return 0;
-    const std::uint16_t tail = load_acquire(receive_->header->tail);
+    const std::uint16_t tail = look_at(receive_->header->tail, taken_, context.now);
     const std::uint32_t waiting = distance(taken_, tail);
     if (waiting == 0) return 0;
     if (waiting > distance(taken_, posted_)) {
@@ -124,20 +124,6 @@ void OwnerLink::reclaim() {
         free_.push_back(sent_buffer_[slot(reclaimed_++, *transmit_)]);
 }
 
-std::size_t OwnerLink::allocate(std::span<Frame> frames) {
-    if (!transmits()) return 0;
-    reclaim();
-    std::size_t count = 0;
-    for (; count < frames.size() && !free_.empty(); ++count) {
-        const std::uint32_t index = free_.back();
-        free_.pop_back();
-        frames[count] = Frame{
-            .data = buffer(index), .capacity = buffer_size_, .token = make_token(tag_, index)};
-    }
-    on_loan_ += count;
-    return count;
-}
-
 // Puts one frame into the next slot; false when there is no buffer to copy it into.
 bool OwnerLink::put(const Frame& frame, LinkContext context) {
     const bool ours = tag_of(frame) == tag_;
@@ -154,7 +140,7 @@ bool OwnerLink::put(const Frame& frame, LinkContext context) {
         index = free_.back();
         free_.pop_back();
         data = buffer(index);
-        std::memcpy(data, frame.data, frame.length);
+        copy_out(data, frame.data, frame.length, buffer_size_);
     } else {
         MTCP_DEBUG_ASSERT(data >= buffer(index) - kFrameHeadroom &&
                           data + frame.length <= buffer(index) + buffer_size_);
@@ -180,10 +166,14 @@ std::size_t OwnerLink::transmit(std::span<Frame> frames, LinkContext context) {
     fetch_descriptors(*transmit_, sent_, std::min<std::size_t>(frames.size(), room), Use::write);
     std::size_t count = 0;
     while (count < frames.size() && distance(reclaimed_, sent_) < transmit_->size) {
+        if (free_.size() > kPrefetchAhead) {
+            expect_copy(buffer(free_[free_.size() - 1 - kPrefetchAhead]), frames[count].length);
+        }
         if (!put(frames[count], context)) break;
         ++count;
     }
     if (sent_ != before) {
+        end_copies();
         store_sequential(transmit_->header->head, sent_);
         wake_peer();
     }

@@ -17,11 +17,9 @@ class OwnerLink final : public Link {
               std::uint32_t buffer_size);
 
     std::size_t receive(std::span<Frame> frames, LinkContext context) override;
-    std::size_t allocate(std::span<Frame> frames) override;
     std::size_t transmit(std::span<Frame> frames, LinkContext context) override;
     void release(std::span<const Frame> frames) override;
     bool prepare_wait() override;
-    [[nodiscard]] bool allocates() const override { return transmits(); }
 
     // For receive_burst.
     [[nodiscard]] bool lends() const { return lends_; }
