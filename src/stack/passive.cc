@@ -239,14 +239,17 @@ void Core::enter_time_wait(std::uint32_t index, Instant now) {
     if (links_.cores > 1) connection.misplaced = false;  // its entry goes with the record
 }
 
-// Makes room for one. Nobody has touched the oldest for a minute: what dropping the next two will
-// need is asked for now.
+// Makes room for one. Nobody has touched the oldest for a minute: what dropping some of the next
+// will need is asked for now.
 void Core::recycle_time_wait() {
+    constexpr int kAhead = 4;
     ++counters_->time_wait_recycled;
     drop_time_wait(time_wait_order_.first);
-    const std::uint32_t next = time_wait_order_.first;
-    if (next == kNoIndex) return;
-    const TimeWaitRecord& record = time_wait_[next];
+    std::uint32_t ahead = time_wait_order_.first;
+    for (int i = 1; i < kAhead && ahead != kNoIndex; ++i)
+        ahead = time_wait_[ahead].next;
+    if (ahead == kNoIndex) return;
+    const TimeWaitRecord& record = time_wait_[ahead];
     flows_.prefetch_bucket(flow_hash(flow_secret_, record.record.key));
     if (record.next != kNoIndex) prefetch_for_write(&time_wait_[record.next]);
 }
