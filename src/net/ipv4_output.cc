@@ -63,6 +63,7 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     header.source = packet.source;
     header.destination = packet.destination;
     wire::emit_ipv4(header, frame.data + tcp_offset - wire::kIpv4HeaderMin);
+    if (tcp_offset == wire::kIpv4HeaderMin) return transmitter.send(frame, now);  // no link header
     if (const Neighbour* next = neighbours_.known(path.next_hop, now)) [[likely]] {
         wire::emit_ethernet(next->link, frame.data);
         return transmitter.send(frame, now);

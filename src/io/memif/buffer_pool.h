@@ -5,12 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "base/assert.h"
 #include "base/cache_line.h"
 #include "base/memory.h"
 #include "io/frame.h"
+#include "io/memif/index_stack.h"
 
 namespace mtcp::io::memif {
 
@@ -23,24 +22,15 @@ class BufferPool {
         buffer_size_ = buffer_size;
         region_ = Region::map(stride_ * count, Pages::huge_if_available);
         if (region_.data() == nullptr) return false;
-        free_.resize(count);
-        for (std::uint32_t i = 0; i < count; ++i)
-            free_[i] = count - 1 - i;
+        free_.fill(count);
         return true;
     }
 
     [[nodiscard]] bool empty() const { return free_.empty(); }
     [[nodiscard]] std::uint32_t buffer_size() const { return buffer_size_; }
     // Precondition: !empty(). The last one given back is taken first: it is in the cache.
-    [[nodiscard]] std::uint32_t take() {
-        const std::uint32_t index = free_.back();
-        free_.pop_back();
-        return index;
-    }
-    void give_back(std::uint32_t index) {
-        MTCP_DEBUG_ASSERT(free_.size() < free_.capacity());
-        free_.push_back(index);  // within what reserve() sized
-    }
+    [[nodiscard]] std::uint32_t take() { return free_.pop(); }
+    void give_back(std::uint32_t index) { free_.push(index); }
     [[nodiscard]] std::byte* data(std::uint32_t index) const {
         return region_.data() + index * stride_ + kFrameHeadroom;
     }
@@ -49,7 +39,7 @@ class BufferPool {
     Region region_;
     std::size_t stride_ = 0;
     std::uint32_t buffer_size_ = 0;
-    std::vector<std::uint32_t> free_;
+    IndexStack free_;
 };
 
 }  // namespace mtcp::io::memif

@@ -150,6 +150,7 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = filled_;
+    begin_copies(frames.size());
     fetch_descriptors(*transmit_, filled_,
                       std::min<std::size_t>(frames.size(), distance(filled_, head)), Use::write);
     std::size_t count = 0;
@@ -158,7 +159,7 @@ std::size_t GuestLink::transmit(std::span<Frame> frames, LinkContext context) {
             context.count(Drop::io_oversize);
             continue;
         }
-        if (count + kPrefetchAhead < frames.size()) {
+        if (count + kPrefetchAhead < frames.size() && !copies_far()) {
             const auto later = static_cast<std::uint16_t>(filled_ + kPrefetchAhead);
             expect_put(later, frames[count + kPrefetchAhead].length);
         }

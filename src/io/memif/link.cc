@@ -50,7 +50,7 @@ std::uint16_t Link::look_at(const std::uint16_t& index, std::uint16_t seen, Inst
 
 void Link::copy_out(std::byte* into, const std::byte* from, std::size_t bytes,
                     std::size_t room) const {
-    if (distance_.is_far()) {
+    if (copies_far()) {
         far_copy(into, from, bytes, room);
     } else {
         std::memcpy(into, from, bytes);
@@ -58,12 +58,7 @@ void Link::copy_out(std::byte* into, const std::byte* from, std::size_t bytes,
 }
 
 void Link::end_copies() const {
-    if (distance_.is_far()) end_far_copies();
-}
-
-void Link::expect_copy(std::byte* into, std::size_t bytes) const {
-    if (distance_.is_far()) return;
-    prefetch_lines_for_write(into, std::min<std::size_t>(bytes, 2 * kCacheLine));
+    if (copies_far()) end_far_copies();
 }
 
 // The sender stores an index and then reads the flag; the receiver stores the flag and then reads

@@ -93,14 +93,18 @@ class Link {
     // to come tells how far away the peer is.
     [[nodiscard]] std::uint16_t look_at(const std::uint16_t& index, std::uint16_t seen,
                                         Instant now);
-    // Into a buffer of `room` bytes that the peer will read. The last of a burst is followed by
-    // end_copies().
+    // Frames go into buffers that the peer will read, each of `room` bytes: in a burst to a far
+    // peer past the caches. One alone is awaited, and arrives sooner the other way.
+    void begin_copies(std::size_t frames) { copies_far_ = frames > 1 && distance_.is_far(); }
     void copy_out(std::byte* into, const std::byte* from, std::size_t bytes,
                   std::size_t room) const;
     void end_copies() const;
-    // A buffer that will soon be copied into: near, its lines are asked for while others are
-    // written; far, nothing has to come.
-    void expect_copy(std::byte* into, std::size_t bytes) const;
+    // No line of a buffer that will be copied into has to come.
+    [[nodiscard]] bool copies_far() const { return copies_far_; }
+    // Else they are asked for while others are written.
+    static void expect_copy(std::byte* into, std::size_t bytes) {
+        prefetch_lines_for_write(into, std::min<std::size_t>(bytes, 2 * kCacheLine));
+    }
     // To be called after store_sequential() of the index that announces new frames.
     void wake_peer() const;
     // Unmasks the interrupt; afterwards load_sequential() of the ring's index decides.
@@ -116,6 +120,7 @@ class Link {
 
   private:
     LineDistance distance_;
+    bool copies_far_ = false;
     std::uint32_t looks_left_ = 0;  // before the next that is timed
 };
 

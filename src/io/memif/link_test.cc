@@ -57,14 +57,17 @@ struct LinkPair {
         fill(made.data, length, 0, number);
         return made;
     }
-    // Every length, from every place in a line, one at a time.
+    // Every length, from every place in a line, two at a time.
     void expect_all_cross(Link& from, Link& to) {
         for (std::uint32_t number = 1; number <= 1514; ++number) {
-            Frame sent = frame(number, number % 64, number);
-            ASSERT_EQ(from.transmit({&sent, 1}, context()), 1u);
-            pool.give_back(index_of(sent));
-            Frame received;
-            ASSERT_EQ(to.receive({&received, 1}, context()), 1u);
+            std::array<Frame, 2> sent{frame(number, number % 64, number), frame(60, 0, 0)};
+            ASSERT_EQ(from.transmit(sent, context()), 2u);
+            std::array<Frame, 2> both;
+            ASSERT_EQ(to.receive(both, context()), 2u);
+            pool.give_back(index_of(both[1]));
+            for (const Frame& gone : sent)
+                pool.give_back(index_of(gone));
+            const Frame& received = both[0];
             ASSERT_EQ(received.length, number);
             std::vector<std::byte> expected(number);
             fill(expected.data(), number, 0, number);

@@ -116,8 +116,9 @@ std::size_t MemifQueue::transmit(std::span<Frame> frames, Instant now) {
     if (link_ == nullptr || !link_->transmits()) return drop_all(frames);
     const std::size_t taken = link_->transmit(frames, context());
     // Frames in the link's own memory went by reference; of all others the bytes were copied.
+    const std::uint32_t in_link = link_->tag();
     for (const Frame& frame : frames.first(taken)) {
-        if (memif::tag_of(frame) != link_->tag()) release_one(frame);
+        if (memif::tag_of(frame) != in_link) release_one(frame);
     }
     if (link_->broken()) [[unlikely]] {
         report_broken_peer();
@@ -127,9 +128,8 @@ std::size_t MemifQueue::transmit(std::span<Frame> frames, Instant now) {
     return taken;
 }
 
-void MemifQueue::release_one(const Frame& frame) {
+void MemifQueue::release_to_link(const Frame& frame) {
     const std::uint32_t tag = memif::tag_of(frame);
-    if (tag == memif::kPoolTag) return pool_.give_back(memif::index_of(frame));
     if (link_ != nullptr && link_->tag() == tag) return link_->release({&frame, 1});
     const auto home = std::find_if(former_links_.begin(), former_links_.end(),
                                    [tag](const auto& link) { return link->tag() == tag; });
@@ -139,15 +139,17 @@ void MemifQueue::release_one(const Frame& frame) {
 }
 
 void MemifQueue::release(std::span<Frame> frames) {
-    bool in_link = false;
+    const std::uint32_t in_link = link_ != nullptr ? link_->tag() : memif::kPoolTag;
+    bool lent = false;
     for (const Frame& frame : frames) {
-        if (link_ != nullptr && memif::tag_of(frame) == link_->tag()) {
-            in_link = true;  // all of them in one go, below
+        const std::uint32_t tag = memif::tag_of(frame);
+        if (tag == in_link && tag != memif::kPoolTag) {
+            lent = true;  // all of them in one go, below
         } else {
             release_one(frame);
         }
     }
-    if (in_link) link_->release(frames);
+    if (lent) link_->release(frames);
 }
 
 bool MemifQueue::prepare_wait() {

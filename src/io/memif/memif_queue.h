@@ -44,7 +44,12 @@ class MemifQueue final : public Queue {
             change_session();
     }
     void change_session();
-    void release_one(const Frame& frame);
+    void release_one(const Frame& frame) {
+        if (memif::tag_of(frame) == memif::kPoolTag) [[likely]]
+            return pool_.give_back(memif::index_of(frame));
+        release_to_link(frame);
+    }
+    void release_to_link(const Frame& frame);
     [[nodiscard]] std::size_t drop_all(std::span<Frame> frames);
     void report_broken_peer();
     [[nodiscard]] memif::LinkContext context() { return {pool_, counters_, now_}; }

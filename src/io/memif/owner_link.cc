@@ -23,9 +23,7 @@ OwnerLink::OwnerLink(std::shared_ptr<Session> session, std::size_t queue, std::u
     stride_ = layout.stride;
     buffers_ = base_ + layout.offset + std::uint64_t{stride_} * layout.per_queue * queue;
     if (receive_ == nullptr && transmit_ == nullptr) return;
-    free_.resize(layout.per_queue);
-    for (std::uint32_t i = 0; i < layout.per_queue; ++i)
-        free_[i] = layout.per_queue - 1 - i;
+    free_.fill(layout.per_queue);
     if (receive_ != nullptr) posted_buffer_.resize(receive_->size);
     if (transmit_ != nullptr) sent_buffer_.resize(transmit_->size);
     post_buffers();
@@ -52,7 +50,7 @@ std::uint64_t OwnerLink::lend() const {
 
 void OwnerLink::consume(std::uint32_t slots) {
     for (; slots > 0; --slots)
-        free_.push_back(posted_buffer_[slot(taken_++, *receive_)]);
+        free_.push(posted_buffer_[slot(taken_++, *receive_)]);
 }
 
 void OwnerLink::consume_lent() {
@@ -89,8 +87,7 @@ void OwnerLink::post_buffers() {
     std::uint32_t room = receive_->size - distance(taken_, posted_);
     if (room == 0 || free_.empty()) return;
     for (; room > 0 && !free_.empty(); --room) {
-        const std::uint32_t index = free_.back();
-        free_.pop_back();
+        const std::uint32_t index = free_.pop();
         const std::uint32_t at = slot(posted_++, *receive_);
         posted_buffer_[at] = index;
         receive_->descriptors[at] =
@@ -121,7 +118,7 @@ void OwnerLink::reclaim() {
         return;
     }
     while (reclaimed_ != tail)
-        free_.push_back(sent_buffer_[slot(reclaimed_++, *transmit_)]);
+        free_.push(sent_buffer_[slot(reclaimed_++, *transmit_)]);
 }
 
 // Puts one frame into the next slot; false when there is no buffer to copy it into.
@@ -130,15 +127,14 @@ bool OwnerLink::put(const Frame& frame, LinkContext context) {
     std::uint32_t index = index_of(frame);
     if (frame.length == 0 || frame.length > buffer_size_) {
         context.count(Drop::io_oversize);
-        if (ours) free_.push_back(index);
+        if (ours) free_.push(index);
         on_loan_ -= ours ? 1 : 0;
         return true;
     }
     std::byte* data = frame.data;
     if (!ours) {
         if (free_.empty()) return false;
-        index = free_.back();
-        free_.pop_back();
+        index = free_.pop();
         data = buffer(index);
         copy_out(data, frame.data, frame.length, buffer_size_);
     } else {
@@ -162,12 +158,13 @@ std::size_t OwnerLink::transmit(std::span<Frame> frames, LinkContext context) {
         return 0;
     }
     const std::uint16_t before = sent_;
+    begin_copies(frames.size());
     const std::uint32_t room = transmit_->size - distance(reclaimed_, sent_);
     fetch_descriptors(*transmit_, sent_, std::min<std::size_t>(frames.size(), room), Use::write);
     std::size_t count = 0;
     while (count < frames.size() && distance(reclaimed_, sent_) < transmit_->size) {
-        if (free_.size() > kPrefetchAhead) {
-            expect_copy(buffer(free_[free_.size() - 1 - kPrefetchAhead]), frames[count].length);
+        if (free_.size() > kPrefetchAhead && !copies_far()) {
+            expect_copy(buffer(free_.below_top(kPrefetchAhead)), frames[count].length);
         }
         if (!put(frames[count], context)) break;
         ++count;
@@ -183,7 +180,7 @@ std::size_t OwnerLink::transmit(std::span<Frame> frames, LinkContext context) {
 void OwnerLink::release(std::span<const Frame> frames) {
     for (const Frame& frame : frames) {
         if (tag_of(frame) != tag_) continue;
-        free_.push_back(index_of(frame));
+        free_.push(index_of(frame));
         --on_loan_;
     }
     // Not for each frame, but never so late that the master finds the ring empty.
