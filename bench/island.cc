@@ -21,8 +21,10 @@ mtcp::net::NetworkConfiguration network_of(const IslandSetup& setup) {
     for (const std::uint32_t address : setup.addresses)
         interface.addresses.push_back({IpAddress::v4(address), 16});
     network.interfaces.push_back(std::move(interface));
-    for (const std::uint32_t address : setup.neighbours)
+    for (const std::uint32_t address : setup.neighbours) {
+        if (capabilities.layer != mtcp::io::Layer::ethernet) break;  // nobody to tell apart
         network.neighbours.push_back({IpAddress::v4(address), setup.neighbour_mac, 0});
+    }
     network.announcement = mtcp::net::Announcement::silent;
     return network;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the machine is at this moment: how long a cache line takes from one CPU to another and back
-// (on virtual machines this flips by itself between two levels), and how fast the time-stamp
-// counter counts. One line of JSON.
+// (on virtual machines this flips by itself between two levels), how fast the time-stamp counter
+// counts, and, asked for so many megabytes, how long a line takes that lies anywhere in them. One
+// line of JSON.
 #include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/cache_line.h"
+#include "base/memory.h"
+#include "base/random.h"
 #include "report.h"
 #include "ticks.h"
 
@@ -62,6 +67,32 @@ std::vector<std::uint64_t> ping_pong(int here, int there, std::uint64_t patience
     return trips;
 }
 
+// Nanoseconds for a line somewhere in `memory`, of `together` that are asked for before the first
+// of them is written; `lines` neighbours of each are written, too.
+double line_anywhere(const mtcp::Region& memory, std::size_t bytes, std::size_t together,
+                     std::size_t lines) {
+    constexpr std::size_t kLooks = 1'000'000;
+    constexpr std::size_t kTogetherMax = 32;
+    const std::size_t places = bytes / (lines * mtcp::kCacheLine);
+    mtcp::Random random{1};
+    std::array<std::byte*, kTogetherMax> at{};
+    std::uint64_t last = 0;  // of one by one: where the next lies depends on what this one holds
+    const std::uint64_t begin = ticks();
+    for (std::size_t done = 0; done < kLooks; done += together) {
+        for (std::size_t i = 0; i < together; ++i) {
+            const std::size_t place = (random.next() + last) % places;
+            at[i] = memory.data() + place * lines * mtcp::kCacheLine;
+            if (together > 1) mtcp::prefetch_lines_for_write(at[i], lines * mtcp::kCacheLine);
+        }
+        for (std::size_t i = 0; i < together; ++i) {
+            for (std::size_t line = 0; line < lines; ++line)
+                at[i][line * mtcp::kCacheLine] ^= std::byte{1};
+            if (together == 1) last = static_cast<std::uint64_t>(at[0][1]);
+        }
+    }
+    return static_cast<double>(ticks() - begin) / kLooks;
+}
+
 }  // namespace
 }  // namespace bench
 
@@ -78,6 +109,20 @@ int main(int argc, char** argv) {
             report.set("ping_pong_p5_ns", static_cast<double>(trips[trips.size() / 20]) * ns);
             report.set("ping_pong_p50_ns", static_cast<double>(trips[trips.size() / 2]) * ns);
         }
+    }
+    if (argc > 3) {
+        const std::size_t bytes = std::strtoull(argv[3], nullptr, 10) << 20;
+        const auto memory = mtcp::Region::map(bytes, mtcp::Pages::huge_if_available);
+        if (bytes == 0 || memory.data() == nullptr || !bench::pin(here)) {
+            std::fprintf(stderr, "bench_probe: no %s MB on CPU %d\n", argv[3], here);
+            return 1;
+        }
+        for (std::size_t at = 0; at < bytes; at += 4096)
+            memory.data()[at] = std::byte{1};
+        const double ns = 1e9 / rate;
+        report.set("line_alone_ns", bench::line_anywhere(memory, bytes, 1, 1) * ns);
+        report.set("line_of_32_ns", bench::line_anywhere(memory, bytes, 32, 1) * ns);
+        report.set("four_lines_of_32_ns", bench::line_anywhere(memory, bytes, 32, 4) * ns);
     }
     report.print();
     return 0;

@@ -13,6 +13,8 @@ from machine import ADDRESSES, CLIENT_NAMESPACE, PORT, SERVER_NAMESPACE, WORK, T
 
 IDLE_MOST = 0.05  # of the server's CPU: beyond, it is not the server that was measured
 RUNNING = []
+# The applications' own tables of connections lie on huge pages, as those of the stacks do.
+ENVIRONMENT = os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Program:
@@ -27,7 +29,7 @@ class Program:
         if self.out.exists():
             self.out, self.err = self.out.with_suffix(".client"), self.err.with_suffix(".client_err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen(inside(space) + command, stdin=stdin, stdout=out, stderr=err)
+            self.process = subprocess.Popen(inside(space) + command, stdin=stdin, stdout=out, stderr=err, env=ENVIRONMENT)
         RUNNING.append(self)
 
     def type(self, line):
