@@ -204,8 +204,11 @@ bool undo_loss(Recovering& on, Proof proof) {
 bool judge_by_frto(Recovering& on, bool recovered_now) {
     Tcb& tcb = on.tcb;
     if (!tcb.repair.frto) return false;
-    // Step 3b: something arrived that was sent only once.
-    if (on.evidence.delivery.original_old && undo_loss(on, Proof::frto)) return true;
+    // Step 3b: something arrived that was sent only once. Without SACK the ACK of what was sent
+    // again takes along all that had waited behind it at the peer, since before the time-out.
+    const Delivery& delivery = on.evidence.delivery;
+    const bool tells = delivery.original_old && (has_sack(tcb) || !delivery.resent_acked);
+    if (tells && undo_loss(on, Proof::frto)) return true;
     if (tcb.snd.nxt > tcb.recover) {
         if (on.evidence.ack.newly_sacked > 0 || on.evidence.duplicate) tcb.repair.frto = false;
     } else if (on.advanced && !recovered_now) {

@@ -261,6 +261,20 @@ TEST(Undo, FrtoShowsThatATimeoutWasSpurious) {  // RFC 5682 §3.1
     static_cast<void>(solo.out());
 }
 
+// Without SACK the ACK of what was sent again takes along all that waited behind it at the peer:
+// that these had come proves nothing (RFC 5682 §2.1 step 2a).
+TEST(Undo, FrtoBelievesNoJumpOverWhatWasSentAgainWithoutSack) {
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    put_in_flight(solo, 3);
+    ASSERT_EQ(solo.advance(milliseconds(230)).substr(5), ". 1:1001(1000) ack 1");
+    wait(solo, kRtt);
+    solo.segment({.ack = 3001});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.tcb.ssthresh, 2000u);
+    EXPECT_LE(solo.tcb.cwnd, 3000u);
+}
+
 TEST(Undo, FrtoGoesBackToRepairWhenDuplicatesCome) {  // RFC 5682 §3.1 step 3a
     Solo solo;
     solo.peer_options.sack_permitted = false;
