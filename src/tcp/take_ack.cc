@@ -64,13 +64,14 @@ std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
     if (delivery.resent_acked && delivery.rtt_us > 0) tcb.backoff = 0;
     std::uint32_t rtt_us = delivery.resent_acked ? 0 : delivery.rtt_us;
     const bool of_log = rtt_us > 0;
-    if (!of_log && repairing) rtt_us = rtt_of_timestamp_us(a);
+    if (!of_log && (repairing || delivery.resent_acked)) rtt_us = rtt_of_timestamp_us(a);
     if (rtt_us == 0) return 0;
     if (rtt_us < tcb.rtt_min_us) tcb.rtt_min_us = rtt_us;
     if (!of_log || delivery.original_end > tcb.timed_seq) {
         take_rtt_sample(tcb, rtt_us, a.env.configuration);
         tcb.timed_seq = tcb.snd.nxt;
     }
+    tcb.probe_unmeasured = false;
     tcb.backoff = 0;
     return rtt_us;
 }
@@ -124,6 +125,7 @@ void take_ack_without_record(Arrival& a, AckContext& ack) {
         const bool repairing = is_repairing(tcb);
         advance_una(a);
         ack.rtt_us = sample_rtt(a, repairing);
+        if (ack.rtt_us != 0) tcb.probe_unmeasured = false;
         tcb.retransmissions = 0;
         // RFC 6298 §5.2, §5.3.
         if (tcb.snd.una == tcb.snd.nxt) {

@@ -150,10 +150,11 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t receive_window_shift : 4;  // Rcv.Wind.Shift
     EcnState ecn;
     State state;  // written by transition() only
-    Phase phase : 4;
+    Phase phase : 3;
     WaitsFor waits_for : 2;
-    bool probe_out : 1;    // probe_end is valid: one tail loss probe is not judged
-    bool path_search : 1;  // the size of the path is in doubt: `search` is valid
+    bool probe_out : 1;         // probe_end is valid: one tail loss probe is not judged
+    bool probe_unmeasured : 1;  // no round trip was measured since the last one (RFC 8985 §7.3)
+    bool path_search : 1;       // the size of the path is in doubt: `search` is valid
     std::uint8_t dup_acks;
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;

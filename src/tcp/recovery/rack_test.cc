@@ -192,6 +192,42 @@ TEST(TailLossProbe, CanBeSwitchedOff) {
     EXPECT_EQ(solo.tcb.waits_for, WaitsFor::timeout);
 }
 
+// The round trip has grown from 20 to 300 ms, and the peer tells of each copy that it did not need:
+// whoever probed each time would never measure it.
+void exchange_over_a_longer_path(Solo& solo, int times, std::uint32_t mss) {
+    connect(solo);
+    for (int i = 0; i < times; ++i) {
+        const std::uint32_t begin = solo.tcb.snd.nxt - solo.tcb.iss;
+        const std::uint32_t copies = solo.tcb.total_retransmissions;
+        solo.send(mss);
+        static_cast<void>(solo.out());
+        const std::uint32_t echo = solo.sent.at(0).options.ts_value;
+        static_cast<void>(solo.advance(milliseconds(300)));
+        In answer{.ack = begin + mss};
+        if (solo.tcb.flags.timestamps) answer = with_echo(answer, echo);
+        answer.options.ts_value = to_ms(solo.now);
+        solo.segment(answer);
+        static_cast<void>(solo.advance(milliseconds(250)));
+        if (solo.tcb.total_retransmissions == copies) continue;
+        solo.segment({.ack = begin + mss, .sack = {{begin, begin + mss}}});
+    }
+}
+
+TEST(TailLossProbe, IsNotSentBeforeTheRoundTripIsMeasuredAgain) {  // RFC 8985 §7.3
+    Solo solo;
+    exchange_over_a_longer_path(solo, 9, 1000);
+    EXPECT_EQ(solo.tcb.total_retransmissions, 2u);  // a probe, and a time-out
+    EXPECT_GT(solo.tcb.srtt_us, 50'000u);
+}
+
+TEST(TailLossProbe, ATimestampMeasuresTheRoundTripDespiteIt) {  // RFC 7323 §4.1
+    Solo solo;
+    use_timestamps(solo);
+    exchange_over_a_longer_path(solo, 9, 988);
+    EXPECT_EQ(solo.tcb.total_retransmissions, 1u);
+    EXPECT_GT(solo.tcb.srtt_us, 50'000u);
+}
+
 TEST(TailLossProbe, WithoutSackThereIsNone) {
     Solo solo;
     solo.peer_options.sack_permitted = false;

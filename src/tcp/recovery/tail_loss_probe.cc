@@ -71,7 +71,9 @@ void await_only_answer(const Configuration& configuration, Tcb& tcb, Instant now
 }
 
 bool on_probe_timeout(Environment& env, Tcb& tcb, Instant now) {
-    if (tcb.probe_out) return false;  // one at a time
+    // RFC 8985 §7.3: one at a time; and not another before a round trip was measured, as the copies
+    // themselves keep it from being measured (Karn) should it have become longer.
+    if (tcb.probe_out || tcb.probe_unmeasured) return false;
     const Recovery* r = take_record(env, tcb, now);
     if (r == nullptr || r->log.count == 0) return false;
     // RFC 9293 SHLD-16: not beyond the window, unless it is the oldest segment.
@@ -94,6 +96,7 @@ SequenceRange last_segment(const Tcb& tcb, const Recovery& r) {
 void note_probe(Tcb& tcb, ProbeKind kind) {
     tcb.pending.tail_probe = false;
     tcb.probe_out = true;
+    tcb.probe_unmeasured = true;
     tcb.repair.probe_resent = kind == ProbeKind::again;
     tcb.probe_end = tcb.snd.nxt;
 }
