@@ -35,6 +35,18 @@ std::uint32_t rtt_of_timestamp_us(const Arrival& a) {
     return 1000 * (rtt_ms > 0 ? rtt_ms : 1);
 }
 
+// Microseconds ago the clock ticked past the echoed timestamp: what left since was not there yet.
+// That is so of what fills the hole at SND.UNA; a segment above it is answered with the echo of an
+// earlier one (RFC 7323 §4.3).
+std::uint32_t time_since_echo_us(const Arrival& a) {
+    const Tcb& tcb = a.tcb;
+    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
+    const std::uint32_t age_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
+    if (age_ms == 0 || age_ms > to_ms(a.env.configuration.rto_max)) return 0;
+    const auto tick_us = static_cast<std::uint32_t>(a.now.ns % 1'000'000 / 1'000);
+    return (age_ms - 1) * 1'000 + tick_us;
+}
+
 // RFC 6298 §3, §4 without a log: one timed segment gives microseconds; after a retransmission only
 // a timestamp can tell. Returns the sample, 0 for none.
 std::uint32_t sample_rtt(Arrival& a, bool repairing) {
@@ -163,7 +175,10 @@ void take_ack_with_record(Arrival& a, Recovery& r, AckContext& ack, const Duplic
     if (a.seg.options.sack_count > 0 && tcb.flags.selective_ack) {
         take_sack(tcb, r, a.seg.options, delivery);
     }
-    if (ack.acked > 0) acknowledge(r.log, tcb.snd.una, delivery);
+    if (ack.acked > 0) {
+        if (r.log.resent_bytes > 0) delivery.not_within_us = time_since_echo_us(a);
+        acknowledge(r.log, tcb.snd.una, delivery);
+    }
     ack.newly_sacked = delivery.newly_sacked;
     ack.reported = ack.acked - delivery.acked;
     if (r.reno_sacked > 0 && ack.acked > tcb.mss) {

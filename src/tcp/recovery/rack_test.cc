@@ -311,6 +311,26 @@ TEST(Undo, FrtoBelievesNoJumpOverWhatWasSentAgainWithoutSack) {
     EXPECT_LE(solo.tcb.cwnd, 3000u);
 }
 
+// RFC 8985 §6.2 step 2: the echo tells that it was the original that arrived, however long after
+// the copy. Else all that had left before the copy would look lost.
+TEST(Undo, TheAckOfAnOriginalIsNoEvidenceOfItsCopy) {
+    Solo solo;
+    use_timestamps(solo);
+    solo.env.configuration.tail_loss_probe = Configuration::Use::off;
+    connect(solo);
+    solo.send(9880);
+    static_cast<void>(solo.out());
+    const std::uint32_t echo = solo.sent.at(0).options.ts_value;
+    solo.tcb.cwnd = 9880;
+    ASSERT_EQ(solo.advance(milliseconds(225)), "+220 . 1:989(988) ack 1");
+    wait(solo, kRtt + milliseconds(5));
+    solo.segment(with_echo({.ack = 989}, echo));
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(now(solo).lost_bytes, 0u);
+    EXPECT_EQ(solo.out(), "");
+    solo.segment(with_echo({.ack = 9881}, echo));
+}
+
 TEST(Undo, FrtoGoesBackToRepairWhenDuplicatesCome) {  // RFC 5682 §3.1 step 3a
     Solo solo;
     solo.peer_options.sack_permitted = false;

@@ -185,8 +185,8 @@ void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
         }
         d.has_original = true;
         if (end <= d.recover) d.original_old = true;
-    } else if (rtt_us < d.rtt_min_us) {
-        return;  // RFC 8985 §6.2 step 2: more likely the ACK of the copy before
+    } else if (rtt_us < d.rtt_min_us || rtt_us <= d.not_within_us) {
+        return;  // RFC 8985 §6.2 step 2: likely, or surely, the ACK of the copy before
     }
     if (!known) return;
     // Of the segment looked at last, not of the one sent last: where the ACK of a copy sent again

@@ -76,11 +76,13 @@ void append(TransmissionLog& log, wire::SequenceNumber end, const Run& stamp);
 // [range) left again.
 void send_again(TransmissionLog& log, SequenceRange range, const Run& stamp);
 
-// What one ACK delivered. The first three are told to the log's functions.
+// What one ACK delivered. The first four are told to the log's functions.
 struct Delivery {
     std::uint32_t now_us = 0;
     std::uint32_t rtt_min_us = 0;
     wire::SequenceNumber recover;  // SND.NXT when the phase began
+    // For acknowledge(): a copy that left within this time is not what arrived, by the timestamp.
+    std::uint32_t not_within_us = 0;
 
     std::uint32_t acked = 0;         // bytes acknowledged that were not SACKed before
     std::uint32_t newly_sacked = 0;  // bytes
