@@ -168,6 +168,11 @@ Reduced on_ecn_echo(Environment& env, Tcb& tcb, const AckContext& ack, Instant n
     return Reduced::yes;
 }
 
+bool has_answered_marks(const Tcb& tcb) {
+    return tcb.snd.una < tcb.reduced_until && tcb.settings.congestion != Algorithm::dctcp &&
+           !governs_recovery(tcb);
+}
+
 void on_idle_restart(Environment& env, Tcb& tcb, Instant now) {
     if (Bbr* const b = model(env, tcb); b != nullptr) {  // it restarts at its rate, paced
         bbr::on_idle_restart(*b, tcb, now);

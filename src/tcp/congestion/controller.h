@@ -57,6 +57,10 @@ void on_undo(Environment& env, Tcb& tcb, const Window& prior, Instant now);
 // next new data carries CWR (RFC 3168 §6.1.2).
 enum class Reduced : std::uint8_t { no, yes };
 Reduced on_ecn_echo(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
+// Has a mark of the window of data at SND.UNA reduced cwnd already? Then what is lost of that
+// window does not reduce it further (RFC 3168 §6.1.2), except with DCTCP, whose answer to marks is
+// a small one (RFC 8257 §3.5).
+[[nodiscard]] bool has_answered_marks(const Tcb& tcb);
 // Data is about to be sent, and nothing is in flight (RFC 5681 §4.1).
 void on_idle_restart(Environment& env, Tcb& tcb, Instant now);
 // TCP_CONGESTION is about to be set on a live connection: the new algorithm starts from the window

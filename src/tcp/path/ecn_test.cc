@@ -216,6 +216,28 @@ TEST(Ecn, AMarksReductionIsNotUndoneWithTheLossBefore) {
     EXPECT_EQ(solo.tcb.cwnd, after_mark);
 }
 
+// RFC 3168 §6.1.2: one reduction for the marks and the losses of one window of data.
+TEST(Ecn, ALossInAWindowThatAMarkHasReducedReducesNoFurther) {
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(20'000);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = ".E", .ack = 1001});
+    ASSERT_EQ(solo.tcb.ssthresh, 5'000u);
+    solo.segment({.flags = ".E", .ack = 1001, .sack = {{2001, 6001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.out().substr(0, 8), ". 1001:2");
+    EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
+    EXPECT_LE(solo.tcb.cwnd, 5'000u);
+    solo.segment({.flags = ".E", .ack = 10'001});
+    EXPECT_EQ(solo.tcb.cwnd, 5'000u);
+    static_cast<void>(solo.out());
+    // What is lost of the next window does.
+    solo.segment({.ack = 10'001, .sack = {{11'001, 15'001}}});
+    EXPECT_LT(solo.tcb.ssthresh, 5'000u);
+    static_cast<void>(solo.out());
+}
+
 TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {
     Solo solo;
     connect_with_ecn(solo);

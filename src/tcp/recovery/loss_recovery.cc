@@ -43,9 +43,15 @@ bool has_sack(const Tcb& tcb) { return tcb.flags.selective_ack; }
 // RFC 5681 §3.1 through PRR: cwnd comes down to ssthresh from here on.
 void begin_reduction(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flight, Instant now) {
     tcb.prior_cwnd = tcb.cwnd;
-    // RFC 5681 §3.2 step 2: without what limited transmit let out.
-    congestion::on_loss(env, tcb, flight < tcb.cwnd ? flight : tcb.cwnd, now);
-    queue_cwr(tcb);
+    if (congestion::has_answered_marks(tcb)) {
+        // PRR brings what is in flight down to where the mark has brought cwnd.
+        if (flight > tcb.prior_cwnd) tcb.prior_cwnd = flight;
+        forget_undo(tcb);
+    } else {
+        // RFC 5681 §3.2 step 2: without what limited transmit let out.
+        congestion::on_loss(env, tcb, flight < tcb.cwnd ? flight : tcb.cwnd, now);
+        queue_cwr(tcb);
+    }
     tcb.recover = tcb.snd.nxt;
     tcb.probe_out = false;
     r.prr_delivered = 0;

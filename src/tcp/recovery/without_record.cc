@@ -21,7 +21,10 @@ bool loss_is_proven(const Tcb& tcb) {
 }
 
 void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
-    congestion::on_loss(env, tcb, ack.flight_before, now);
+    if (!congestion::has_answered_marks(tcb)) {
+        congestion::on_loss(env, tcb, ack.flight_before, now);
+        queue_cwr(tcb);
+    }
     tcb.phase = Phase::fast_recovery;
     tcb.recover = tcb.snd.nxt;
     tcb.high_rxt = tcb.snd.una;
@@ -29,7 +32,6 @@ void enter_fast_recovery(Environment& env, Tcb& tcb, const AckContext& ack, Inst
     // §3.2).
     if (!congestion::governs_recovery(tcb)) tcb.cwnd = tcb.ssthresh + kDupThresh * tcb.mss;
     tcb.repair.undoable = false;
-    queue_cwr(tcb);
     tcb.pending.retransmit = true;
     arm_retransmission(tcb, env.configuration.rto_max, now);
     count(env, &Counters::fast_retransmits);
