@@ -116,7 +116,7 @@ void find_losses_by_duplicates(Recovering& on) {
     Tcb& tcb = on.tcb;
     Recovery& r = on.r;
     const bool first = tcb.phase < Phase::fast_recovery && tcb.snd.una > tcb.recover &&
-                       r.reno_sacked >= std::uint32_t{tcb.reordering} * tcb.mss;
+                       tcb.dup_acks >= tcb.reordering;
     const bool partial = tcb.phase == Phase::fast_recovery && on.advanced;
     if (!first && !partial) return;
     if (r.log.count == 0 || begin_of(r.log)->is(Run::lost)) return;

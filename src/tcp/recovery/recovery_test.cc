@@ -319,6 +319,25 @@ TEST(NewReno, DuplicatesOfOneFlightStartOneRecovery) {  // RFC 6582 §3.2 step 2
     static_cast<void>(solo.out());
 }
 
+TEST(NewReno, ThreeDuplicatesAreEnoughHoweverSmallTheSegments) {  // RFC 5681 §3.2 step 2
+    Solo solo;
+    solo.peer_options.sack_permitted = false;
+    solo.settings.no_delay = 1;
+    solo.connect();
+    for (int i = 0; i < 6; ++i) {
+        solo.send(100);
+        static_cast<void>(solo.out());
+    }
+    solo.segment({});
+    solo.segment({});
+    EXPECT_EQ(solo.tcb.phase, Phase::disorder);
+    solo.segment({});
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.out().substr(0, 5), "P. 1:");
+    solo.segment({.ack = 601});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+}
+
 TEST(NewReno, WindowUpdateIsNotADuplicate) {
     Solo solo;
     solo.peer_options.sack_permitted = false;
