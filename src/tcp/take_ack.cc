@@ -221,6 +221,8 @@ void take_old_ack(Arrival& a) {
     delivery.recover = tcb.recover;
     AckContext ack;
     ack.flight_before = tcb.snd.nxt - tcb.snd.una;
+    ack.in_flight_before = pipe(tcb, *r);
+    ack.phase_before = tcb.phase;
     const SequenceNumber highest_before = highest_sacked(r->log);
     take_sack(tcb, *r, a.seg.options, delivery);
     ack.newly_sacked = delivery.newly_sacked;

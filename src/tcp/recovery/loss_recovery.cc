@@ -435,6 +435,7 @@ void recover_on_old_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence&
     Recovering on{env, tcb, r, evidence, now, false};
     move_phase(on);
     finish_context(on);
+    set_window(on);  // RFC 9937 §6: on every ACK that delivers something
 }
 
 void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {

@@ -34,7 +34,7 @@ void recover_on_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evi
 // All had been acknowledged, and the record given back: late news of the last probe and the last
 // reduction.
 void judge_without_record(Environment& env, Tcb& tcb, const ProbeEvidence& evidence, Instant now);
-// An ACK below SND.UNA carried SACK blocks: only losses are looked for.
+// An ACK below SND.UNA carried SACK blocks: losses are looked for, and what it delivered counts.
 void recover_on_old_ack(Environment& env, Tcb& tcb, Recovery& r, const Evidence& evidence,
                         Instant now);
 // The reordering timer expired (RFC 8985 §6.2 step 5).

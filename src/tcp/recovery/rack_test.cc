@@ -423,6 +423,17 @@ TEST(Prr, HalfOfWhatArrivesMayLeave) {  // RFC 9937 §6
 
 // --- delivery rate ---
 
+TEST(Prr, GovernsARecoveryThatALateSackBegins) {  // RFC 9937 §6: on every ACK
+    Solo solo;
+    put_in_flight(solo, 10);
+    solo.segment({.ack = 3001});
+    solo.segment({.ack = 2001, .sack = {{4001, 9001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.out().substr(0, 20), ". 3001:4001(1000) ac");
+    EXPECT_LE(solo.tcb.cwnd, solo.tcb.ssthresh);
+    solo.segment({.ack = 10'001});
+}
+
 TEST(DeliveryRate, IsWhatTheBottleneckDelivers) {
     Solo solo;
     connect(solo);
