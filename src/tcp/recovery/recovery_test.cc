@@ -291,6 +291,25 @@ TEST_F(BbrRecovery, AHiddenLossIsJudgedAfterTheRecordIsGone) {
     EXPECT_LE(solo_.tcb.cwnd, before_ + 2100);
 }
 
+// A window of before a recovery that was taken back is nothing to return to after the next one.
+TEST_F(BbrRecovery, EndsWhenItIsTakenBack) {
+    solo_.env.configuration.tail_loss_probe = Configuration::Use::off;
+    solo_.send(20'000);
+    static_cast<void>(solo_.out());
+    static_cast<void>(solo_.advance(kRtt / 2));
+    solo_.segment({.ack = 10'001, .sack = {{11'001, 15'001}}});
+    ASSERT_EQ(solo_.tcb.phase, Phase::fast_recovery);
+    static_cast<void>(solo_.advance(kRtt / 2));
+    // The original was only late, and the copy came, too.
+    solo_.segment({.ack = 15'001, .sack = {{10'001, 11'001}}});
+    ASSERT_NE(solo_.tcb.phase, Phase::fast_recovery);
+    const congestion::Bbr* const bbr = congestion::bbr_of(solo_.env, solo_.tcb);
+    ASSERT_NE(bbr, nullptr);
+    EXPECT_FALSE(bbr->repairing);
+    static_cast<void>(solo_.advance(kRtt));
+    solo_.segment({.ack = solo_.tcb.snd.nxt - solo_.tcb.iss});
+}
+
 TEST_F(BbrRecovery, ALossBasedAlgorithmThatTakesOverBringsItsWindowToAnEnd) {
     solo_.send(20'000);
     static_cast<void>(solo_.out());

@@ -173,6 +173,7 @@ void on_recovered(Bbr& b, Tcb& tcb) {
 }
 
 void on_undo(Bbr& b) {
+    b.repairing = false;  // there was nothing to repair
     b.loss_in_round = false;
     b.bw_lo = std::max(b.bw_lo, b.undo_bw_lo);
     b.inflight_lo = std::max(b.inflight_lo, b.undo_inflight_lo);
