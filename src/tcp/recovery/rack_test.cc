@@ -387,6 +387,19 @@ TEST(Undo, DsackTakesARecoveryBack) {  // RFC 3708
     EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
 }
 
+TEST(Undo, DsackOfATailLossProbeBeforeTheRecoveryIsWaitedForOnce) {
+    Solo solo;
+    put_in_flight(solo, 10);
+    EXPECT_EQ(solo.advance(milliseconds(25)), "+22 P. 9001:10001(1000) ack 1");
+    solo.segment({.sack = {{1001, 4001}}});
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+    wait(solo, milliseconds(1));
+    solo.segment({.ack = 4001, .sack = {{1, 1001}}});
+    solo.segment({.ack = 10'001, .sack = {{9001, 10'001}}});
+    EXPECT_EQ(solo.tcb.phase, Phase::open);
+    EXPECT_EQ(solo.tcb.ssthresh, 0x7fff'ffffu);
+}
+
 TEST(Undo, DsackIsHeededHoweverManyThereWere) {
     Solo solo;
     put_in_flight(solo, 10);

@@ -11,6 +11,14 @@ namespace {
 
 constexpr std::uint16_t kNoneYet = UINT16_MAX;  // undo_resent: nothing was sent again so far
 
+// Is a copy of `seq` on its way, so that the log has counted it?
+bool is_resent(const TransmissionLog& log, wire::SequenceNumber seq) {
+    for (const Run* run = end_of(log); run != begin_of(log); --run) {
+        if (run[-1].begin <= seq) return seq < log.end && run[-1].is(Run::resent);
+    }
+    return false;
+}
+
 }  // namespace
 
 void prepare_undo(Tcb& tcb, const Recovery* r) {
@@ -18,7 +26,8 @@ void prepare_undo(Tcb& tcb, const Recovery* r) {
     tcb.undo_from = tcb.snd.una;
     // What is on its way a further time may bring a D-SACK, too.
     std::uint32_t resent = r != nullptr ? (r->log.resent_bytes + tcb.mss - 1) / tcb.mss : 0;
-    if (tcb.probe_out && tcb.repair.probe_resent) ++resent;
+    const bool probed = tcb.probe_out && tcb.repair.probe_resent;
+    if (probed && (r == nullptr || !is_resent(r->log, tcb.probe_end - 1))) ++resent;
     tcb.undo_resent = static_cast<std::uint16_t>(
         resent == 0 ? kNoneYet : (resent < kNoneYet ? resent : kNoneYet - 1u));
 }
