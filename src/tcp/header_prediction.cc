@@ -40,10 +40,9 @@ bool is_undisturbed(const Tcb& tcb) {
     const unsigned disturbed =
         (flags & careful) | (bits_of<std::uint8_t>(tcb.ecn) & ~unsigned{agreed}) |
         (bits_of<std::uint8_t>(tcb.pending) & ~unsigned{bare_ack}) | (tcb.armed & kHolding) |
-        static_cast<unsigned>(tcb.phase) | static_cast<unsigned>(tcb.probe_out) |
-        static_cast<unsigned>(tcb.probe_unmeasured) | static_cast<unsigned>(tcb.path_search) |
-        tcb.retransmissions | tcb.backoff | tcb.dup_acks | tcb.owed_acks |
-        ~(tcb.recovery & tcb.reassembly);
+        static_cast<unsigned>(tcb.phase) | static_cast<unsigned>(tcb.probe) |
+        static_cast<unsigned>(tcb.path_search) | tcb.retransmissions | tcb.backoff | tcb.dup_acks |
+        tcb.owed_acks | ~(tcb.recovery & tcb.reassembly);
     return disturbed == 0;
 }
 

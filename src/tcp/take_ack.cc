@@ -83,7 +83,7 @@ std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
         take_rtt_sample(tcb, rtt_us, a.env.configuration);
         tcb.timed_seq = tcb.snd.nxt;
     }
-    tcb.probe_unmeasured = false;
+    note_measured(tcb);
     tcb.backoff = 0;
     return rtt_us;
 }
@@ -137,7 +137,7 @@ void take_ack_without_record(Arrival& a, AckContext& ack) {
         const bool repairing = is_repairing(tcb);
         advance_una(a);
         ack.rtt_us = sample_rtt(a, repairing);
-        if (ack.rtt_us != 0) tcb.probe_unmeasured = false;
+        if (ack.rtt_us != 0) note_measured(tcb);
         tcb.retransmissions = 0;
         // RFC 6298 §5.2, §5.3.
         if (tcb.snd.una == tcb.snd.nxt) {
@@ -272,7 +272,7 @@ void take_ack(Arrival& a) {
     take_ack_without_record(a, ack);
     if (tcb.path_search) [[unlikely]]
         search_on_ack(a.env, tcb, nullptr, a.now);
-    if (tcb.probe_out || twice.segments > 0) [[unlikely]] {
+    if (probe_is_out(tcb) || twice.segments > 0) [[unlikely]] {
         const ProbeEvidence probe{.advanced = ack.acked > 0,
                                   .duplicate = repeats && twice.segments == 0,
                                   .told_twice = twice.of_probe};

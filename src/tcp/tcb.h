@@ -47,6 +47,12 @@ enum class WaitsFor : std::uint8_t {
     reordering,  // RFC 8985 §6.2 step 5
 };
 
+// Bits of Tcb::probe: of the last tail loss probe (RFC 8985 §7.3).
+struct TailProbe {
+    static constexpr std::uint8_t out = 1 << 0;         // probe_end is valid: it is not judged
+    static constexpr std::uint8_t unmeasured = 1 << 1;  // no round trip was measured since
+};
+
 // What was agreed and what happened; true: yes.
 struct ConnectionFlags {
     bool timestamps : 1;      // RFC 7323, agreed
@@ -152,9 +158,8 @@ struct alignas(kCacheLine) Tcb {
     State state;  // written by transition() only
     Phase phase : 3;
     WaitsFor waits_for : 2;
-    bool probe_out : 1;         // probe_end is valid: one tail loss probe is not judged
-    bool probe_unmeasured : 1;  // no round trip was measured since the last one (RFC 8985 §7.3)
-    bool path_search : 1;       // the size of the path is in doubt: `search` is valid
+    std::uint8_t probe : 2;  // TailProbe bits
+    bool path_search : 1;    // the size of the path is in doubt: `search` is valid
     std::uint8_t dup_acks;
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;

@@ -53,7 +53,7 @@ void begin_reduction(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flig
         queue_cwr(tcb);
     }
     tcb.recover = tcb.snd.nxt;
-    tcb.probe_out = false;
+    forget_probe(tcb);
     r.prr_delivered = 0;
     r.prr_out = 0;
 }
@@ -503,7 +503,7 @@ void enter_loss(Environment& env, Tcb& tcb, Instant now) {
     tcb.phase = Phase::loss;
     tcb.recover = tcb.snd.nxt;
     tcb.dup_acks = 0;
-    tcb.probe_out = false;
+    forget_probe(tcb);
     tcb.repair.new_data_first = false;
     tcb.pending.tail_probe = false;
     // RFC 5682 §3.1 step 1: not in the middle of another recovery.
@@ -517,7 +517,7 @@ void resend_all(Environment& env, Tcb& tcb) {
     tcb.high_rxt = tcb.snd.una;
     tcb.repair.frto = false;
     tcb.repair.new_data_first = false;
-    tcb.probe_out = false;  // a tail loss probe was as large: its repair hid no loss
+    forget_probe(tcb);  // a tail loss probe was as large: its repair hid no loss
     forget_undo(tcb);
     tcb.pending.retransmit = tcb.snd.una != tcb.snd.nxt;
     Recovery* r = record_of(env, tcb);

@@ -2,6 +2,8 @@
 // Nothing here is believed further than it can be true.
 #include "tcp/recovery/sack_input.h"
 
+#include "tcp/recovery/tail_loss_probe.h"
+
 namespace mtcp::tcp {
 namespace {
 
@@ -37,7 +39,7 @@ Duplicates take_dsack(Tcb& tcb, const wire::Segment& seg) {
     const std::uint32_t length = block.end - block.begin;
     if (length > tcb.max_wnd) return none;
     const std::uint32_t segments = length > tcb.mss ? (length + tcb.mss - 1) / tcb.mss : 1;
-    const bool of_probe = length <= tcb.mss && tcb.probe_out && block.end == tcb.probe_end;
+    const bool of_probe = length <= tcb.mss && probe_is_out(tcb) && block.end == tcb.probe_end;
     const std::uint32_t told = tcb.duplicates + segments;
     tcb.duplicates = static_cast<std::uint16_t>(told < UINT16_MAX ? told : UINT16_MAX);
     // More than we ever sent twice: the network or the peer doubled it.

@@ -73,7 +73,7 @@ void await_only_answer(const Configuration& configuration, Tcb& tcb, Instant now
 bool on_probe_timeout(Environment& env, Tcb& tcb, Instant now) {
     // RFC 8985 §7.3: one at a time; and not another before a round trip was measured, as the copies
     // themselves keep it from being measured (Karn) should it have become longer.
-    if (tcb.probe_out || tcb.probe_unmeasured) return false;
+    if (tcb.probe != 0) return false;
     const Recovery* r = take_record(env, tcb, now);
     if (r == nullptr || r->log.count == 0) return false;
     // RFC 9293 SHLD-16: not beyond the window, unless it is the oldest segment.
@@ -95,21 +95,20 @@ SequenceRange last_segment(const Tcb& tcb, const Recovery& r) {
 
 void note_probe(Tcb& tcb, ProbeKind kind) {
     tcb.pending.tail_probe = false;
-    tcb.probe_out = true;
-    tcb.probe_unmeasured = true;
+    tcb.probe = TailProbe::out | TailProbe::unmeasured;
     tcb.repair.probe_resent = kind == ProbeKind::again;
     tcb.probe_end = tcb.snd.nxt;
 }
 
 HiddenLoss judge_probe(Tcb& tcb, const ProbeEvidence& evidence) {
-    if (!tcb.probe_out || tcb.snd.una < tcb.probe_end) return HiddenLoss::no;
+    if (!probe_is_out(tcb) || tcb.snd.una < tcb.probe_end) return HiddenLoss::no;
     if (!tcb.repair.probe_resent || evidence.told_twice) {
-        tcb.probe_out = false;
+        forget_probe(tcb);
     } else if (tcb.snd.una > tcb.probe_end) {
-        tcb.probe_out = false;
+        forget_probe(tcb);
         return HiddenLoss::yes;
     } else if (evidence.duplicate) {
-        tcb.probe_out = false;  // both copies arrived
+        forget_probe(tcb);  // both copies arrived
     }
     return HiddenLoss::no;
 }

@@ -27,6 +27,12 @@ bool on_probe_timeout(Environment& env, Tcb& tcb, Instant now);
 enum class ProbeKind : std::uint8_t { new_data, again };
 void note_probe(Tcb& tcb, ProbeKind kind);
 
+[[nodiscard]] inline bool probe_is_out(const Tcb& tcb) { return (tcb.probe & TailProbe::out) != 0; }
+// It is judged, or does not matter any more.
+inline void forget_probe(Tcb& tcb) { tcb.probe = tcb.probe & TailProbe::unmeasured; }
+// A round trip was measured.
+inline void note_measured(Tcb& tcb) { tcb.probe = tcb.probe & TailProbe::out; }
+
 struct ProbeEvidence {
     bool advanced = false;    // SND.UNA did
     bool duplicate = false;   // a pure duplicate ACK

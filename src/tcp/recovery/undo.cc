@@ -5,6 +5,7 @@
 #include "tcp/clock.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/recovery/prr.h"
+#include "tcp/recovery/tail_loss_probe.h"
 
 namespace mtcp::tcp {
 namespace {
@@ -26,7 +27,7 @@ void prepare_undo(Tcb& tcb, const Recovery* r) {
     tcb.undo_from = tcb.snd.una;
     // What is on its way a further time may bring a D-SACK, too.
     std::uint32_t resent = r != nullptr ? (r->log.resent_bytes + tcb.mss - 1) / tcb.mss : 0;
-    const bool probed = tcb.probe_out && tcb.repair.probe_resent;
+    const bool probed = probe_is_out(tcb) && tcb.repair.probe_resent;
     if (probed && (r == nullptr || !is_resent(r->log, tcb.probe_end - 1))) ++resent;
     tcb.undo_resent = static_cast<std::uint16_t>(
         resent == 0 ? kNoneYet : (resent < kNoneYet ? resent : kNoneYet - 1u));
