@@ -125,6 +125,35 @@ TEST(Cubic, ALargeWindowJustBelowThePlateauStays) {  // its product with the MSS
     EXPECT_EQ(w.tcb.cwnd, 4u << 20);
 }
 
+TEST(Cubic, AnUndoneReductionLeavesTheCurveAsItWas) {  // RFC 9438 §4.9
+    Window w;
+    Cubic c;
+    cubic::begin(c, w.tcb, w.now);
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    const auto grow = [&] {
+        w.acknowledge(kMss, 100'000);
+        cubic::grow(c, w.tcb, w.ack, Configuration::HyStart::off, w.now);
+    };
+    grow();
+    w.tcb.cwnd = 130 * kMss;
+    w.now = w.now + milliseconds(8'000);  // 3.8 s behind the plateau
+    c.used_ms += 8'000;
+    grow();
+    const CubicCurve curve = c;
+    const std::uint32_t pace = c.grow_every;
+    cubic::reduce(c, w.tcb);
+    w.tcb.cwnd = w.tcb.ssthresh;
+    grow();
+    cubic::undo(c);
+    w.tcb.cwnd = 130 * kMss;
+    EXPECT_EQ(c.epoch_start_ms, curve.epoch_start_ms);
+    EXPECT_EQ(c.k_ms, curve.k_ms);
+    EXPECT_EQ(c.cwnd_prior, curve.cwnd_prior);
+    grow();
+    EXPECT_EQ(c.grow_every, pace);
+}
+
 TEST(Cubic, WhoLosesEarlyMakesRoom) {
     Window w;
     Cubic c;

@@ -142,7 +142,7 @@ void grow(Cubic& c, Tcb& tcb, const AckContext& ack, Configuration::HyStart vari
 }
 
 void reduce(Cubic& c, Tcb& tcb) {
-    c.w_max_before = c.w_max;
+    c.before = c;
     c.cwnd_prior = tcb.cwnd;
     // RFC 9438 §4.7, fast convergence: who lost before it had regained its window makes room.
     c.w_max = tcb.cwnd < c.w_max
@@ -161,8 +161,8 @@ void forget(Cubic& c, const Tcb& tcb, Instant now) {
 }
 
 void undo(Cubic& c) {
-    c.w_max = c.w_max_before;
-    c.in_epoch = false;
+    static_cast<CubicCurve&>(c) = c.before;
+    c.updated_cwnd = 0;  // the pace is that of the reduced window
 }
 
 }  // namespace mtcp::tcp::congestion::cubic

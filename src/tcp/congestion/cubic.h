@@ -19,7 +19,7 @@ void grow(Cubic& c, Tcb& tcb, const AckContext& ack, Configuration::HyStart hyst
 void reduce(Cubic& c, Tcb& tcb);
 // §4.8: after a time-out nothing of the past is believed.
 void forget(Cubic& c, const Tcb& tcb, Instant now);
-// §4.9: the reduction was a mistake.
+// §4.9: the reduction was a mistake: the curve goes on as if it had not been.
 void undo(Cubic& c);
 
 // §4.2, figure 1, for tests: the window at `t_ms` after the epoch began.

@@ -24,21 +24,24 @@ struct HyStart {
     std::uint8_t conservative_rounds;  // 0: not in conservative slow start
 };
 
-struct Cubic {  // RFC 9438 §4.1.2; windows in bytes
-    HyStart hystart;
-    std::uint32_t w_max;         // 0: not known
-    std::uint32_t w_max_before;  // to undo (§4.9)
+struct CubicCurve {       // RFC 9438 §4.1.2; windows in bytes
+    std::uint32_t w_max;  // 0: not known
     std::uint32_t cwnd_prior;
     std::uint32_t origin;  // the plateau of this epoch
     std::uint32_t k_ms;
     std::uint32_t epoch_start_ms;
     std::uint32_t w_est;
-    std::uint32_t w_est_acked;   // bytes acknowledged towards the next step of w_est
+    std::uint32_t w_est_acked;  // bytes acknowledged towards the next step of w_est
+    bool in_epoch;
+};
+
+struct Cubic : CubicCurve {
+    CubicCurve before;  // the last reduction, to undo it (§4.9)
+    HyStart hystart;
     std::uint32_t grow_every;    // bytes acknowledged for each segment of growth
     std::uint32_t updated_cwnd;  // cwnd and time when grow_every was computed
     std::uint32_t updated_ms;
     std::uint32_t used_ms;  // last ACK that found the window in use
-    bool in_epoch;
 };
 
 struct Dctcp {  // RFC 8257 §3.3
