@@ -257,6 +257,18 @@ TEST(HyStartPlusPlus, ReturnsToSlowStartAfterAFalseAlarm) {
     EXPECT_EQ(w.tcb.ssthresh, kSsthreshInitial);
 }
 
+// After 3 GB of small messages, which do not ask.
+TEST(HyStartPlusPlus, ARoundOfHalfTheNumbersAgoIsOver) {
+    SlowStarter w(Configuration::HyStart::plus_plus, 10);
+    w.round(40'000);
+    w.tcb.snd.una = w.tcb.snd.una + 3u * (1u << 30);
+    w.tcb.snd.nxt = w.tcb.snd.una;
+    for (int round = 0; round < 3; ++round)
+        w.round(40'000);
+    w.round(50'000);
+    EXPECT_EQ(w.h.conservative_rounds, 1);
+}
+
 // Small messages do not ask; after 3 GB of them the numbers have gone half around.
 TEST(WindowUse, IsNotTakenForOneOfHalfTheNumbersAgo) {
     Window w;

@@ -50,8 +50,13 @@ void look_at_delay(HyStart& h) {
     }
 }
 
+// Beyond SND.NXT lies the end of a round of half the numbers ago: the window was not in use since.
+bool round_is_over(const HyStart& h, const Tcb& tcb) {
+    return tcb.snd.una > h.round_end || h.round_end > tcb.snd.nxt;
+}
+
 std::uint32_t plus_plus(HyStart& h, Tcb& tcb, const AckContext& ack, Instant now) {
-    if (tcb.snd.una > h.round_end) {
+    if (round_is_over(h, tcb)) {
         begin_round(h, tcb, now);
         if (h.conservative_rounds != 0 && ++h.conservative_rounds > kConservativeRounds) {
             end_slow_start(tcb);
@@ -71,7 +76,7 @@ std::uint32_t plus_plus(HyStart& h, Tcb& tcb, const AckContext& ack, Instant now
 void classic(HyStart& h, Tcb& tcb, const AckContext& ack, Instant now) {
     if (ack.rtt_us == 0) return;
     h.min_us = std::min(h.min_us, ack.rtt_us);
-    if (tcb.snd.una > h.round_end) begin_round(h, tcb, now);
+    if (round_is_over(h, tcb)) begin_round(h, tcb, now);
     if (tcb.cwnd < kLowWindow * tcb.mss) return;
     const std::uint32_t now_us = to_us(now);
     if (now_us - h.last_ack_us <= kTrainGapUs) {
