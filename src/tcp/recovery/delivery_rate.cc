@@ -56,7 +56,7 @@ void sample_rate(const Tcb& tcb, Recovery& r, const Delivery& delivery, AckConte
 
 void note_application_limit(const Tcb& tcb, Recovery& r) {
     const std::uint32_t in_flight = pipe(tcb, r);
-    if (tcb.snd.nxt < tcb.snd.end || in_flight >= tcb.cwnd || r.log.waiting_bytes > 0) return;
+    if (bytes_unsent(tcb) >= tcb.mss || in_flight >= tcb.cwnd || r.log.waiting_bytes > 0) return;
     r.app_limited = true;
     r.app_limited_until = total_delivered(tcb, r) + in_flight;
 }

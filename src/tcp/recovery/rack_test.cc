@@ -481,6 +481,26 @@ TEST(DeliveryRate, OfAnApplicationThatPausesIsMarked) {
 }
 
 // A time-out forgets what duplicates told: the ACK of the repair tells of all at once.
+// draft-cheng-iccrg-delivery-rate-estimation-02 §3.4: less than a segment is as good as nothing.
+TEST(DeliveryRate, OfAnApplicationThatFillsNoSegmentIsMarked) {
+    Solo solo;
+    solo.settings.cork = 1;
+    connect(solo);
+    solo.send(3300);
+    static_cast<void>(solo.out());
+    wait(solo, kRtt);
+    solo.segment({.ack = 2001});
+    const Recovery* const r = record_of(solo.env, solo.tcb);
+    ASSERT_NE(r, nullptr);
+    ASSERT_FALSE(r->app_limited);
+    solo.send(300);
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_TRUE(r->app_limited);
+    solo.segment({.ack = 3001});
+    solo.close();
+    static_cast<void>(solo.out());
+}
+
 TEST(DeliveryRate, WhatWaitedBehindAHoleWithoutSackDoesNotCount) {
     Solo solo;
     solo.peer_options.sack_permitted = false;
