@@ -28,6 +28,7 @@ struct AckContext {
     std::uint32_t reported = 0;          // bytes of `acked` that duplicate ACKs had told of before
     std::uint32_t newly_sacked = 0;      // bytes newly reported by SACK; without it, by a duplicate
     std::uint32_t lost = 0;              // bytes that recovery has just begun to deem lost
+    std::uint32_t lost_since = 0;        // the same and what timers had found since the ACK before
     std::uint32_t total_delivered = 0;   // sum of delivered() over the connection, modulo 2^32
     std::uint32_t in_flight_before = 0;  // bytes in the network (pipe) before this ACK
     std::uint32_t in_flight = 0;         // and after it, before anything new is sent

@@ -398,6 +398,8 @@ void finish_context(Recovering& on) {
     AckContext& ack = on.evidence.ack;
     ack.total_delivered = total_delivered(on.tcb, on.r);
     ack.in_flight = pipe(on.tcb, on.r);
+    ack.lost_since = on.r.lost_total - on.r.lost_told;
+    on.r.lost_told = on.r.lost_total;
     sample_rate(on.tcb, on.r, on.evidence.delivery, ack, on.now);
 }
 

@@ -16,6 +16,7 @@ struct Recovery {
     std::uint32_t first_sent_us;      // C.first_sent_time
     std::uint32_t app_limited_until;  // C.app_limited, valid with app_limited
     std::uint32_t lost_total;         // bytes marked lost, ever
+    std::uint32_t lost_told;          // of these, congestion control was told by an ACK
     std::uint32_t clear_from;         // what was sent after so much was delivered gives samples...
     RateSample rate;                  // the latest, for tools
     // RFC 8985 §5.2: the segment sent last of those known to have arrived

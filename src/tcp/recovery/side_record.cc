@@ -20,6 +20,7 @@ void begin(Recovery& r, const Tcb& tcb, Instant now) {
     r.app_limited_until = tcb.snd.nxt - tcb.iss;
     r.unclear = false;
     r.lost_total = 0;
+    r.lost_told = 0;
     r.rack_known = false;
     r.rack_advanced = false;
     r.reno_sacked = 0;

@@ -55,7 +55,9 @@ void undo_reduction(Environment& env, Tcb& tcb, Recovery* r, Losses losses, Inst
     congestion::on_undo(env, tcb, {.cwnd = tcb.prior_cwnd, .ssthresh = tcb.prior_ssthresh}, now);
     forget_undo(tcb);
     tcb.ecn.cwr = false;
-    if (r != nullptr) r->rack_advanced = true;  // what is still lost must be found again
+    if (r == nullptr) return;
+    r->rack_advanced = true;       // what is still lost must be found again
+    r->lost_told = r->lost_total;  // and the rest was not
 }
 
 }  // namespace mtcp::tcp

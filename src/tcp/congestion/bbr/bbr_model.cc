@@ -34,7 +34,7 @@ void update_round(Step& s) {
     b.round_start = false;
     b.loss_round_start = false;
     // A mark says what a loss says (RFC 3168 §5): marks of classic ECN are as rare as losses.
-    const bool congested = s.ack.lost > 0 || s.ack.ecn_echo == AckContext::EcnEcho::yes;
+    const bool congested = s.ack.lost_since > 0 || s.ack.ecn_echo == AckContext::EcnEcho::yes;
     if (congested && !b.loss_in_round) {
         // A whole round trip of losses is looked at, from the first of them.
         b.loss_round_end = s.ack.total_delivered;

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "tcp/congestion/controller.h"
+#include "tcp/testing/solo.h"
+
 namespace mtcp::tcp::congestion::bbr {
 namespace {
 
@@ -60,6 +63,33 @@ TEST(Bbr, ForgetsNoBandwidthForAProbeOfTheRoundTrip) {
     flow.round(100'000);
     flow.round(100'000);
     EXPECT_EQ(max_bw(flow.b), 1'000'000u);
+}
+
+// draft-ietf-ccwg-bbr §5.5.10: a loss counts whether an ACK or the reordering timer found it.
+TEST(Bbr, HearsOfLossesThatATimerFound) {
+    testing::Solo solo;
+    solo.env.configuration.tail_loss_probe = Configuration::Use::off;
+    solo.settings.congestion = CongestionAlgorithm::bbr;
+    solo.connect();
+    solo.tcb.rtt_min_us = kRttUs;
+    solo.tcb.srtt_us = kRttUs;
+    solo.send(10'000);
+    static_cast<void>(solo.out());
+    solo.now = solo.now + microseconds(kRttUs);
+    solo.segment({.ack = 10'001});
+    solo.send(10'000);
+    static_cast<void>(solo.out());
+    static_cast<void>(solo.advance(microseconds(kRttUs)));
+    solo.segment({.ack = 10'001, .sack = {{11'001, 12'001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::disorder);
+    static_cast<void>(solo.advance(milliseconds(10)));
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    solo.segment({.ack = 10'001, .sack = {{11'001, 13'001}}});
+    const Bbr* const b = bbr_of(solo.env, solo.tcb);
+    ASSERT_NE(b, nullptr);
+    EXPECT_TRUE(b->loss_in_round);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = solo.tcb.snd.nxt - solo.tcb.iss});
 }
 
 }  // namespace
