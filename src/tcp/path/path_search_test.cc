@@ -275,6 +275,25 @@ TEST_F(Claims, AgainstAcknowledgmentsOneIsBelieved) {
     EXPECT_EQ(solo.tcb.path_mtu, 1400);
 }
 
+TEST_F(Claims, ATimeOutHalfTheNumbersLaterProvesNone) {
+    fill();
+    ack_all();
+    static_cast<void>(solo.out());
+    claim(1400);
+    for (int i = 0; i < 2; ++i) {
+        ack_all();
+        static_cast<void>(solo.out());
+    }
+    claim(1200);
+    ASSERT_EQ(solo.counters.path_claims_held, 1u);
+    ack_all();
+    static_cast<void>(solo.out());
+    search_of(solo.env, solo.tcb)->claim_seq = solo.tcb.snd.nxt;  // as after 2 GB
+    static_cast<void>(solo.advance(milliseconds(400)));
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 1u);
+    EXPECT_EQ(solo.tcb.path_mtu, 1400);
+}
+
 TEST_F(Claims, ATimeOutProvesOne) {
     fill();
     ack_all();
