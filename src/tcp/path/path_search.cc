@@ -175,8 +175,8 @@ void note_sent_again(Environment& env, Tcb& tcb, SequenceNumber begin, SequenceN
 
 void search_on_ack(Environment& env, Tcb& tcb, const Recovery* r, Instant now) {
     PathSearch& search = *search_of(env, tcb);
-    // RFC 5927 §7.2: the segment that it quotes has arrived. And of half the numbers ago neither that
-    // nor the last change of size is to be taken for one to come.
+    // RFC 5927 §7.2: the segment that it quotes has arrived. And of half the numbers ago neither
+    // that nor the last change of size is to be taken for one to come.
     if (search.claim != 0 && tcb.snd.una > search.claim_seq) search.claim = 0;
     constexpr std::uint32_t kLongAgo = 1u << 30;
     if (tcb.snd.una - search.sized_from > kLongAgo && tcb.snd.una > search.sized_from) {
