@@ -296,7 +296,8 @@ HalfOpenDecision on_reset(const Environment& env, const ListenerSettings& listen
         return decision;
     }
     const SequenceNumber nxt = half.irs + 1;
-    const bool inside = seg.seq > nxt && seg.seq < nxt + window_of_syn(listener);
+    // The right edge as in check_sequence().
+    const bool inside = seg.seq > nxt && seg.seq <= nxt + window_of_syn(listener);
     if (!inside) return keep(Drop::tcp_outside_window);
     return answer(reply_from(env, listener, half, now), Drop::tcp_challenge_ack);
 }
