@@ -107,9 +107,10 @@ void set_low_water(const Access& a, int value) {
     a.app.raise(a.d, EpollBits::writable);
 }
 
+// What was never set is not doubled, either, as for the kernel.
 int get_receive_buffer(const Access& a) {
     const std::uint32_t set = a.details.receive_buffer_set;
-    return static_cast<int>(2 * (set != 0 ? set : a.details.settings.receive_buffer));
+    return static_cast<int>(set != 0 ? 2 * set : a.app.view().defaults.receive_buffer);
 }
 
 int get_mss(const Access& a) {

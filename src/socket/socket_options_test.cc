@@ -73,6 +73,9 @@ TEST_F(OptionsTest, BufferSizesAreReadDoubled) {
                         {SO_RCVBUF, -1, 2 * (64 << 20)},
                         {SO_SNDBUF, -1, 2 * (64 << 20)}};
     const long id = make_socket();
+    const tcp::Settings& defaults = app->view().defaults;
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_RCVBUF), static_cast<int>(defaults.receive_buffer));
+    EXPECT_EQ(get_int(id, SOL_SOCKET, SO_SNDBUF), static_cast<int>(defaults.send_buffer));
     for (const Row& row : rows) {
         EXPECT_EQ(set(id, SOL_SOCKET, row.name, row.set), 0) << row.name;
         const bool receive = row.name == SO_RCVBUF || row.name == SO_RCVBUFFORCE;
