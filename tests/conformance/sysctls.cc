@@ -82,6 +82,10 @@ constexpr Row kRows[] = {
     {"tcp_retries2", 1, MTCP_NUMBER(tcp.retries_2, std::uint8_t)},
     {"tcp_rto_max_ms", 1,
      [](StackConfiguration& c, const Values& v) { c.tcp.rto_max = milliseconds(v[0]); }},
+    {"tcp_invalid_ratelimit", 1,
+     [](StackConfiguration& c, const Values& v) {
+         c.tcp.challenge_ack_interval = milliseconds(v[0]);
+     }},
     {"tcp_min_tso_segs", 1, MTCP_NUMBER(tcp.train_segments_min, std::uint8_t)},
     // 3: with tail loss probes; the rest of the numbers means nothing any more.
     {"tcp_early_retrans", 1, MTCP_SWITCH(tcp.tail_loss_probe)},

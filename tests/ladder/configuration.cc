@@ -23,7 +23,7 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 21> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 20> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
@@ -31,7 +31,6 @@ constexpr std::array<std::string_view, 21> kLinuxOnly{"tcp_abc",
                                                       "tcp_ecn_option",
                                                       "tcp_fack",
                                                       "tcp_frto",
-                                                      "tcp_invalid_ratelimit",
                                                       "tcp_min_tso_segs",
                                                       "tcp_moderate_rcvbuf",
                                                       "tcp_no_metrics_save",
@@ -86,6 +85,8 @@ const std::map<std::string_view, Setter>& setters() {
                                        : v[0] == 1 ? Cookies::when_full
                                                    : Cookies::always;
          }},
+        {"tcp_invalid_ratelimit",
+         [](auto& c, auto& v) { c.stack.tcp.challenge_ack_interval = milliseconds(v[0]); }},
         {"tcp_abort_on_overflow",
          [](auto& c, auto& v) { c.stack.tcp.abort_on_overflow = use(v[0]); }},
         {"tcp_max_syn_backlog", [](auto& c, auto& v) { c.stack.half_open_max = v[0]; }},
