@@ -6,8 +6,8 @@
 
 namespace mtcp::tcp {
 
-// RFC 9293 §3.10.7.4, fifth, ESTABLISHED. Precondition: SND.UNA - MAX.SND.WND <= SEG.ACK <=
-// SND.NXT.
+// RFC 9293 §3.10.7.4, fifth, ESTABLISHED. Precondition: check_ack() has accepted SEG.ACK, which is
+// at least SND.UNA - MAX.SND.WND and at most SND.NXT.
 void take_ack(Arrival& a);
 
 // The peer acknowledged our SYN (SEG.ACK is ISS + 1): RTT and first window.

@@ -392,10 +392,25 @@ TEST(Reset, AckOfLongAgoIsChallengedButAnOldOneStillBringsData) {
     solo.segment({.length = 10, .ack = 0xffff'0000 - 5'000});
     EXPECT_EQ(solo.last_drop, Drop::tcp_bad_ack);
     static_cast<void>(solo.out());
-    solo.segment({.length = 10, .ack = 0u - 5'000});
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001});
+    solo.segment({.length = 10, .ack = 1});
     EXPECT_EQ(solo.received, 10u);
     solo.consume(10);
     static_cast<void>(solo.out());
+}
+
+TEST(Reset, NothingIsAcknowledgedBeforeTheFirstByte) {
+    Solo solo;
+    solo.connect();
+    for (const std::uint32_t ack : {0u, 0u - 5'000}) {
+        solo.now = solo.now + seconds(1);  // RFC 5961 §7
+        solo.segment({.length = 10, .ack = ack});
+        EXPECT_EQ(solo.received, 0u);
+        EXPECT_EQ(solo.last_drop, Drop::tcp_bad_ack);
+        EXPECT_EQ(solo.out(), ". 1:1(0) ack 1");
+    }
 }
 
 TEST(Reset, SegmentWithoutAckIsDropped) {

@@ -133,8 +133,8 @@ Expected take_acknowledgment(const Situation& s, const Event& e) {
     if (s.state == State::syn_received) {
         if (e.ack <= s.snd_una || e.ack > s.snd_nxt) return answer(x, Reply::reset, e.ack, 0);
         x.next = State::established;
-    } else if (e.ack > s.snd_nxt || e.ack < s.snd_una - s.max_wnd) {  // RFC 5961 §5.2
-        return acknowledge(s, x);
+    } else if (e.ack > s.snd_nxt || e.ack < std::max<std::int64_t>(s.snd_una - s.max_wnd, 1)) {
+        return acknowledge(s, x);  // RFC 5961 §5.2; and nothing comes before the first byte
     }
     x.snd_una = std::max(s.snd_una, e.ack);
     const bool all_acked = x.snd_una == s.snd_nxt;

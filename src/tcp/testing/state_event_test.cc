@@ -123,6 +123,8 @@ void for_each_event(const Situation& s, const std::function<void(const Event&)>&
                                  edge - 1,         edge,          edge + 1};
     const std::int64_t acks[] = {s.snd_una - s.max_wnd - 1,
                                  s.snd_una - s.max_wnd,
+                                 0,
+                                 1,
                                  s.snd_una - 1,
                                  s.snd_una,
                                  s.snd_una + 1,
