@@ -10,18 +10,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target='' seconds=60
 while [[ $# -gt 0 ]]; do
     case $1 in
-        --seconds) seconds=${2:?--seconds N}; shift 2 ;;
+        --seconds) seconds=${2:-}; shift; shift || true ;;
         -*) echo "usage: ./dev fuzz [TARGET] [--seconds N]" >&2; exit 2 ;;
         *) target=${1#fuzz_}; shift ;;
     esac
 done
+[[ $seconds =~ ^[1-9][0-9]{0,7}$ ]] || { echo "fuzz: --seconds $seconds is no number of seconds" >&2; exit 2; }
 
 programs=()
 for program in build/fuzz/fuzz/fuzz_*; do
     [[ -f $program && -x $program ]] || continue
     [[ -z $target || $target == "${program##*/fuzz_}" ]] && programs+=("$program")
 done
-[[ ${#programs[@]} -gt 0 ]] || { echo "no such target: $target" >&2; exit 2; }
+[[ ${#programs[@]} -gt 0 ]] || { echo "fuzz: no target ${target:-at all} in build/fuzz" >&2; exit 2; }
 each=$((seconds / ${#programs[@]}))
 ((each > 0)) || each=1
 

@@ -2,10 +2,14 @@
 """Rounds: every contestant of a row in turn, again and again, with a probe of the machine before and after each."""
 import dataclasses
 import statistics
+import subprocess
 import sys
 import time
 
 from machine import Trouble
+
+# What a program that hangs, dies or says something else than it should ends in: it costs a sample, not the run.
+GOES_WRONG = (Trouble, OSError, LookupError, TypeError, ValueError, ZeroDivisionError, subprocess.SubprocessError)
 
 
 @dataclasses.dataclass
@@ -95,17 +99,24 @@ def expected_seconds(row, full):
     return everything + kept * (row.rounds - 1)
 
 
+def look_at_line(machine):
+    try:
+        return machine.probe()
+    except GOES_WRONG:
+        return None  # a busy machine: the sample has no such remark
+
+
 def measure(machine, row, candidate, number, progress, cache):
     """One sample. What goes wrong is written down, and the run goes on."""
-    before = machine.probe() if row.two_cores else None
+    before = look_at_line(machine) if row.two_cores else None
     for _ in range(machine.tries):
         try:
             result = candidate.run()
             value, void, error = row.value(result), result.get("void", ""), ""
             break
-        except (Trouble, OSError, KeyError, ZeroDivisionError) as trouble:
+        except GOES_WRONG as trouble:
             result, value, void, error = {}, None, "failed", str(trouble) or type(trouble).__name__
-    after = machine.probe() if row.two_cores else None
+    after = look_at_line(machine) if row.two_cores else None
     progress.note(candidate.seconds)
     where = f"  line {before:.0f} → {after:.0f} ns" if before and after else ""
     mark = f"  FAILED: {error}" if error else f"  void: {void}" if void else ""
@@ -148,8 +159,9 @@ def best_of(row, found, group):
     """The candidate of a group whose median is best. Void ones take part, so that a figure of others is never lowered by
     leaving their best out; they are marked."""
     candidates = [f for f in found.values() if f.candidate.group == group and f.median() is not None]
-    # The first round elected on one sample: those that went on are better known.
-    most = max((len(f.best_numbers()) for f in candidates), default=0)
-    known = [f for f in candidates if len(f.best_numbers()) == most] or candidates
+    # The first round elected on one sample: those that went on are better known. Rounds are counted, not figures that are
+    # good: who has a void or a failed one took part no less.
+    most = max((len(f.samples) for f in candidates), default=0)
+    known = [f for f in candidates if len(f.samples) == most]
     pick = max if row.better == "higher" else min
     return pick(known, key=lambda f: f.median(), default=None)

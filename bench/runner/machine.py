@@ -21,8 +21,11 @@ class Trouble(Exception):
 
 
 def sh(*command, check=True, timeout=60):
-    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=timeout)
+    try:
+        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{command[0]} did not end within {timeout} s") from None
     if check and done.returncode != 0:
         raise Trouble(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout

@@ -84,7 +84,7 @@ def line_of(found):
 
 def remarks(found):
     words = sorted({s["void"] for s in found.samples if s["void"]} | {s["error"] for s in found.samples if s["error"]})
-    text = ("void: " if found.is_void() else "some void: ") + "; ".join(words) if words else ""
+    text = ("void: " if found.is_void() else "some void: ") + "; ".join(words) + " " if words else ""
     result = next((s["result"] for s in found.samples if s["value"] is not None), {})
     if "p99_us" in result:
         text += f"p99 {found.detail('p99_us'):.3g}, p99.9 {found.detail('p999_us'):.3g} us"
@@ -134,32 +134,58 @@ def conditions_table(conditions):
 # ---------------------------------------------------------------------------------------------------------- comparison
 
 def load_earlier(path):
+    """A results folder or its result.json; SystemExit says what is wrong with it."""
     path = pathlib.Path(path)
     file = path / "result.json" if path.is_dir() else path
-    return json.loads(file.read_text())
+    try:
+        earlier = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"./dev bench: {file} cannot be read: {error}") from None
+    if not isinstance(earlier, dict) or not {"conditions", "rows", "summary"} <= earlier.keys():
+        raise SystemExit(f"./dev bench: {file} is no result of this benchmark")
+    return earlier
+
+
+# These may differ between two runs that can be compared.
+OF_THE_MOMENT = {"load average at the start", "cache line between the CPUs", "time-stamp counter"}
+
+
+def verdict(row, before, found):
+    """A difference within the spread of either run is none, and one sample has no spread."""
+    spans = [[s["value"] for s in f["samples"] if s["value"] is not None and (f["void"] or not s["void"])]
+             for f in (before, found)]
+    if min(len(span) for span in spans) < 2:
+        return "one sample"
+    if max(spans[0]) >= min(spans[1]) and max(spans[1]) >= min(spans[0]):
+        return "within the spread"
+    return "better" if (found["median"] > before["median"]) == (row["better"] == "higher") else "WORSE"
 
 
 def compare(now, earlier):
-    """Medians beside each other. A difference within the spread of either run is marked as such."""
+    """Medians beside each other, whether the difference is one, and what has no figure any more."""
     lines = [["row", "contestant", "earlier", "now", "now/earlier", ""]]
     for name, row in now["rows"].items():
         other = earlier["rows"].get(name, {"candidates": {}})
         for candidate, found in row["candidates"].items():
             before = other["candidates"].get(candidate)
-            if not before or found["median"] is None or not before["median"]:
+            if not before or not before["median"]:
                 continue
-            ratio = found["median"] / before["median"]
-            spans = [[s["value"] for s in f["samples"] if s["value"] is not None] for f in (before, found)]
-            apart = max(spans[0]) < min(spans[1]) or max(spans[1]) < min(spans[0])
-            improved = (ratio > 1) == (row["better"] == "higher")
-            verdict = "within the spread" if not apart else "better" if improved else "WORSE"
-            lines.append([name, f"{found['group']} {candidate}", short(before["median"]), short(found["median"]),
-                          f"{ratio:.2f}", verdict])
+            who = [name, f"{found['group']} {candidate}", short(before["median"]), short(found["median"])]
+            if found["median"] is None:
+                lines.append([*who, "–", "FAILS NOW"])
+            else:
+                lines.append([*who, f"{found['median'] / before['median']:.2f}", verdict(row, before, found)])
     for key, value in now["summary"].items():
         before = earlier["summary"].get(key)
         if value is not None and before:
             lines.append(["summary", key, short(before), short(value), f"{value / before:.2f}", ""])
-    return table(lines)
+    other = [["condition", "earlier", "now"]]
+    for key, value in now["conditions"].items():
+        before = earlier["conditions"].get(key)
+        if before != value and key not in OF_THE_MOMENT:
+            other.append([key, str(before), str(value)])
+    text = table(lines)
+    return text if len(other) == 1 else "The conditions were not the same:\n\n" + table(other) + "\n\n" + text
 
 
 # ------------------------------------------------------------------------------------------------------ into the documents
@@ -178,6 +204,8 @@ def publish(folder, document):
     for plot in sorted(folder.glob("*.svg")):
         (plots_folder / plot.name).write_bytes(plot.read_bytes())
         images.append(f"![{plot.stem}](plots/{plot.name})")
+    if not (folder / "tables.md").is_file():
+        raise SystemExit(f"./dev bench: {folder} is no results folder: it has no tables.md")
     tables = (folder / "tables.md").read_text().split("\n## Compared with", 1)[0]
     tables = tables.replace("# Results\n", "", 1).replace("\n### ", "\n#### ").replace("\n## ", "\n### ").strip()
     head, tail = text.split(BEGIN)[0], text.split(END, 1)[1]
