@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -62,6 +63,10 @@ std::vector<Regression> read_regressions(const std::string& path) {
         }
         list.push_back(one);
     }
+    if (list.empty()) {
+        std::fprintf(stderr, "%s: names no world\n", path.c_str());
+        std::exit(2);
+    }
     return list;
 }
 
@@ -84,8 +89,9 @@ class Arguments {
     [[nodiscard]] std::uint64_t number() {
         const char* const text = value();
         char* end = nullptr;
+        errno = 0;
         const std::uint64_t number = std::strtoull(text, &end, 0);
-        if (end == text || *end != '\0' || *text == '-') usage();
+        if (end == text || *end != '\0' || *text == '-' || errno != 0) usage();
         return number;
     }
     [[nodiscard]] bool value_follows() const {
@@ -139,6 +145,9 @@ Options parse(int count, char** arguments) {
         }
     }
     if (!options.world.empty() && !known_world(options.world)) usage();
+    const bool unknown = options.vintage == 0 || options.vintage > kVintage;
+    const bool nothing = options.count == 0 && !options.canaries && options.regressions.empty();
+    if (unknown || nothing) usage();
     return options;
 }
 
