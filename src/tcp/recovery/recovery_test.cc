@@ -63,6 +63,25 @@ TEST(Rto, BacksOffUntilR2AndGivesUp) {  // Checks RFC 9293 MUST-20, SHLD-10, SHL
     EXPECT_TRUE(solo.events & Events::path_doubtful);
 }
 
+// R2 counts what is sent again in vain: progress begins the count anew, also in one long recovery.
+TEST(Rto, ProgressBeginsTheCountAnew) {
+    for (const bool sack : {true, false}) {
+        Solo solo;
+        solo.env.configuration.retries_2 = 2;
+        solo.peer_options.sack_permitted = sack;
+        put_in_flight(solo, 8);
+        for (std::uint32_t i = 1; i < 8; ++i) {
+            while (solo.counters.retransmission_timeouts < 2 * i)
+                EXPECT_NE(solo.advance(seconds(1)), "");
+            solo.segment({.ack = 1 + 1000 * i});
+            static_cast<void>(solo.out());
+            solo.tcb.backoff = 0;  // (it stays until there is a sample)
+        }
+        EXPECT_EQ(solo.error, 0);
+        EXPECT_EQ(solo.state(), State::established);
+    }
+}
+
 TEST(Rto, DefaultR2IsMoreThan100Seconds) {  // Checks RFC 9293 SHLD-11.
     Solo solo;
     put_in_flight(solo, 1);
