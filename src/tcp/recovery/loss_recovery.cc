@@ -322,6 +322,17 @@ void leave_if_passed(Recovering& on) {
 // knows what else (RFC 2018 §8).
 bool has_reneged(const Recovery& r) { return r.log.count > 0 && begin_of(r.log)->is(Run::sacked); }
 
+// The time-out took for still under way what left within the last round trip, and the window holds
+// it (enter_loss). What is found lost of it makes no room for as much new data.
+void find_losses_after_timeout(Recovering& on) {
+    Tcb& tcb = on.tcb;
+    const std::uint32_t before = on.evidence.ack.lost;
+    find_losses(on);
+    const std::uint32_t lost = on.evidence.ack.lost - before;
+    if (lost == 0 || congestion::governs_recovery(tcb)) return;
+    tcb.cwnd = tcb.cwnd > lost + tcb.mss ? tcb.cwnd - lost : tcb.mss;
+}
+
 void move_phase(Recovering& on) {
     Tcb& tcb = on.tcb;
     if (on.advanced && has_reneged(on.r)) {
@@ -338,7 +349,7 @@ void move_phase(Recovering& on) {
         case Phase::loss:
             on_ack_in_loss(on);
             if (tcb.phase == Phase::loss) {
-                find_losses(on);
+                find_losses_after_timeout(on);
                 // A lost retransmission is congestion after the time-out.
                 if (on.lost_again) {
                     tcb.repair.new_data_first = false;

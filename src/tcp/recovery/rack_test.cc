@@ -580,5 +580,33 @@ TEST(SideRecord, IsGivenBackWithTheLastAcknowledgment) {
     EXPECT_EQ(solo.env.recoveries.used(), 0u);
 }
 
+// The queue grew faster than the estimate: the time-out comes while all is still under way, and the
+// ACK of an original is taken for one of the copy, as the shortest round trip allows it. What was
+// sent before is lost by that, but the network has not emptied: RFC 5681 §3.1, RFC 5682 §3.1 (2b).
+TEST(Rack, LossesFoundAfterATimeoutLetNoWindowOut) {
+    Solo solo;
+    solo.connect();
+    solo.tcb.srtt_us = 0;
+    take_rtt_sample(solo.tcb, 1000, solo.env.configuration);
+    solo.tcb.cwnd = 10'000;
+    solo.send(100'000);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.advance(milliseconds(6)), "+4 . 10001:11001(1000) ack 1");  // the one probe
+    for (std::uint32_t i = 1; i <= 8; ++i) {
+        solo.now = solo.now + milliseconds(i == 1 ? 17 : 23);
+        solo.segment({.ack = 1 + 1000 * i});
+        static_cast<void>(solo.out());
+    }
+    const std::string repair = solo.advance(milliseconds(21));
+    EXPECT_NE(repair.find(". 8001:9001(1000) ack 1"), std::string::npos) << repair;
+    EXPECT_EQ(solo.sent.size(), 1u);
+    EXPECT_EQ(solo.tcb.phase, Phase::loss);
+    solo.now = solo.now + milliseconds(2);
+    solo.segment({.ack = 9001});
+    EXPECT_GT(status(solo.env, solo.tcb, solo.now).lost_bytes, 0u);
+    static_cast<void>(solo.out());
+    EXPECT_LE(solo.sent.size(), 2u);
+}
+
 }  // namespace
 }  // namespace mtcp::tcp
