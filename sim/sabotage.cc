@@ -53,6 +53,10 @@ bool spoil(Sabotage sabotage, std::byte* tcp, Flags flags, bool has_payload) {
         case Sabotage::early_ack:
             wire::store_be32(tcp + 8, wire::load_be32(tcp + 8) + 70'000);
             return true;
+        case Sabotage::hasty_ack:
+            if (has_payload) return false;
+            wire::store_be32(tcp + 8, wire::load_be32(tcp + 8) + 1);
+            return true;
         case Sabotage::shrinking_window:
             wire::store_be16(tcp + 14, static_cast<std::uint16_t>(wire::load_be16(tcp + 14) / 2));
             return true;

@@ -20,6 +20,7 @@ enum class Sabotage : std::uint8_t {
     swallowed_frames,    // the device loses received frames and tells nobody
     lost_timer,          // the stack forgets its deadline
     early_ack,           // it acknowledges what was never sent
+    hasty_ack,           // it acknowledges what has not arrived yet
     shrinking_window,    // it takes back window it had offered
     talkative_reset,     // its resets carry payload
     backward_timestamp,  // its timestamps run backwards
@@ -30,6 +31,8 @@ enum class Sabotage : std::uint8_t {
     lying_epoll,         // the program is told of bytes that are not there
     unfair_wire,         // one flow loses what the others do not
     different_twin,      // the run without header prediction is another one
+    flood,               // its first window is of any size
+    impatience,          // its retransmission timer does not double
 };
 
 struct Canary {
@@ -53,6 +56,9 @@ inline constexpr std::array kCanaries{
     Canary{Sabotage::lying_epoll, "lying epoll", "epoll truth"},
     Canary{Sabotage::unfair_wire, "unfair wire", "fairness"},
     Canary{Sabotage::different_twin, "different twin", "header prediction"},
+    Canary{Sabotage::hasty_ack, "hasty acknowledgement", "wire: acknowledges what never arrived"},
+    Canary{Sabotage::flood, "flood", "wire: more than congestion control"},
+    Canary{Sabotage::impatience, "impatience", "wire: again in silence, after a time-out not"},
 };
 
 // The canary of a seed; its world is "canary".

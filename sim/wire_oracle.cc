@@ -74,7 +74,7 @@ void WireOracle::wrong(const Seen& seen, const std::string& what) {
                               std::string(wire::print(relative).view()) + "]");
 }
 
-void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
+void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant now) {
     Seen seen;
     std::string why;
     if (!parse(frame, seen, why)) {
@@ -92,7 +92,7 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
         sender.reset = peer.reset = true;
         return;
     }
-    if (flags.has(Flags::syn)) on_syn(seen, sender, peer);
+    if (flags.has(Flags::syn)) on_syn(seen, sender, peer, now);
     if (!sender.open) {
         // Answers to what is left of an earlier life; nothing to compare them with.
         if (!sender.stale && !repeats_unseen_answer(seen, peer))
@@ -103,11 +103,13 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant) {
     if (sender.stale || peer.stale || sender.reset) return;
     if (is_reborn(seen, sender)) return;
     check_options(seen, sender, peer);
-    check_data(seen, sender, peer);
+    check_data(seen, sender, peer, now);
     if (!flags.has(Flags::ack)) return;
     check_ack(seen, sender, peer);
     check_window(seen, sender, peer);
     check_sack(seen, sender, peer);
+    if (peer.open && peer.arrivals.is_told(seen.segment.ack - (peer.iss + 1)))
+        wrong(seen, "an acknowledgement that ends where SACK told of more");
 }
 
 // On Ethernet a SYN may be dropped while it waits for the neighbour's address, and the answer to
@@ -120,20 +122,28 @@ bool WireOracle::repeats_unseen_answer(const Seen& seen, const Sender& peer) con
            segment.ack == peer.iss + 1;
 }
 
-// A delayed segment can talk a cookie, which remembers nothing, into a life that is over.
+// A delayed segment can talk a cookie, which remembers nothing, into a life that is over: what it
+// acknowledges begins anew, and so do its own numbers, as those of a bare ACK show.
 bool WireOracle::is_reborn(const Seen& seen, Sender& sender) {
-    const bool back =
-        seen.segment.flags.has(Flags::ack) && sender.acked_any && seen.segment.ack < sender.ack;
-    sender.stale = back && cookies_[index(sender.side)] == Cookies::used;
+    const wire::Segment& segment = seen.segment;
+    const bool back = segment.flags.has(Flags::ack) && sender.acked_any && segment.ack < sender.ack;
+    const bool anew = segment.flags.bits == Flags::ack && segment.payload.empty() &&
+                      segment.seq == sender.iss + 1 && sender.sent() > 0;
+    sender.stale = (back || anew) && cookies_[index(sender.side)] == Cookies::used;
     return sender.stale;
 }
 
-void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer) {
+void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer, Instant now) {
     const wire::Segment& segment = seen.segment;
     // A SYN from before the restart may still be answered by what the other end once said.
     if (sender.forgotten && sender.iss == segment.seq) return;
     const bool again = sender.open && sender.iss == segment.seq;
-    if (again && !sender.stale) return;
+    if (again && !sender.stale) {
+        // (A SYN-ACK goes by time, and besides for every SYN that comes.)
+        if (segment.flags.has(Flags::ack) || layer_ != io::Layer::ip) return;
+        if (const char* const what = sender.pace.on_syn_again(now)) wrong(seen, what);
+        return;
+    }
     const bool second_life = segment.flags.has(Flags::ack) && sender.open;
     const Side side = sender.side;
     sender = Sender{};
@@ -204,10 +214,14 @@ void WireOracle::check_options(const Seen& seen, Sender& sender, const Sender& p
     if (segment.flags.has(Flags::ack) && !segment.flags.has(Flags::syn) && peer.timestamp_known &&
         static_cast<std::int32_t>(segment.options.ts_echo - peer.timestamp) > 0) {
         wrong(seen, "the echo of a timestamp that was never sent");
+    } else if (segment.flags.has(Flags::ack) && !segment.flags.has(Flags::syn) &&
+               peer.timestamp_arrived &&
+               static_cast<std::int32_t>(segment.options.ts_echo - peer.arrived_timestamp) > 0) {
+        wrong(seen, "the echo of a timestamp that never arrived");
     }
 }
 
-void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer) {
+void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer, Instant now) {
     const wire::Segment& segment = seen.segment;
     if (segment.flags.has(Flags::syn)) {
         if (sender.stream.empty()) {
@@ -251,27 +265,69 @@ void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer
         if (offset + length != sender.stream.size()) wrong(seen, "FIN before the end of the data");
         sender.fin = true;
     }
-    // A probe of a closed window may lie one byte beyond it, and a FIN takes no room.
+    // (Our probes of a closed window carry nothing.)
     const bool of_syn = offset + length <= sender.syn_bytes;
-    if (peer.window_known && !of_syn && segment.seq + length > peer.edge + 1) {
-        wrong(seen, "beyond the window by " + std::to_string(segment.seq + length - peer.edge));
+    const SequenceNumber end = segment.seq + segment.length();
+    if (peer.window_arrived && !of_syn && end > peer.arrived_edge) {
+        wrong(seen, "beyond the window by " + std::to_string(end - peer.arrived_edge));
+    }
+    if (length > 0) check_pace(seen, sender, peer, already, now);
+}
+
+// On Ethernet a segment may be dropped unseen while it waits for the neighbour's address: there
+// times tell nothing.
+void WireOracle::check_pace(const Seen& seen, Sender& sender, const Sender& peer,
+                            std::uint32_t highest, Instant now) {
+    const SequenceNumber first = sender.iss + 1;
+    const std::uint32_t begin = seen.segment.seq - first;
+    const Pace::Sending sending{
+        .begin = begin,
+        .end = begin + static_cast<std::uint32_t>(seen.segment.payload.size()),
+        .acked = sender.acked > first ? sender.acked - first : 0,
+        .highest = highest,
+        .mss = peer.mss,
+        .in_syn = sender.syn_bytes,
+        .sack = sender.offers_sack && peer.offers_sack,
+        .at = now};
+    const bool timed = layer_ == io::Layer::ip;
+    const char* const what =
+        sender.pace.on_sent(sending, timed ? Pace::Timer::judged : Pace::Timer::left_alone);
+    if (what != nullptr) wrong(seen, what);
+}
+
+void WireOracle::on_injected(Side to, std::span<const std::byte>, Instant) {
+    for (auto& entry : senders_) {
+        if (entry.second.side == to) entry.second.pace.on_heard();
     }
 }
 
 void WireOracle::check_ack(const Seen& seen, Sender& sender, const Sender& peer) {
     const SequenceNumber ack = seen.segment.ack;
-    if (peer.open && ack > peer.next()) wrong(seen, "acknowledges what was never sent");
+    if (peer.open && ack > peer.next()) {
+        wrong(seen, "acknowledges what was never sent");
+    } else if (peer.open && ack > peer.iss + 1 + peer.arrivals.reached()) {
+        wrong(seen, "acknowledges what never arrived");
+    }
     if (sender.acked_any && ack < sender.ack) wrong(seen, "an acknowledgement that goes back");
     sender.acked_any = true;
     sender.ack = ack;
 }
 
-// RFC 9293 SHLD-14: the right edge does not move left. Scaling may round it down (RFC 7323 §2.4).
-void WireOracle::check_window(const Seen& seen, Sender& sender, const Sender& peer) {
+// The window of a SYN is not scaled (RFC 7323 §2.2).
+std::uint8_t WireOracle::shift_of(const Seen& seen, const Sender& sender, const Sender& peer) {
     const bool scaled =
         sender.offers_scale && peer.offers_scale && !seen.segment.flags.has(Flags::syn);
-    const std::uint8_t shift = scaled ? sender.shift : std::uint8_t{0};
-    const SequenceNumber edge = seen.segment.ack + (std::uint32_t{seen.segment.window} << shift);
+    return scaled ? sender.shift : std::uint8_t{0};
+}
+
+SequenceNumber WireOracle::edge_of(const Seen& seen, const Sender& sender, const Sender& peer) {
+    return seen.segment.ack + (std::uint32_t{seen.segment.window} << shift_of(seen, sender, peer));
+}
+
+// RFC 9293 SHLD-14: the right edge does not move left. Scaling may round it down (RFC 7323 §2.4).
+void WireOracle::check_window(const Seen& seen, Sender& sender, const Sender& peer) {
+    const std::uint8_t shift = shift_of(seen, sender, peer);
+    const SequenceNumber edge = edge_of(seen, sender, peer);
     // The window of a SYN is not scaled: a later one may say less than was offered since.
     const bool syn = seen.segment.flags.has(Flags::syn);
     if (!syn && sender.window_known && edge + ((1u << shift) - 1) < sender.edge) {
@@ -282,7 +338,7 @@ void WireOracle::check_window(const Seen& seen, Sender& sender, const Sender& pe
 }
 
 // RFC 2018 §4, RFC 2883 §4: blocks name data that was sent; only the first may lie below the ACK.
-void WireOracle::check_sack(const Seen& seen, const Sender& sender, const Sender& peer) {
+void WireOracle::check_sack(const Seen& seen, const Sender& sender, Sender& peer) {
     const wire::Options& options = seen.segment.options;
     if (options.sack_count == 0) return;
     if (!sender.offers_sack || !peer.offers_sack) wrong(seen, "SACK without agreement");
@@ -294,6 +350,56 @@ void WireOracle::check_sack(const Seen& seen, const Sender& sender, const Sender
             wrong(seen, "a SACK block below the acknowledgement");
         }
     }
+    if (findings_.none()) check_truth(seen, peer);
+}
+
+// What is said of the peer's stream is true of what arrived here: SACK names what is held, D-SACK
+// (RFC 2883 §4, the first block) what came twice. What was told of is never given up again, so no
+// acknowledgment ends there (RFC 2018 §8 allows it; this stack does not do it).
+void WireOracle::check_truth(const Seen& seen, Sender& peer) {
+    const wire::Options& options = seen.segment.options;
+    const SequenceNumber first = peer.iss + 1;
+    for (std::size_t i = 0; i < options.sack_count; ++i) {
+        const wire::SackBlock& block = options.sack[i];
+        if (block.begin < first) continue;  // of a SYN that came again
+        const std::uint32_t begin = block.begin - first;
+        const std::uint32_t end = block.end - first;
+        const bool within_next = i == 0 && options.sack_count > 1 &&
+                                 block.begin >= options.sack[1].begin &&
+                                 block.end <= options.sack[1].end;
+        const bool twice = block.begin < seen.segment.ack || within_next;
+        if (!peer.arrivals.all_arrived(begin, end, twice ? 2 : 1)) {
+            wrong(seen, twice ? "D-SACK for what did not come twice"
+                              : "a SACK block for what never arrived");
+        } else if (!twice) {
+            peer.arrivals.note_told(begin, end);
+        }
+    }
+}
+
+void WireOracle::note_arrival(const Seen& seen, Sender& sender, const Sender& peer) {
+    const wire::Segment& segment = seen.segment;
+    if (!sender.open || segment.flags.has(Flags::rst)) return;
+    if (segment.flags.has(Flags::ack)) {
+        const SequenceNumber edge = edge_of(seen, sender, peer);
+        if (!sender.window_arrived || edge > sender.arrived_edge) sender.arrived_edge = edge;
+        sender.window_arrived = true;
+    }
+    if (segment.options.timestamps) {
+        const auto ahead =
+            static_cast<std::int32_t>(segment.options.ts_value - sender.arrived_timestamp);
+        if (!sender.timestamp_arrived || ahead > 0)
+            sender.arrived_timestamp = segment.options.ts_value;
+        sender.timestamp_arrived = true;
+    }
+    const std::uint32_t syn = segment.flags.has(Flags::syn) ? 1 : 0;
+    const std::uint32_t offset = segment.seq + syn - (sender.iss + 1);
+    const auto length = static_cast<std::uint32_t>(segment.payload.size());
+    const auto sent = static_cast<std::uint32_t>(sender.stream.size());
+    if (offset > sent || length > sent - offset) return;  // of an earlier life
+    sender.arrivals.note(offset, length);
+    sender.pace.on_arrival(length);
+    if (segment.flags.has(Flags::fin)) sender.arrivals.note_fin(offset + length);
 }
 
 void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Instant) {
@@ -301,9 +407,13 @@ void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Inst
     std::string why;
     // A flipped bit that no checksum covers (of an Ethernet address, of padding) changes nothing.
     if (!parse(frame, seen, why)) return;
+    const auto author = senders_.find(seen.key);
     const auto found = senders_.find(reversed(seen.key));
-    if (found == senders_.end() || !seen.segment.flags.has(Flags::ack)) return;
+    if (found == senders_.end()) return;
     Sender& sender = found->second;
+    sender.pace.on_heard();
+    if (author != senders_.end()) note_arrival(seen, author->second, sender);
+    if (!seen.segment.flags.has(Flags::ack)) return;
     if (sender.open && seen.segment.ack > sender.acked && seen.segment.ack <= sender.next()) {
         sender.acked = seen.segment.ack;
     }

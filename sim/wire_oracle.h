@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "sim/arrivals.h"
 #include "sim/findings.h"
+#include "sim/pace.h"
 #include "sim/wire.h"
 #include "wire/segment.h"
 
@@ -28,6 +30,9 @@ class WireOracle final : public Observer {
     void on_sent(Side from, std::span<const std::byte> frame, Instant now) override;
     void on_delivered(Side from, std::span<const std::byte> frame, bool intact,
                       Instant now) override;
+
+    // What somebody else sends may be taken for an answer.
+    void on_injected(Side to, std::span<const std::byte> frame, Instant now) override;
 
     // A host has forgotten everything: what was said before binds nobody any more.
     void forget();
@@ -56,13 +61,19 @@ class WireOracle final : public Observer {
         std::vector<std::byte> stream;  // what it sent
         std::uint32_t syn_bytes = 0;    // of that, in its SYN: before it knew of any window
         bool fin = false;
+        Arrivals arrivals;  // of its stream, at the other end
+        Pace pace;
         bool acked_any = false;
         wire::SequenceNumber ack;  // highest it sent
         bool window_known = false;
-        wire::SequenceNumber edge;   // right edge of the window it offers
-        wire::SequenceNumber acked;  // highest acknowledgement that reached it
+        wire::SequenceNumber edge;  // right edge of the window it offers
+        bool window_arrived = false;
+        wire::SequenceNumber arrived_edge;  // as far as the other end knows
+        wire::SequenceNumber acked;         // highest acknowledgement that reached it
         bool timestamp_known = false;
         std::uint32_t timestamp = 0;  // highest TSval it sent
+        bool timestamp_arrived = false;
+        std::uint32_t arrived_timestamp = 0;  // highest of these that reached the other end
 
         [[nodiscard]] std::uint32_t sent() const {
             return static_cast<std::uint32_t>(stream.size()) + (fin ? 1u : 0u);
@@ -85,13 +96,21 @@ class WireOracle final : public Observer {
     [[nodiscard]] bool parse(std::span<const std::byte> frame, Seen& seen, std::string& why) const;
     [[nodiscard]] bool repeats_unseen_answer(const Seen& seen, const Sender& peer) const;
     [[nodiscard]] bool is_reborn(const Seen& seen, Sender& sender);
-    void on_syn(const Seen& seen, Sender& sender, Sender& peer);
+    void on_syn(const Seen& seen, Sender& sender, Sender& peer, Instant now);
     void check_flags(const Seen& seen, const Sender& sender);
     void check_options(const Seen& seen, Sender& sender, const Sender& peer);
-    void check_data(const Seen& seen, Sender& sender, const Sender& peer);
+    void check_data(const Seen& seen, Sender& sender, const Sender& peer, Instant now);
+    void check_pace(const Seen& seen, Sender& sender, const Sender& peer, std::uint32_t highest,
+                    Instant now);
     void check_ack(const Seen& seen, Sender& sender, const Sender& peer);
     void check_window(const Seen& seen, Sender& sender, const Sender& peer);
-    void check_sack(const Seen& seen, const Sender& sender, const Sender& peer);
+    void check_sack(const Seen& seen, const Sender& sender, Sender& peer);
+    void check_truth(const Seen& seen, Sender& peer);
+    [[nodiscard]] static std::uint8_t shift_of(const Seen& seen, const Sender& sender,
+                                               const Sender& peer);
+    [[nodiscard]] static wire::SequenceNumber edge_of(const Seen& seen, const Sender& sender,
+                                                      const Sender& peer);
+    static void note_arrival(const Seen& seen, Sender& sender, const Sender& peer);
     void wrong(const Seen& seen, const std::string& what);
     [[nodiscard]] static Key reversed(const Key& key) {
         return {key.destination, key.source, key.destination_port, key.source_port};

@@ -29,6 +29,8 @@ struct Sent {
     std::uint32_t ack = 0;
     std::uint16_t window = 1000;
     std::string payload;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> sack;  // relative as `ack`
+    bool lost = false;
 };
 
 std::vector<std::byte> packet_of(const Sent& sent) {
@@ -39,7 +41,14 @@ std::vector<std::byte> packet_of(const Sent& sent) {
         segment.ack = SequenceNumber{(a ? 2000u : 1000u) + sent.ack};
     segment.flags = {sent.flags};
     segment.window = sent.window;
-    if ((sent.flags & Flags::syn) != 0) segment.options.mss = 100;
+    if ((sent.flags & Flags::syn) != 0) {
+        segment.options.mss = 100;
+        segment.options.sack_permitted = true;
+    }
+    for (const auto& [begin, end] : sent.sack) {
+        const SequenceNumber first{a ? 2000u : 1000u};
+        segment.options.sack[segment.options.sack_count++] = {first + begin, first + end};
+    }
     std::vector<std::byte> bytes(wire::kIpv4HeaderMin + wire::kTcpHeaderMax);
     std::byte* const tcp = bytes.data() + wire::kIpv4HeaderMin;
     const std::size_t header =
@@ -61,12 +70,13 @@ std::vector<std::byte> packet_of(const Sent& sent) {
 
 class WireOracleTest : public testing::Test {
   protected:
-    void send(const Sent& sent) { oracle_.on_sent(sent.from, packet_of(sent), World::kStart); }
+    void send(const Sent& sent) {
+        oracle_.on_sent(sent.from, packet_of(sent), World::kStart);
+        if (!sent.lost) oracle_.on_delivered(sent.from, packet_of(sent), true, World::kStart);
+    }
     void handshake() {
         send({.flags = Flags::syn});
-        const Sent answer{.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1};
-        send(answer);
-        oracle_.on_delivered(Side::b, packet_of(answer), true, World::kStart);
+        send({.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1});
         send({.seq = 1, .ack = 1});
     }
     // What was found; empty: nothing.
@@ -96,6 +106,54 @@ TEST_F(WireOracleTest, AcknowledgementOfUnsentDataIsFound) {
     EXPECT_NE(found().find("acknowledges what was never sent"), std::string::npos);
 }
 
+TEST_F(WireOracleTest, AcknowledgementOfLostDataIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello", .lost = true});
+    send({.seq = 6, .ack = 1, .payload = "world"});
+    send({.from = Side::b, .seq = 1, .ack = 1});
+    EXPECT_EQ(found(), "");
+    send({.from = Side::b, .seq = 1, .ack = 11});
+    EXPECT_NE(found().find("acknowledges what never arrived"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, AcknowledgementOfALostFinIsFound) {
+    handshake();
+    send({.flags = Flags::fin | Flags::ack, .seq = 1, .ack = 1, .lost = true});
+    send({.from = Side::b, .seq = 1, .ack = 2});
+    EXPECT_NE(found().find("acknowledges what never arrived"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, SackOfWhatIsHeldPassesAndOfLostDataIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello", .lost = true});
+    send({.seq = 6, .ack = 1, .payload = "world"});
+    send({.from = Side::b, .seq = 1, .ack = 1, .sack = {{6, 11}}});
+    EXPECT_EQ(found(), "");
+    send({.from = Side::b, .seq = 1, .ack = 1, .sack = {{5, 11}}});
+    EXPECT_NE(found().find("SACK block for what never arrived"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, AcknowledgementThatTakesASackBackIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello", .lost = true});
+    send({.seq = 6, .ack = 1, .payload = "world"});
+    send({.from = Side::b, .seq = 1, .ack = 1, .sack = {{6, 11}}});
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.from = Side::b, .seq = 1, .ack = 6});
+    EXPECT_NE(found().find("where SACK told of more"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, DsackOfWhatCameOnceIsFound) {
+    handshake();
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.seq = 1, .ack = 1, .payload = "hello"});
+    send({.from = Side::b, .seq = 1, .ack = 6, .sack = {{1, 6}}});
+    EXPECT_EQ(found(), "");
+    send({.seq = 6, .ack = 1, .payload = "world"});
+    send({.from = Side::b, .seq = 1, .ack = 11, .sack = {{6, 11}}});
+    EXPECT_NE(found().find("D-SACK for what did not come twice"), std::string::npos);
+}
+
 TEST_F(WireOracleTest, AcknowledgementThatGoesBackIsFound) {
     handshake();
     send({.seq = 1, .ack = 1, .payload = "hello"});
@@ -122,6 +180,22 @@ TEST_F(WireOracleTest, DataBeyondTheWindowIsFound) {
     send({.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1, .window = 3});
     send({.seq = 1, .ack = 1, .payload = "hello"});
     EXPECT_NE(found().find("beyond the window by 2"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, DataBeyondTheWindowThatArrivedIsFound) {
+    send({.flags = Flags::syn});
+    send({.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1, .window = 3});
+    send({.seq = 1, .ack = 1});
+    send({.from = Side::b, .seq = 1, .ack = 1, .window = 100, .lost = true});
+    send({.seq = 1, .ack = 1, .payload = "hell"});
+    EXPECT_NE(found().find("beyond the window by 1"), std::string::npos);
+}
+
+TEST_F(WireOracleTest, FinBeyondTheWindowIsFound) {
+    send({.flags = Flags::syn});
+    send({.from = Side::b, .flags = Flags::syn | Flags::ack, .ack = 1, .window = 4});
+    send({.flags = Flags::fin | Flags::ack, .seq = 1, .ack = 1, .payload = "hell"});
+    EXPECT_NE(found().find("beyond the window by 1"), std::string::npos);
 }
 
 TEST_F(WireOracleTest, DataBehindAHoleIsFound) {
@@ -207,9 +281,9 @@ TEST_F(WireOracleTest, OutstandingDataIsKnownUntilItsAckIsDelivered) {
     EXPECT_FALSE(oracle_.has_outstanding(Side::a));
     send({.seq = 1, .ack = 1, .payload = "hello"});
     EXPECT_TRUE(oracle_.has_outstanding(Side::a));
-    const Sent ack{.from = Side::b, .seq = 1, .ack = 6};
-    send(ack);
-    oracle_.on_delivered(Side::b, packet_of(ack), true, World::kStart);
+    send({.from = Side::b, .seq = 1, .ack = 6, .lost = true});
+    EXPECT_TRUE(oracle_.has_outstanding(Side::a));
+    send({.from = Side::b, .seq = 1, .ack = 6});
     EXPECT_FALSE(oracle_.has_outstanding(Side::a));
 }
 

@@ -350,6 +350,18 @@ void make_canary(Random& random, WorldPlan& plan) {
                 direction.faults.rate_bits_per_second = 0;
             break;
         case Sabotage::lying_epoll: plan.triggering = Triggering::level; break;
+        case Sabotage::flood:
+            for (HostConfig& host : plan.hosts)
+                host.stack.tcp.initial_window_segments = 100;
+            break;
+        case Sabotage::impatience:
+            plan.wire[1].episodes.push_back({.from = milliseconds(500), .to = seconds(20)});
+            plan.sessions[0].start = milliseconds(490);
+            plan.faults_end = seconds(20);
+            plan.attack_interval = {};
+            for (HostConfig& host : plan.hosts)
+                host.stack.tcp.rto_max = milliseconds(300);
+            break;
         case Sabotage::backward_timestamp:
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.timestamps = tcp::Configuration::Use::on;

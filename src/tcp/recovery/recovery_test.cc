@@ -182,6 +182,32 @@ TEST(Karn, TimestampTellsWhichCopyWasAcknowledged) {  // RFC 7323 §4.1
     EXPECT_LT(solo.tcb.srtt_us, 60'000u);
 }
 
+TEST(Karn, AnEchoOfWhatWasNeverSentIsNoSample) {
+    Solo solo;
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+    solo.connect();
+    solo.send(100);
+    static_cast<void>(solo.out());
+    const std::uint32_t srtt_us = solo.tcb.srtt_us;
+    static_cast<void>(solo.advance(milliseconds(700)));
+    EXPECT_EQ(solo.tcb.backoff, 1);
+    In ack{.ack = 101};
+    ack.options.ts_echo = solo.sent.at(0).options.ts_value - 10'000'000;
+    solo.segment(ack);
+    EXPECT_EQ(solo.tcb.srtt_us, srtt_us);
+}
+
+// A block is true whenever it comes: the ACK that was overtaken may tell of what is missing.
+TEST(SackRecovery, AnOldAckStillTellsOfHoles) {
+    Solo solo;
+    put_in_flight(solo, 10, kRtt);
+    solo.segment({.ack = 2001});
+    solo.segment({.ack = 1001, .sack = {{4001, 8001}}});
+    EXPECT_EQ(status(solo.env, solo.tcb, solo.now).sacked_bytes, 4000u);
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+}
+
 TEST(LimitedTransmit, SendsTwoNewSegmentsOnTheFirstDuplicates) {  // RFC 3042
     Solo solo;
     solo.peer_options.sack_permitted = false;
