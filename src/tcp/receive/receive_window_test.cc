@@ -96,5 +96,18 @@ TEST(ReceiveWindow, UpdateIsDueWhenItWouldDouble) {
     EXPECT_GT(due, 10'000u);
 }
 
+// RFC 9293 SHLD-19 asks for an ACK at two full segments: a sender whose window holds no two of them
+// would wait for the delayed one each time.
+TEST(AckPolicy, HalfOfASmallBufferIsAcknowledgedAtOnce) {
+    for (const std::uint32_t length : {700u, 800u}) {
+        Solo solo;
+        solo.settings.receive_buffer = 1500;
+        solo.settings.quick_start = 0;
+        solo.connect();
+        solo.segment({.length = length});
+        EXPECT_EQ(solo.out(), length < 750 ? "" : ". 1:1(0) ack 801");
+    }
+}
+
 }  // namespace
 }  // namespace mtcp::tcp
