@@ -24,6 +24,10 @@ refused rfc nonsense
 refused doctor nonsense
 refused throughput nonsense
 refused test nonsense
+refused test --quick nonsense
+refused test -k
+refused build nonsense
+refused fuzz nonsense
 refused soak 0
 refused soak nonsense
 
