@@ -28,13 +28,20 @@ class Run {
         const std::uint8_t how = in_.byte();
         const std::uint32_t pools = (how & 3) == 0 ? 0 : 4;
         MTCP_FUZZ_CHECK(env_.recoveries.reserve(pools) && env_.reassemblies.reserve(pools) &&
-                        env_.path_searches.reserve(pools));
+                        env_.path_searches.reserve(pools) && env_.controllers.reserve(pools) &&
+                        env_.marks.reserve(pools));
         env_.counters = &counters_;
         env_.isn_key = env_.cookie_key = {1, 2};
         using Use = Configuration::Use;
         env_.configuration.timestamps = (how & 4) != 0 ? Use::on : Use::off;
         env_.configuration.header_prediction = (how & 8) != 0 ? Use::on : Use::off;
-        env_.configuration.window_shift = in_.byte() % 15;
+        const std::uint8_t more = in_.byte();
+        env_.configuration.window_shift = more % 15;
+        choose_path(more / 15);
+        constexpr CongestionAlgorithm kAlgorithms[] = {
+            CongestionAlgorithm::cubic, CongestionAlgorithm::bbr, CongestionAlgorithm::dctcp,
+            CongestionAlgorithm::new_reno};
+        settings_.congestion = kAlgorithms[how >> 6];
         settings_.receive_buffer = 500 + in_.word();
         settings_.keepalive = how >> 4 & 1;
         settings_.keepalive_idle_s = 30;
@@ -49,6 +56,9 @@ class Run {
         if (made_) release(env_, tcb_);
         MTCP_FUZZ_CHECK(env_.recoveries.used() == 0);
         MTCP_FUZZ_CHECK(env_.reassemblies.used() == 0);
+        MTCP_FUZZ_CHECK(env_.path_searches.used() == 0);
+        MTCP_FUZZ_CHECK(env_.controllers.used() == 0);
+        MTCP_FUZZ_CHECK(env_.marks.used() == 0);
     }
 
     void run() {
@@ -60,6 +70,16 @@ class Run {
     }
 
   private:
+    // What bends a path: marks, pacing, probing.
+    void choose_path(std::uint32_t which) {
+        using Ecn = Configuration::Ecn;
+        using Probing = Configuration::PathProbing;
+        env_.configuration.ecn = (which & 1) != 0 ? Ecn::request : Ecn::accept;
+        if ((which & 2) != 0) env_.configuration.path_probing = Probing::always;
+        if ((which & 4) != 0) settings_.max_pacing_rate = kPacedByWindow;
+        if ((which & 8) != 0) settings_.max_pacing_rate = 10'000;
+    }
+
     void begin() {
         queued_ = acked_ = received_ = consumed_ = 0;
         placed_.clear();
@@ -74,6 +94,8 @@ class Run {
         wire::Segment syn;
         syn.seq = peer_iss_;
         syn.flags = {Flags::syn};
+        if (env_.configuration.ecn == Configuration::Ecn::request)
+            syn.flags.bits |= Flags::ece | Flags::cwr;
         syn.window = in_.word();
         syn.options = options();
         const ListenerSettings listener{.settings = settings_};
@@ -119,6 +141,7 @@ class Run {
         if (tcb_.state == State::syn_sent) {
             seg.seq = near(peer_iss_);
             if (in_.coin()) seg.flags = {Flags::syn | Flags::ack};
+            if (tcb_.ecn.agreed) seg.flags.bits |= Flags::ece;
         } else {
             seg.seq = near(in_.below(4) == 0 ? tcb_.rcv.nxt + tcb_.rcv.wnd : tcb_.rcv.nxt);
         }
@@ -165,6 +188,11 @@ class Run {
                 break;
             }
             case 8: static_cast<void>(status(env_, tcb_, now_)); break;
+            case 9: {
+                const std::uint32_t bytes = bytes_queued(tcb_);
+                if (bytes > 0) mark_record(env_, tcb_, 1 + in_.word() % bytes);
+                break;
+            }
             default: {
                 const std::uint32_t bytes = in_.word() % 5000;
                 if (can_send(tcb_)) queued_ += bytes;
