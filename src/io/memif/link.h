@@ -52,8 +52,7 @@ class Link {
     virtual ~Link() = default;
 
     [[nodiscard]] virtual std::size_t receive(std::span<Frame> frames, LinkContext context) = 0;
-    // Sends frames that lie anywhere; returns how many. Those with references_tag() now belong to
-    // the ring; the bytes of the others were copied.
+    // Copies frames, wherever they lie, for the peer; returns how many. They stay the caller's.
     [[nodiscard]] virtual std::size_t transmit(std::span<Frame> frames, LinkContext context) = 0;
     // Takes back those of `frames` that carry tag().
     virtual void release(std::span<const Frame> frames) = 0;

@@ -115,11 +115,8 @@ std::size_t MemifQueue::transmit(std::span<Frame> frames, Instant now) {
     now_ = now;
     if (link_ == nullptr || !link_->transmits()) return drop_all(frames);
     const std::size_t taken = link_->transmit(frames, context());
-    // Frames in the link's own memory went by reference; of all others the bytes were copied.
-    const std::uint32_t in_link = link_->tag();
-    for (const Frame& frame : frames.first(taken)) {
-        if (memif::tag_of(frame) != in_link) release_one(frame);
-    }
+    for (const Frame& frame : frames.first(taken))
+        release_one(frame);
     if (link_->broken()) [[unlikely]] {
         report_broken_peer();
         return taken + drop_all(frames.subspan(taken));

@@ -121,27 +121,16 @@ void OwnerLink::reclaim() {
         free_.push(sent_buffer_[slot(reclaimed_++, *transmit_)]);
 }
 
-// Puts one frame into the next slot; false when there is no buffer to copy it into.
+// Copies one frame into the next slot's buffer; false when there is none.
 bool OwnerLink::put(const Frame& frame, LinkContext context) {
-    const bool ours = tag_of(frame) == tag_;
-    std::uint32_t index = index_of(frame);
     if (frame.length == 0 || frame.length > buffer_size_) {
         context.count(Drop::io_oversize);
-        if (ours) free_.push(index);
-        on_loan_ -= ours ? 1 : 0;
         return true;
     }
-    std::byte* data = frame.data;
-    if (!ours) {
-        if (free_.empty()) return false;
-        index = free_.pop();
-        data = buffer(index);
-        copy_out(data, frame.data, frame.length, buffer_size_);
-    } else {
-        MTCP_DEBUG_ASSERT(data >= buffer(index) - kFrameHeadroom &&
-                          data + frame.length <= buffer(index) + buffer_size_);
-        --on_loan_;
-    }
+    if (free_.empty()) return false;
+    const std::uint32_t index = free_.pop();
+    std::byte* const data = buffer(index);
+    copy_out(data, frame.data, frame.length, buffer_size_);
     const std::uint32_t at = slot(sent_++, *transmit_);
     sent_buffer_[at] = index;
     transmit_->descriptors[at] = Descriptor{.flags = 0,
