@@ -144,11 +144,8 @@ void on_ack(Bbr& b, Tcb& tcb, const AckContext& ack, Instant now) {
         s.bw =
             (std::uint64_t{rate.delivered} * 1'000'000 + rate.interval_us - 1) / rate.interval_us;
     }
-    // What is sent in PROBE_RTT is kept low on purpose, and comes back a round trip after its end.
-    if (b.kept_low && s.bw != 0 && !has_reached(b.kept_low_until, rate.prior_delivered)) {
-        b.kept_low = false;
-    }
-    s.app_limited = rate.limit == RateSample::Limit::application || b.kept_low;
+    // What is sent in PROBE_RTT is kept low on purpose.
+    s.app_limited = rate.limit == RateSample::Limit::application || b.state == BbrState::probe_rtt;
     update_round(s);
     update_congestion_signals(s);
     update_ack_aggregation(s);

@@ -57,11 +57,6 @@ struct Step {
 [[nodiscard]] bool is_probing_bandwidth(const Bbr& b);
 [[nodiscard]] bool is_too_high(const Step& s);
 
-// Has the count of delivered bytes, modulo 2^32, reached `mark`?
-[[nodiscard]] inline bool has_reached(std::uint32_t delivered, std::uint32_t mark) {
-    return static_cast<std::int32_t>(delivered - mark) >= 0;
-}
-
 // bbr_model.cc
 void update_round(Step& s);
 void update_congestion_signals(Step& s);

@@ -11,6 +11,11 @@ namespace {
 constexpr std::uint8_t kAggregationRounds = 5;  // each of two halves of the filter
 constexpr std::uint32_t kAggregationReset = 1u << 30;
 
+// Has the count of delivered bytes, modulo 2^32, reached `mark`?
+bool has_reached(std::uint32_t delivered, std::uint32_t mark) {
+    return static_cast<std::int32_t>(delivered - mark) >= 0;
+}
+
 std::uint32_t kept(std::uint32_t value) {
     return static_cast<std::uint32_t>(std::uint64_t{value} * kBeta / kUnit);
 }

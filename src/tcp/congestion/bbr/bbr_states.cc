@@ -280,8 +280,6 @@ void update_min_rtt(Step& s) {
         start_round(s);
     }
     if (b.state == BbrState::probe_rtt) {
-        b.kept_low = true;
-        b.kept_low_until = s.ack.total_delivered + s.ack.in_flight;
         const std::uint32_t low =
             std::max(kMinWindowSegments * s.tcb.mss, bdp(b, s.tcb, bandwidth(b), kUnit / 2));
         if (!b.probe_rtt_waits && s.ack.in_flight <= low) {
