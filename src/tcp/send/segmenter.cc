@@ -210,7 +210,7 @@ SendPlan plan_tail_probe(const Environment& env, const Tcb& tcb) {
          record = within_record(env, tcb, last)) {
         last.begin = record.end;
     }
-    return resending(tcb, last, Send::tail);
+    return resending(tcb, within_window(tcb, last), Send::tail);
 }
 
 // SYN, RST: whatever else waits, these go first.
