@@ -296,8 +296,7 @@ HalfOpenDecision on_reset(const Environment& env, const ListenerSettings& listen
         return decision;
     }
     const SequenceNumber nxt = half.irs + 1;
-    // The right edge as in check_sequence().
-    const bool inside = seg.seq > nxt && seg.seq <= nxt + window_of_syn(listener);
+    const bool inside = seg.seq > nxt && seg.seq < nxt + window_of_syn(listener);
     if (!inside) return keep(Drop::tcp_outside_window);
     return answer(reply_from(env, listener, half, now), Drop::tcp_challenge_ack);
 }

@@ -82,10 +82,8 @@ Step check_sequence(Arrival& a) {
     const SequenceNumber edge = tcb.rcv.nxt + tcb.rcv.wnd;
     if (a.seg.flags.has(Flags::rst)) {
         // RFC 5961 §3.2 looks at the number only; text does not matter, nor does a window of zero
-        // (RFC 9293 MUST-66). The right edge passes here, too (deviation from RFC 5961 §3.2, as
-        // Linux and FreeBSD): it is the number of a peer that filled the window, lost that on the
-        // way, and gave up. Our ACK tells it the number that ends the connection.
-        const bool inside = a.seq >= tcb.rcv.nxt && a.seq <= edge;
+        // (RFC 9293 MUST-66).
+        const bool inside = a.seq == tcb.rcv.nxt || (a.seq > tcb.rcv.nxt && a.seq < edge);
         return inside ? Step::next : a.discard(Drop::tcp_outside_window);
     }
     const std::uint32_t text = a.seg.length();

@@ -162,10 +162,8 @@ Expected otherwise(const Situation& s, const Event& e) {
         rest.seq = 1;
         return acknowledge(s, take_acknowledgment(s, rest));
     }
-    // RFC 5961 §3.2: the number alone decides, also with a closed window (MUST-66). The right edge
-    // is asked about as if it were inside.
-    if (e.rst) {
-        const bool inside = e.seq > s.rcv_nxt && e.seq <= s.rcv_nxt + s.rcv_wnd;
+    if (e.rst) {  // RFC 5961 §3.2: the number alone decides, also with a closed window (MUST-66)
+        const bool inside = e.seq > s.rcv_nxt && e.seq < s.rcv_nxt + s.rcv_wnd;
         if (e.seq != s.rcv_nxt) return inside ? acknowledge(s, stay(s)) : stay(s);
         Expected x = stay(s);
         x.next = s.passive ? State::listen : State::closed;
