@@ -541,6 +541,21 @@ TEST(Timeout, SsthreshIsSetOncePerLoss) {  // RFC 5681 §3.1
     EXPECT_EQ(solo.tcb.ssthresh, 10'000u);
 }
 
+// The same where the window, not what is in flight, is reduced; and what an undo gives back stays.
+TEST(Timeout, ASecondOneReducesNoFurther) {
+    Solo solo;
+    solo.settings.congestion = CongestionAlgorithm::cubic;
+    put_in_flight(solo, 10);
+    while (solo.counters.retransmission_timeouts < 1)
+        static_cast<void>(solo.advance(milliseconds(100)));
+    const std::uint32_t ssthresh = solo.tcb.ssthresh;
+    EXPECT_EQ(ssthresh, 7000u);
+    while (solo.counters.retransmission_timeouts < 3)
+        static_cast<void>(solo.advance(milliseconds(100)));
+    EXPECT_EQ(solo.tcb.ssthresh, ssthresh);
+    EXPECT_EQ(solo.tcb.prior_cwnd, 10'000u);
+}
+
 TEST(Congestion, SlowStartCountsBytesNotAcks) {  // RFC 3465: ACK division
     Solo solo;
     put_in_flight(solo, 10);
