@@ -434,8 +434,6 @@ TEST(Prr, HalfOfWhatArrivesMayLeave) {  // RFC 9937 §6
     static_cast<void>(solo.out());
 }
 
-// --- delivery rate ---
-
 TEST(Prr, GovernsARecoveryThatALateSackBegins) {  // RFC 9937 §6: on every ACK
     Solo solo;
     put_in_flight(solo, 10);
@@ -446,6 +444,8 @@ TEST(Prr, GovernsARecoveryThatALateSackBegins) {  // RFC 9937 §6: on every ACK
     EXPECT_LE(solo.tcb.cwnd, solo.tcb.ssthresh);
     solo.segment({.ack = 10'001});
 }
+
+// --- delivery rate ---
 
 TEST(DeliveryRate, IsWhatTheBottleneckDelivers) {
     Solo solo;
@@ -480,7 +480,6 @@ TEST(DeliveryRate, OfAnApplicationThatPausesIsMarked) {
     }
 }
 
-// A time-out forgets what duplicates told: the ACK of the repair tells of all at once.
 // draft-cheng-iccrg-delivery-rate-estimation-02 §3.4: less than a segment is as good as nothing.
 TEST(DeliveryRate, OfAnApplicationThatFillsNoSegmentIsMarked) {
     Solo solo;
@@ -501,6 +500,7 @@ TEST(DeliveryRate, OfAnApplicationThatFillsNoSegmentIsMarked) {
     static_cast<void>(solo.out());
 }
 
+// A time-out forgets what duplicates told: the ACK of the repair tells of all at once.
 TEST(DeliveryRate, WhatWaitedBehindAHoleWithoutSackDoesNotCount) {
     Solo solo;
     solo.peer_options.sack_permitted = false;
@@ -578,34 +578,6 @@ TEST(SideRecord, IsGivenBackWithTheLastAcknowledgment) {
     EXPECT_EQ(solo.env.recoveries.used(), 1u);
     solo.segment({.ack = 3001});
     EXPECT_EQ(solo.env.recoveries.used(), 0u);
-}
-
-// The queue grew faster than the estimate: the time-out comes while all is still under way, and the
-// ACK of an original is taken for one of the copy, as the shortest round trip allows it. What was
-// sent before is lost by that, but the network has not emptied: RFC 5681 §3.1, RFC 5682 §3.1 (2b).
-TEST(Rack, LossesFoundAfterATimeoutLetNoWindowOut) {
-    Solo solo;
-    solo.connect();
-    solo.tcb.srtt_us = 0;
-    take_rtt_sample(solo.tcb, 1000, solo.env.configuration);
-    solo.tcb.cwnd = 10'000;
-    solo.send(100'000);
-    static_cast<void>(solo.out());
-    EXPECT_EQ(solo.advance(milliseconds(6)), "+4 . 10001:11001(1000) ack 1");  // the one probe
-    for (std::uint32_t i = 1; i <= 8; ++i) {
-        solo.now = solo.now + milliseconds(i == 1 ? 17 : 23);
-        solo.segment({.ack = 1 + 1000 * i});
-        static_cast<void>(solo.out());
-    }
-    const std::string repair = solo.advance(milliseconds(21));
-    EXPECT_NE(repair.find(". 8001:9001(1000) ack 1"), std::string::npos) << repair;
-    EXPECT_EQ(solo.sent.size(), 1u);
-    EXPECT_EQ(solo.tcb.phase, Phase::loss);
-    solo.now = solo.now + milliseconds(2);
-    solo.segment({.ack = 9001});
-    EXPECT_GT(status(solo.env, solo.tcb, solo.now).lost_bytes, 0u);
-    static_cast<void>(solo.out());
-    EXPECT_LE(solo.sent.size(), 2u);
 }
 
 }  // namespace
