@@ -12,8 +12,8 @@
 #include <string>
 
 #include "base/memory.h"
-#include "io/af_xdp/frame_stack.h"
 #include "io/af_xdp/xsk_socket.h"
+#include "io/frame_stack.h"
 #include "io/packet_io.h"
 
 namespace mtcp::io {
@@ -88,9 +88,9 @@ class AfXdpQueue final : public Queue {
 
     Parts parts_;
     std::byte* data_ = nullptr;
-    FrameStack receive_free_;
-    FrameStack transmit_free_;
-    FrameStack joined_free_;
+    FrameStack<std::uint64_t> receive_free_;
+    FrameStack<std::uint64_t> transmit_free_;
+    FrameStack<std::uint64_t> joined_free_;
     Region joined_area_;  // contiguous copies of received frames that lay in several buffers
     std::unique_ptr<std::uint8_t[]> buffers_in_flight_;  // of each transmit frame
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private buffers of a queue: what must not lie in memory that the other process can write, or
-// cannot because there is no connection.
+// Private buffers of a queue: for what is made here to be sent, and what must not lie in memory that
+// the other process can write.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include "base/cache_line.h"
 #include "base/memory.h"
 #include "io/frame.h"
-#include "io/memif/index_stack.h"
+#include "io/frame_stack.h"
 
 namespace mtcp::io::memif {
 
@@ -22,7 +22,9 @@ class BufferPool {
         buffer_size_ = buffer_size;
         region_ = Region::map(stride_ * count, Pages::huge_if_available);
         if (region_.data() == nullptr) return false;
-        free_.fill(count);
+        if (!free_.reserve(count)) return false;
+        for (std::uint32_t i = count; i > 0; --i)
+            free_.push(i - 1);
         return true;
     }
 
@@ -39,7 +41,7 @@ class BufferPool {
     Region region_;
     std::size_t stride_ = 0;
     std::uint32_t buffer_size_ = 0;
-    IndexStack free_;
+    FrameStack<std::uint32_t> free_;
 };
 
 }  // namespace mtcp::io::memif

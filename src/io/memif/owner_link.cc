@@ -23,7 +23,10 @@ OwnerLink::OwnerLink(std::shared_ptr<Session> session, std::size_t queue, std::u
     stride_ = layout.stride;
     buffers_ = base_ + layout.offset + std::uint64_t{stride_} * layout.per_queue * queue;
     if (receive_ == nullptr && transmit_ == nullptr) return;
-    free_.fill(layout.per_queue);
+    const bool reserved = free_.reserve(layout.per_queue);
+    MTCP_ASSERT(reserved);
+    for (std::uint32_t i = layout.per_queue; i > 0; --i)
+        free_.push(i - 1);
     if (receive_ != nullptr) posted_buffer_.resize(receive_->size);
     if (transmit_ != nullptr) sent_buffer_.resize(transmit_->size);
     post_buffers();

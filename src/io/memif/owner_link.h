@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "io/memif/index_stack.h"
+#include "io/frame_stack.h"
 #include "io/memif/link.h"
 #include "io/memif/receive_burst.h"
 
@@ -43,7 +43,7 @@ class OwnerLink final : public Link {
     std::byte* buffers_;  // of this queue
     std::uint32_t stride_;
     std::uint32_t buffer_size_;
-    IndexStack free_;
+    FrameStack<std::uint32_t> free_;
     // Receiving (ring master to slave).
     std::vector<std::uint32_t> posted_buffer_;  // by slot
     std::uint16_t posted_ = 0;                  // what `head` says
