@@ -3,6 +3,9 @@
 // it.
 #include "tcp/take_ack.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "tcp/ack_context.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/path/ecn.h"
@@ -24,25 +27,28 @@ namespace {
 using wire::Flags;
 using wire::SequenceNumber;
 
-// RFC 7323 §4.1: which copy was acknowledged, in milliseconds. 0: nothing we sent. Within one tick
-// of the clock it took a tick at most (as Linux): a minimum of none would leave no time for
-// reordering ever after.
+// RFC 7323 §4.1: milliseconds since the clock showed the echoed timestamp. Nothing: there is none,
+// or nothing we sent bore it.
+std::optional<std::uint32_t> age_of_echo_ms(const Arrival& a) {
+    if (!a.tcb.flags.timestamps || !a.seg.options.timestamps) return {};
+    const std::uint32_t age_ms = to_ms(a.now) + a.tcb.ts_offset - a.seg.options.ts_echo;
+    if (age_ms > to_ms(a.env.configuration.rto_max)) return {};
+    return age_ms;
+}
+
+// Which copy was acknowledged. 0: nothing we sent. Within one tick of the clock it took a tick at
+// most (as Linux): a minimum of none would leave no time for reordering ever after.
 std::uint32_t rtt_of_timestamp_us(const Arrival& a) {
-    const Tcb& tcb = a.tcb;
-    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
-    const std::uint32_t rtt_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
-    if (rtt_ms > to_ms(a.env.configuration.rto_max)) return 0;
-    return 1000 * (rtt_ms > 0 ? rtt_ms : 1);
+    const auto rtt_ms = age_of_echo_ms(a);
+    return rtt_ms ? 1000 * std::max(*rtt_ms, 1u) : 0;
 }
 
 // Microseconds ago the clock ticked past the echoed timestamp: what left since was not there yet.
 // That is so of what fills the hole at SND.UNA; a segment above it is answered with the echo of an
 // earlier one (RFC 7323 §4.3).
 std::uint32_t time_since_echo_us(const Arrival& a) {
-    const Tcb& tcb = a.tcb;
-    if (!tcb.flags.timestamps || !a.seg.options.timestamps) return 0;
-    const std::uint32_t age_ms = to_ms(a.now) + tcb.ts_offset - a.seg.options.ts_echo;
-    if (age_ms == 0 || age_ms > to_ms(a.env.configuration.rto_max)) return 0;
+    const std::uint32_t age_ms = age_of_echo_ms(a).value_or(0);
+    if (age_ms == 0) return 0;
     const auto tick_us = static_cast<std::uint32_t>(a.now.ns % 1'000'000 / 1'000);
     return (age_ms - 1) * 1'000 + tick_us;
 }

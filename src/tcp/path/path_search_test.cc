@@ -239,6 +239,18 @@ class Claims : public Search {
         repeated += static_cast<std::uint32_t>(solo.tcb.total_retransmissions);
         static_cast<void>(solo.out());
     }
+    // Acknowledgments contradict the first claim, so that the next has to be proved.
+    void hold_a_claim() {
+        fill();
+        ack_all();
+        static_cast<void>(solo.out());
+        claim(1400);
+        for (int i = 0; i < 2; ++i) {
+            ack_all();
+            static_cast<void>(solo.out());
+        }
+        claim(1200);
+    }
     std::uint64_t repeated = 0;
 };
 
@@ -276,15 +288,7 @@ TEST_F(Claims, AgainstAcknowledgmentsOneIsBelieved) {
 }
 
 TEST_F(Claims, ATimeOutHalfTheNumbersLaterProvesNone) {
-    fill();
-    ack_all();
-    static_cast<void>(solo.out());
-    claim(1400);
-    for (int i = 0; i < 2; ++i) {
-        ack_all();
-        static_cast<void>(solo.out());
-    }
-    claim(1200);
+    hold_a_claim();
     ASSERT_EQ(solo.counters.path_claims_held, 1u);
     ack_all();
     static_cast<void>(solo.out());
@@ -295,15 +299,7 @@ TEST_F(Claims, ATimeOutHalfTheNumbersLaterProvesNone) {
 }
 
 TEST_F(Claims, ATimeOutProvesOne) {
-    fill();
-    ack_all();
-    static_cast<void>(solo.out());
-    claim(1400);
-    for (int i = 0; i < 2; ++i) {
-        ack_all();
-        static_cast<void>(solo.out());
-    }
-    claim(1200);
+    hold_a_claim();
     EXPECT_EQ(solo.tcb.path_mtu, 1400);
     static_cast<void>(solo.advance(milliseconds(400)));
     EXPECT_EQ(solo.counters.retransmission_timeouts, 1u);
