@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private buffers of a queue: for what is made here to be sent, and what must not lie in memory that
-// the other process can write.
+// Private buffers of a queue: for what is made here to be sent, and what must not lie in memory
+// that the other process can write.
 #pragma once
 
 #include <cstddef>
