@@ -32,7 +32,7 @@ io::LinkPair make_wire(const VictimSetup& setup) {
                                .mtu = setup.mtu,
                                .frame_count = setup.wire_frames,
                                .frame_size = setup.mtu,
-                               .ring_frames = setup.wire_frames,
+                               .ring_frames = setup.wire_ring,
                                .transmit_checksum = false,
                                .cannot_corrupt = false});
     if (!link) give_up(link.error());

@@ -30,6 +30,7 @@ struct VictimSetup {
     HonestHost honest_host = HonestHost::present;
     std::uint32_t mtu = 1500;
     std::uint32_t wire_frames = 2048;  // each way
+    std::uint32_t wire_ring = 4096;    // of them at most on the wire
     std::uint64_t seed = 1;
 
     static stack::StackConfiguration small_stack();

@@ -78,7 +78,9 @@ inline constexpr std::uint32_t kStagedChunksMost = 4096;
 inline constexpr Duration kBlockedRetry = microseconds(50);
 // The application reports what it has read after this many bytes, at the latest.
 inline constexpr std::uint32_t kConsumeStepMax = 1u << 15;
-// Segments sent in one turn, and for one connection before the next has its turn.
+// Segments sent in one turn, and for one connection before the next has its turn. A turn that could
+// not take in all that waits sends no more than it took in: each segment may be answered by one,
+// and who sends faster than he reads fills the rings both ways, with what nobody can keep dropped.
 inline constexpr std::uint32_t kSegmentsPerTurn = 512;
 // Frames taken from a queue in one turn. What they, their parsed segments and the connections they
 // concern take in memory has to fit into the first cache together, until the answers are written:
@@ -180,7 +182,12 @@ class Core {
     }
 
     // receive.cc
-    bool receive(Instant now);
+    struct Received {
+        std::uint32_t frames = 0;
+        bool more_wait = false;  // a queue gave as many as it was asked for
+        bool worked = false;
+    };
+    Received receive(Instant now);
     void process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now);
     void take_handoffs(Instant now);
     bool stage(Arrival& arrival);
@@ -323,13 +330,17 @@ class Core {
     [[nodiscard]] bool claim(const wire::FlowKey& key, std::uint32_t& hash, Instant now);
 
     // transmit.cc
-    bool transmit(Instant now);
+    bool transmit(Instant now, std::uint32_t budget);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     void see_consumed(Connection& connection, Instant now);
     void tell_sent(std::uint32_t index);
     void say_sent(std::uint32_t index);
     void tell_progress(std::uint32_t index, std::uint32_t sent, std::uint32_t acknowledged);
-    [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget);
+    // Whether what finds no room can be kept; else it takes from the reserve for answers.
+    enum class Later : std::uint8_t { possible, never };
+    [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget,
+                                 Later how_late = Later::possible);
+    void send_last(std::uint32_t index, Instant now);
     [[nodiscard]] bool lose_from(std::uint32_t index, Instant now);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;

@@ -103,6 +103,32 @@ TEST_F(CornerCase, ACrowdThatSendsAtOnceWaitsForASlowDeviceInsteadOfLosingFrames
     core.reset();  // before the link
 }
 
+// Each segment may be answered by one: who sends more than he reads fills the rings both ways.
+TEST_F(CornerCase, ATurnThatCannotTakeInAllThatWaitsSendsNoMoreThanItTookIn) {
+    auto link = io::make_link({.frame_count = 2048, .ring_frames = 1024});
+    ASSERT_TRUE(link);
+    start(setup_on(*link));
+    io::Queue& far = link->b->queue(0);
+    for (std::size_t i = 0; i < kFramesPerTurn + 1; ++i) {
+        std::array<io::Frame, 1> noise;
+        ASSERT_EQ(far.allocate(noise), 1u);
+        wire::emit_ethernet({.type = 0x88b5}, noise[0].data);
+        noise[0].length = 60;
+        ASSERT_EQ(far.transmit(noise, world.now), 1u);
+    }
+    for (int i = 0; i < 200; ++i)
+        open_to_peer();
+    const auto sent_in_a_turn = [&] {
+        const std::uint64_t before = core->counters().frames_out;
+        static_cast<void>(core->turn(world.now));
+        return core->counters().frames_out - before;
+    };
+    EXPECT_EQ(sent_in_a_turn(), kFramesPerTurn);
+    EXPECT_EQ(sent_in_a_turn(), 200 - kFramesPerTurn);
+    app.reset();
+    core.reset();  // before the link
+}
+
 // What waits for a frame is not lost, and must not be counted as if it were.
 TEST_F(CornerCase, WaitingForAFreeFrameIsNoDrop) {
     auto link = io::make_link({.frame_count = 16, .ring_frames = 64});

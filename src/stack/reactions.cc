@@ -109,10 +109,8 @@ void Core::carry_out(std::uint32_t index, const tcp::Reaction& reaction, Instant
         post(index, StreamEvents::failed);
     }
     if (reaction.has(tcp::Events::time_wait | tcp::Events::closed)) {
-        // Whatever reply is still pending (a reset, the last ACK) leaves before the TCB goes.
         if (!tcp::nothing_waits(connection.tcb) || socket::counts_pieces(stream)) {
-            std::uint32_t budget = kSegmentsPerConnection;
-            static_cast<void>(send_from(index, now, budget));
+            send_last(index, now);
         }
         if (reaction.has(tcp::Events::time_wait)) enter_time_wait(index, now);
         end_connection(index);

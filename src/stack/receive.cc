@@ -20,20 +20,22 @@ constexpr std::size_t kFramesAhead = 4;
 
 }  // namespace
 
-bool Core::receive(Instant now) {
-    bool worked = false;
+Core::Received Core::receive(Instant now) {
+    Received received;
     for (std::size_t i = 0; i < queues_.size(); ++i) {
         const std::size_t count = queues_[i]->receive({frames_.data(), frames_per_turn_}, now);
         if (count == 0) continue;
-        worked = true;
+        received.worked = true;
+        received.frames += static_cast<std::uint32_t>(count);
+        received.more_wait |= count == frames_per_turn_;
         process_burst(i, {frames_.data(), count}, now);
         queues_[i]->release({frames_.data(), count});
     }
     if (links_.cores > 1 && has_handoffs()) {
         take_handoffs(now);
-        worked = true;
+        received.worked = true;
     }
-    return worked;
+    return received;
 }
 
 void Core::process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now) {

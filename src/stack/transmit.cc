@@ -11,8 +11,7 @@ namespace mtcp::stack {
 using socket::ChunkRef;
 using socket::kNoChunk;
 
-bool Core::transmit(Instant now) {
-    std::uint32_t budget = kSegmentsPerTurn;
+bool Core::transmit(Instant now, std::uint32_t budget) {
     transmit_blocked_ = false;
     blocked_interfaces_ = 0;
     bool worked = drain(kControl, now, budget);
@@ -45,13 +44,14 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
 }
 
 // Sends what a connection has, up to its share. False: it has more and must be visited again.
-bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
+bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget, Later how_late) {
     Connection& connection = connections_[index];
     if (!connection.alive) return true;
     if (!ensure_path(connection)) return lose_from(index, now);
     const std::size_t interface = connection.path.interface;
     const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
-    if ((blocked_interfaces_ & interface_bit) != 0) return false;
+    const bool can_wait = how_late == Later::possible;
+    if (can_wait && (blocked_interfaces_ & interface_bit) != 0) return false;
     if (connection.attached) see_consumed(connection, now);
     wire::OutgoingSegment& segment = outgoing_;
     bool finished = true;
@@ -63,7 +63,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
             break;
         }
         io::Frame frame;
-        if (!network_->has_room(interface) || !network_->allocate(interface, frame)) {
+        if ((can_wait && !network_->has_room(interface)) || !network_->allocate(interface, frame)) {
             transmit_blocked_ = true;
             blocked_interfaces_ |= interface_bit;  // the others go on
             finished = false;
@@ -82,6 +82,12 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget) {
     tell_sent(index);
     update_timer(index);
     return finished;
+}
+
+// Whatever answer is still pending (a reset, the last ACK) leaves before the TCB goes.
+void Core::send_last(std::uint32_t index, Instant now) {
+    std::uint32_t budget = kSegmentsPerConnection;
+    if (!send_from(index, now, budget, Later::never)) counters_->drop(Drop::no_transmit_frame);
 }
 
 // There is no way now: what would leave is lost as on a wire, so that TCP's timers decide how long

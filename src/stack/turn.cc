@@ -14,10 +14,12 @@ TurnResult Core::turn(Instant now) {
     tcp_.memory = available * 4 < chunk_bytes_total_ ? tcp::Environment::Memory::low
                                                      : tcp::Environment::Memory::plenty;
     only_reserve_left_ = available * 8 < chunk_bytes_total_ * 3;
-    bool worked = receive(now);  // inhale, process
+    const Received received = receive(now);  // inhale, process
+    bool worked = received.worked;
     timers(now);
     worked |= take_requests(now);
-    worked |= transmit(now);  // exhale: control, then ACKs, then data
+    // exhale: control, then ACKs, then data
+    worked |= transmit(now, received.more_wait ? received.frames : kSegmentsPerTurn);
     // RFC 9293 MUST-59: acknowledgments left after the whole burst had been taken.
     publish();
     refill_grants();

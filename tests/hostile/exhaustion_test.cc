@@ -361,6 +361,31 @@ TEST_F(Exhaustion, WithoutFramesSegmentsWaitAndLeaveLater) {
     pair.peer->send(pair.peer->segment(Flags::ack));
 }
 
+// The other end reads nothing, and its ring is as full of answers as what may wait behind it. The
+// last ACK of a connection is an answer that nobody could give again before the peer's time-out.
+TEST_F(Exhaustion, BehindAFullRingTheLastAckOfAConnectionStillFindsRoom) {
+    setup.wire_ring = 64;
+    Pair pair = establish();
+    EXPECT_EQ(sockets().close(pair.fd), 0);
+    victim().settle();
+    pair.peer->listen();
+    pair.peer->send(pair.peer->segment(Flags::ack));  // FIN-WAIT-2
+    TcpFields stray = pair.peer->segment(Flags::syn);
+    stray.destination_port = 81;
+    for (int i = 0; i < 64 + 200; ++i) {
+        ++stray.source_port;
+        victim().inject(tcp_packet(stray));
+        static_cast<void>(victim().machine().turn());
+    }
+    const TcpFields fin = pair.peer->segment(Flags::fin | Flags::ack);
+    victim().inject(tcp_packet(fin));
+    static_cast<void>(victim().machine().turn());
+    victim().run_for(milliseconds(1));
+    pair.peer->listen();
+    EXPECT_EQ(pair.peer->acked, fin.seq + 1);
+    EXPECT_EQ(victim().drops(Drop::io_transmit_full), 0u);
+}
+
 // --- memory at the start
 
 int mappings_left = 0;
