@@ -39,6 +39,8 @@ struct Instant {
 
 // Later than every deadline: "no timer armed".
 inline constexpr Instant kNever{INT64_MAX};
+// Earlier than all that a clock says: a deadline that has passed, something not done yet.
+inline constexpr Instant kLongAgo{INT64_MIN / 2};
 
 [[nodiscard]] constexpr Instant earlier(Instant a, Instant b) { return a < b ? a : b; }
 [[nodiscard]] constexpr Instant later(Instant a, Instant b) { return a < b ? b : a; }

@@ -183,7 +183,7 @@ std::uint32_t Application::take_connection() {
 
 void Application::run_stack() {
     view_.driver->run_stack();
-    stack_ran_ = view_.driver->now();
+    stack_ran_ = view_.driver->last_run();
     drain_events();
     if (epoll_fd_ >= 0) signal_event_descriptor();  // the driver arms its own when it is waited on
 }
@@ -197,7 +197,7 @@ bool Application::run_stack_for_retry() {
 Driver::Wake Application::wait(Instant deadline) {
     if (!starved_.empty()) deadline = earlier(deadline, now() + kStarvedInterval);
     const Driver::Wake wake = view_.driver->wait(deadline);
-    stack_ran_ = now();
+    stack_ran_ = view_.driver->last_run();
     return wake;
 }
 

@@ -170,7 +170,7 @@ class Application {
     static constexpr std::size_t kExpected = 4;
     std::array<std::uint32_t, kExpected> expected_;  // ids of the last calls of expect(), in turn
     std::size_t next_expected_ = 0;
-    Instant stack_ran_{INT64_MIN / 2};
+    Instant stack_ran_ = kLongAgo;
     std::uint32_t wait_number_ = 1;
     int epoll_fd_ = -1;  // joins the driver's descriptor and ours
     int signal_fd_ = -1;

@@ -13,6 +13,7 @@ constexpr std::uint32_t kModes = EpollBits::one_shot | EpollBits::edge | EpollBi
 constexpr std::uint32_t kPollInvalid = 0x020;  // POLLNVAL
 
 Instant deadline_in(Application& app, int timeout_ms) {
+    if (timeout_ms == 0) return kLongAgo;  // who spins need not know what time it is
     return timeout_ms < 0 ? kNever : app.now() + milliseconds(timeout_ms);
 }
 

@@ -116,6 +116,7 @@ socket::Driver::Wake InlineDriver::wait(Instant deadline) {
         if (interrupted_.exchange(false)) return unfinished(Wake::interrupted);
         const Instant t = monotonic_now();
         const TurnResult result = turn(t);
+        last_run_ = t;
         if (!core_.channel().events.empty()) return unfinished(Wake::events);
         if (t >= deadline) {
             if (epoll_ >= 0) arm_descriptor(result.next_deadline);

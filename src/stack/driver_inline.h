@@ -11,12 +11,16 @@ class InlineDriver : public CoreDriver {
     InlineDriver(Core& core, Doorbell& doorbell) : core_(core), doorbell_(doorbell) {}
     ~InlineDriver() override;
 
-    void run_stack() override { static_cast<void>(turn(monotonic_now())); }
+    void run_stack() override {
+        last_run_ = monotonic_now();
+        static_cast<void>(turn(last_run_));
+    }
     void kick() override {
         // Nobody else runs turns: a program that sleeps on the descriptor must come back for one.
         if (epoll_ >= 0) doorbell_.ring_always();
     }
     [[nodiscard]] Instant now() override { return monotonic_now(); }
+    [[nodiscard]] Instant last_run() override { return last_run_; }
     Wake wait(Instant deadline) override;
     int event_descriptor() override;
 
@@ -44,6 +48,7 @@ class InlineDriver : public CoreDriver {
     void arm_descriptor(Instant next);
 
     std::atomic<bool> interrupted_{false};
+    Instant last_run_ = kLongAgo;  // the application's thread alone looks at it
     int epoll_ = -1;
     int timer_ = -1;
     bool armed_ = false;
