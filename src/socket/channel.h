@@ -181,7 +181,8 @@ class Driver {
     // interrupt() was called or a signal handler ran. In inline mode it runs turns while it waits.
     virtual Wake wait(Instant deadline) = 0;
     [[nodiscard]] virtual Instant now() = 0;
-    // When the stack ran last, as far as wait() and run_stack() know; now() costs a clock's reading.
+    // When the stack ran last, as far as wait() and run_stack() know; now() costs a clock's
+    // reading.
     [[nodiscard]] virtual Instant last_run() { return now(); }
     // The time of day at `when`, nanoseconds since 1970.
     [[nodiscard]] virtual std::int64_t time_of_day(Instant when) {

@@ -78,9 +78,10 @@ inline constexpr std::uint32_t kStagedChunksMost = 4096;
 inline constexpr Duration kBlockedRetry = microseconds(50);
 // The application reports what it has read after this many bytes, at the latest.
 inline constexpr std::uint32_t kConsumeStepMax = 1u << 15;
-// Segments sent in one turn, and for one connection before the next has its turn. A turn that could
-// not take in all that waits sends no more than it took in: each segment may be answered by one,
-// and who sends faster than he reads fills the rings both ways, with what nobody can keep dropped.
+// Segments sent in one turn, and for one connection before the next has its turn. Each may be
+// answered by one, and who sends faster than he reads fills the rings both ways, with what nobody
+// can keep dropped: it is half as many with each turn in a row that could not take in all that
+// waited, down to as many as it took in.
 inline constexpr std::uint32_t kSegmentsPerTurn = 512;
 // Frames taken from a queue in one turn. What they, their parsed segments and the connections they
 // concern take in memory has to fit into the first cache together, until the answers are written:
@@ -330,6 +331,7 @@ class Core {
     [[nodiscard]] bool claim(const wire::FlowKey& key, std::uint32_t& hash, Instant now);
 
     // transmit.cc
+    [[nodiscard]] std::uint32_t segments_to_send(const Received& received);
     bool transmit(Instant now, std::uint32_t budget);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     void see_consumed(Connection& connection, Instant now);
@@ -407,6 +409,7 @@ class Core {
 
     wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::size_t frames_per_turn_;
+    std::uint32_t turns_behind_ = 0;  // in a row that left frames to be received
     std::array<io::Frame, io::kBurst> frames_;
     std::array<Arrival, io::kBurst> arrivals_;
 };

@@ -19,7 +19,7 @@ TurnResult Core::turn(Instant now) {
     timers(now);
     worked |= take_requests(now);
     // exhale: control, then ACKs, then data
-    worked |= transmit(now, received.more_wait ? received.frames : kSegmentsPerTurn);
+    worked |= transmit(now, segments_to_send(received));
     // RFC 9293 MUST-59: acknowledgments left after the whole burst had been taken.
     publish();
     refill_grants();
@@ -41,6 +41,12 @@ TurnResult Core::turn(Instant now) {
     if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
     if (waiting && !transmit_blocked_) next = now;
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
+}
+
+std::uint32_t Core::segments_to_send(const Received& received) {
+    constexpr std::uint32_t kHalvings = 4;
+    turns_behind_ = received.more_wait ? std::min(turns_behind_ + 1, kHalvings) : 0;
+    return std::max(kSegmentsPerTurn >> turns_behind_, std::min(received.frames, kSegmentsPerTurn));
 }
 
 void Core::timers(Instant now) {
