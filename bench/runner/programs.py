@@ -46,12 +46,14 @@ class Program:
 
     def wait_for(self, word, patience, where=None):
         end = time.monotonic() + patience
+        pause = 0.005  # longer and longer: who looks takes a CPU from what is measured
         while word not in (where or self.out).read_text(errors="replace"):
             if self.process.poll() is not None:
                 raise Trouble(self.complaint())
             if time.monotonic() > end:
                 raise Trouble(f"{self.name} did not say '{word}' within {patience:.0f} s")
-            time.sleep(0.005)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
 
     def stop(self, patience=10):
         if self.process.poll() is None:
