@@ -45,7 +45,6 @@ void begin_reduction(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flig
     tcb.prior_cwnd = tcb.cwnd;
     if (congestion::has_answered_marks(tcb)) {
         // PRR brings what is in flight down to where the mark has brought cwnd.
-        if (flight > tcb.prior_cwnd) tcb.prior_cwnd = flight;
         forget_undo(tcb);
     } else {
         // RFC 5681 §3.2 step 2: without what limited transmit let out.
@@ -54,6 +53,7 @@ void begin_reduction(Environment& env, Tcb& tcb, Recovery& r, std::uint32_t flig
     }
     tcb.recover = tcb.snd.nxt;
     forget_probe(tcb);
+    r.recover_fs = tcb.snd.nxt - tcb.snd.una - r.log.sacked_bytes - r.reno_sacked;
     r.prr_delivered = 0;
     r.prr_out = 0;
 }
@@ -265,8 +265,11 @@ bool only_a_path_probe(Environment& env, Tcb& tcb, Recovery& r, Instant now) {
 }
 
 void enter_recovery(Recovering& on) {
-    if (!only_a_path_probe(on.env, on.tcb, on.r, on.now))
+    if (!only_a_path_probe(on.env, on.tcb, on.r, on.now)) {
         begin_recovery(on.env, on.tcb, on.r, on.evidence.ack.flight_before, on.now);
+        // RFC 9937 §6: with what this ACK delivered, which prr_on_ack() is about to count.
+        on.r.recover_fs += on.evidence.ack.delivered();
+    }
     // RFC 6298 (5.4) counts from the retransmission, which leaves now.
     if (!on.timer_is_set) arm_retransmission(on.tcb, on.env.configuration.rto_max, on.now);
     on.timer_is_set = true;

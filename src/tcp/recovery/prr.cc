@@ -7,14 +7,14 @@
 namespace mtcp::tcp {
 
 void prr_on_ack(Tcb& tcb, Recovery& r, std::uint32_t delivered, Progress progress) {
-    if (delivered == 0 || tcb.prior_cwnd == 0) return;
+    if (delivered == 0 || r.recover_fs == 0) return;
     const std::int64_t mss = tcb.mss;
     const std::int64_t in_network = pipe(tcb, r);
     const std::int64_t target = tcb.ssthresh;
     r.prr_delivered += delivered;
     std::int64_t may_leave = 0;
     if (in_network > target) {  // proportional to what arrived
-        const std::int64_t share = target * r.prr_delivered / tcb.prior_cwnd;
+        const std::int64_t share = target * r.prr_delivered / r.recover_fs;
         may_leave = (share + mss - 1) / mss * mss - r.prr_out;
     } else {  // the safe reduction bound: conservative, or slow start while all goes well
         const std::int64_t behind = std::int64_t{r.prr_delivered} - r.prr_out;

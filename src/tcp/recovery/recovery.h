@@ -26,6 +26,7 @@ struct Recovery {
     // Without SACK: bytes that duplicate ACKs told of, one segment each.
     std::uint32_t reno_sacked;
     // RFC 9937 §6
+    std::uint32_t recover_fs;  // RecoverFS: what may be delivered until this recovery is over
     std::uint32_t prr_delivered;
     std::uint32_t prr_out;
     bool app_limited;

@@ -24,6 +24,7 @@ void begin(Recovery& r, const Tcb& tcb, Instant now) {
     r.rack_known = false;
     r.rack_advanced = false;
     r.reno_sacked = 0;
+    r.recover_fs = 0;
     r.prr_delivered = 0;
     r.prr_out = 0;
     r.rate = {};
