@@ -154,8 +154,10 @@ void on_undo(Environment& env, Tcb& tcb, const Window& prior, Instant) {
 }
 
 Reduced on_ecn_echo(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
-    // RFC 3168 §6.1.2: one reduction answers all marks, and losses, of one window of data.
-    if (tcb.snd.una <= tcb.reduced_until || tcb.phase >= Phase::fast_recovery) return Reduced::no;
+    // RFC 3168 §6.1.2: one reduction answers all marks, and losses, of one window of data. That of
+    // the last loss ends with `recover`, also when it has been repaired.
+    const bool answered = tcb.snd.una <= tcb.reduced_until || tcb.snd.una == tcb.recover;
+    if (answered || tcb.phase >= Phase::fast_recovery) return Reduced::no;
     tcb.reduced_until = tcb.snd.nxt;
     if (model(env, tcb) != nullptr) return Reduced::yes;  // its model has seen the mark
     if (const Dctcp* const d = dctcp_of(env, tcb); d != nullptr) {

@@ -253,6 +253,27 @@ TEST(Ecn, LossThatHalvedTheWindowIsToldByCwr) {
     static_cast<void>(solo.out());
 }
 
+// RFC 3168 §6.1.2: nor when that loss is repaired and nothing newer is acknowledged.
+TEST(Ecn, AMarkOfAWindowThatALossHasHalvedCostsNothing) {
+    Solo solo;
+    connect_with_ecn(solo);
+    solo.send(10'000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1, .sack = {{1001, 5001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = ".E", .ack = 10'001, .window = 20'000});
+    ASSERT_EQ(solo.tcb.phase, Phase::open);
+    solo.segment({.flags = ".E", .ack = 10'001, .window = 30'000});
+    EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
+    solo.send(1000);
+    EXPECT_EQ(solo.out(), "[ect0] PW. 10001:11001(1000) ack 1");
+    solo.segment({.flags = ".E", .ack = 11'001});  // a new mark
+    EXPECT_LT(solo.tcb.ssthresh, 5'000u);
+    static_cast<void>(solo.out());
+}
+
 // Checks RFC 8257 §3.2.
 TEST(Ecn, ExactReceiverAnswersEachRunOfMarksOnItsOwn) {
     Solo solo;
