@@ -7,6 +7,8 @@
 namespace mtcp::tcp {
 namespace {
 
+using wire::SequenceNumber;
+
 // RFC 2883 §4: the first block lies below the ACK, or within the second.
 bool is_dsack(const wire::Segment& seg) {
     const wire::Options& options = seg.options;
@@ -36,10 +38,13 @@ Duplicates take_dsack(Tcb& tcb, const wire::Segment& seg) {
     if (!is_dsack(seg)) return none;
     const wire::SackBlock& block = seg.options.sack[0];
     if (block.begin >= block.end || block.end > tcb.snd.nxt) return none;
-    const std::uint32_t length = block.end - block.begin;
+    // The FIN makes no segment longer, and a peer may have had the data without it.
+    const SequenceNumber end = lower(block.end, tcb.snd.end);
+    const std::uint32_t length = end > block.begin ? end - block.begin : 0;
     if (length > tcb.max_wnd) return none;
     const std::uint32_t segments = length > tcb.mss ? (length + tcb.mss - 1) / tcb.mss : 1;
-    const bool of_probe = length <= tcb.mss && probe_is_out(tcb) && block.end == tcb.probe_end;
+    const bool of_probe =
+        length <= tcb.mss && probe_is_out(tcb) && end == lower(tcb.probe_end, tcb.snd.end);
     const std::uint32_t told = tcb.duplicates + segments;
     tcb.duplicates = static_cast<std::uint16_t>(told < UINT16_MAX ? told : UINT16_MAX);
     // More than we ever sent twice: the network or the peer doubled it.
