@@ -31,6 +31,7 @@ using wire::SequenceNumber;
 int reset_error(const Tcb& tcb) {
     switch (tcb.state) {
         case State::syn_received: return tcb.active_open ? ECONNREFUSED : ECONNRESET;
+        case State::close_wait: return EPIPE;  // as Linux: all that the peer sent has come
         case State::time_wait: return 0;
         default: return ECONNRESET;
     }

@@ -304,6 +304,16 @@ TEST(Reset, ExactNumberResetsTheConnection) {
     EXPECT_EQ(solo.out(), "");
 }
 
+TEST(Reset, BehindThePeersFinIsABrokenPipe) {  // as Linux: all that it sent has arrived
+    Solo solo;
+    solo.connect();
+    solo.segment({.flags = "F."});
+    ASSERT_EQ(solo.state(), State::close_wait);
+    solo.segment({.flags = "R", .seq = 2});
+    EXPECT_EQ(solo.error, EPIPE);
+    EXPECT_EQ(solo.take_events(), Events::peer_closed | Events::closed | Events::error);
+}
+
 TEST(Reset, MayCarryData) {  // Checks RFC 9293 SHLD-2.
     Solo solo;
     solo.connect();
