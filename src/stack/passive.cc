@@ -133,12 +133,17 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
     socket::Listener* listener = listeners_[half_open.record.listener];
     MTCP_ASSERT(listener != nullptr);  // a listener takes its half-open records along
     const tcp::ListenerSettings settings = listener_settings(*listener, arrival.inbound.interface);
+    const unsigned tries = half_open.record.retransmissions;
     const auto decision =
         tcp::on_half_open_segment(tcp_, settings, half_open.record, arrival.segment, now);
     if (decision.drop != Drop::count_) counters_->drop(decision.drop);
     switch (decision.verdict) {
         case tcp::HalfOpenVerdict::keep: break;
         case tcp::HalfOpenVerdict::reply:
+            if (half_open.record.retransmissions != tries) {  // its deadline has moved
+                remove(half_open_, half_open_by_try_[half_open.listed_by_try], index);
+                queue_half_open(index);
+            }
             reply(arrival.key(), decision.reply, listener->settings, now);
             break;
         case tcp::HalfOpenVerdict::promote: {

@@ -274,6 +274,20 @@ bool is_acceptable(const ListenerSettings& listener, const HalfOpen& half, const
     return seg.seq < edge && seg.seq + seg.length() > nxt;
 }
 
+constexpr std::uint8_t kCountMax = 15;  // a record counts no further
+
+std::uint8_t retries_of(const Environment& env) {
+    return std::min(env.configuration.syn_ack_retries, kCountMax);
+}
+
+// RFC 6298 (5.4), (5.5): a SYN-ACK leaves once more.
+void count_retransmission(const Environment& env, HalfOpen& half, Instant now) {
+    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & kCountMax;
+    const Duration wait = env.configuration.rto_initial * (std::int64_t{1} << half.retransmissions);
+    const Duration limit = env.configuration.rto_max;
+    half.deadline_ms = to_ms_rounded_up(now + (wait < limit ? wait : limit));
+}
+
 HalfOpenDecision keep(Drop why) {
     HalfOpenDecision decision;
     decision.drop = why;
@@ -314,8 +328,11 @@ HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSett
             if (half.timestamps != 0 && seg.options.timestamps) {
                 half.ts_recent = seg.options.ts_value;
             }
-            // Something was lost: no RTT sample (Karn), and RFC 5681 §3.1's window of one segment.
-            if (half.retransmissions == 0) half.retransmissions = 1;
+            // As when the time-out had come first: no RTT sample (Karn), RFC 5681 §3.1's window of
+            // one segment, and no other SYN-ACK right behind this one.
+            if (half.retransmissions < std::max<std::uint8_t>(retries_of(env), 1)) {
+                count_retransmission(env, half, now);
+            }
             return answer(syn_ack_from(env, listener, half, now), Drop::count_);
         }
         return challenge(Drop::tcp_challenge_ack);  // RFC 5961 §4
@@ -343,17 +360,12 @@ HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSet
                                        HalfOpen& half, Instant now) {
     HalfOpenDecision decision;
     // TCP_DEFER_ACCEPT may have more patience with a client that has acknowledged.
-    constexpr std::uint8_t kCountMax = 15;  // the record counts no further
     const bool deferred = half.acked != 0 && still_deferred(listener, half);
-    const std::uint8_t retries = deferred ? kCountMax : env.configuration.syn_ack_retries;
-    if (half.retransmissions >= std::min(retries, kCountMax)) {
+    if (half.retransmissions >= (deferred ? kCountMax : retries_of(env))) {
         decision.verdict = HalfOpenVerdict::drop;
         return decision;
     }
-    half.retransmissions = static_cast<std::uint8_t>(half.retransmissions + 1) & kCountMax;
-    const Duration wait = env.configuration.rto_initial * (std::int64_t{1} << half.retransmissions);
-    const Duration limit = env.configuration.rto_max;
-    half.deadline_ms = to_ms_rounded_up(now + (wait < limit ? wait : limit));
+    count_retransmission(env, half, now);
     // A client that has acknowledged needs no reminder before its patience with TCP_DEFER_ACCEPT
     // ends.
     if (half.acked != 0 && still_deferred(listener, half)) return decision;

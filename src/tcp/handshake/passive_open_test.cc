@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "tcp/clock.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/handshake/syn_cookies.h"
 #include "tcp/testing/solo.h"
@@ -176,6 +177,32 @@ TEST_F(PassiveOpen, RepeatedSynIsAnsweredAgain) {
     EXPECT_EQ(again.verdict, HalfOpenVerdict::reply);
     EXPECT_EQ(again.reply.seq, decision.reply.seq);
     EXPECT_EQ(again.reply.flags.bits, Flags::syn | Flags::ack);
+}
+
+// RFC 6298 (5.4), (5.5): that was the retransmission; the next one has its time.
+TEST_F(PassiveOpen, TheAnswerToARepeatedSynStandsForARetransmission) {
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    now = now + milliseconds(990);
+    EXPECT_EQ(on_half_open_segment(env, listener, half, full_syn(), now).verdict,
+              HalfOpenVerdict::reply);
+    EXPECT_EQ(half.deadline_ms, to_ms(now) + 2000);
+}
+
+TEST_F(PassiveOpen, RepeatedSynsAreAnsweredButKeepNoRecordForEver) {
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    const Instant start = now;
+    while (now < start + seconds(600)) {
+        if (has_come(half.deadline_ms, to_ms(now)) &&
+            on_half_open_deadline(env, listener, half, now).verdict == HalfOpenVerdict::drop) {
+            break;
+        }
+        EXPECT_EQ(on_half_open_segment(env, listener, half, full_syn(), now).verdict,
+                  HalfOpenVerdict::reply);
+        now = now + milliseconds(100);
+    }
+    EXPECT_LT(now, start + seconds(64));
 }
 
 TEST_F(PassiveOpen, SynAckIsSentAgainFiveTimesThenTheRecordGoes) {
