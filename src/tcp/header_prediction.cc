@@ -65,7 +65,7 @@ void acknowledge_sent(Environment& env, Tcb& tcb, SequenceNumber ack, Instant no
     if (tcb.flags.timing && ack >= tcb.timed_seq) {
         tcb.flags.timing = false;
         const std::uint32_t rtt_us = to_us(now) - tcb.timed_us;
-        take_rtt_sample(tcb, rtt_us, env.configuration);
+        take_rtt_sample(tcb, rtt_us, env.configuration, now);
     }
     // RFC 6298 §5.2, §5.3.
     if (ack == tcb.snd.nxt) {
@@ -121,7 +121,7 @@ void acknowledge_fin(Environment& env, Tcb& tcb, const wire::Segment& seg, Insta
     }
     if (tcb.flags.timing) {  // all that was sent is acknowledged: what is timed, too
         tcb.flags.timing = false;
-        take_rtt_sample(tcb, to_us(now) - tcb.timed_us, env.configuration);
+        take_rtt_sample(tcb, to_us(now) - tcb.timed_us, env.configuration, now);
     }
     disarm(tcb, Timer::retransmit);
     if (((old.raw ^ tcb.snd.una.raw) >> 30) != 0) [[unlikely]]

@@ -67,7 +67,7 @@ std::uint32_t sample_rtt(Arrival& a, bool repairing) {
         rtt_us = rtt_of_timestamp_us(a);
     }
     if (rtt_us == 0) return 0;
-    take_rtt_sample(tcb, rtt_us, a.env.configuration);
+    take_rtt_sample(tcb, rtt_us, a.env.configuration, a.now);
     tcb.backoff = 0;
     return rtt_us;
 }
@@ -84,9 +84,9 @@ std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
     const bool of_log = rtt_us > 0;
     if (!of_log && (repairing || delivery.resent_acked)) rtt_us = rtt_of_timestamp_us(a);
     if (rtt_us == 0) return 0;
-    if (rtt_us < tcb.rtt_min_us) tcb.rtt_min_us = rtt_us;
+    note_rtt_minimum(tcb, rtt_us, a.now);
     if (!of_log || delivery.original_end > tcb.timed_seq) {
-        take_rtt_sample(tcb, rtt_us, a.env.configuration);
+        take_rtt_sample(tcb, rtt_us, a.env.configuration, a.now);
         tcb.timed_seq = tcb.snd.nxt;
     }
     note_measured(tcb);

@@ -120,6 +120,7 @@ struct RepairFlags {
     bool new_data_first : 1;  // RFC 5682 §3.1 step 2b: repairs wait
     bool probe_resent : 1;    // the tail loss probe was no new data
     bool dsack_seen : 1;      // RFC 8985 §6.2 step 4: the reordering window must grow
+    std::uint8_t rtt_min_age : 2;  // when rtt_min_us was last seen; see recovery/rtt_estimator.h
 };
 
 // TCP Fast Open (RFC 7413); see handshake/fast_open.h.
@@ -208,7 +209,7 @@ struct alignas(kCacheLine) Tcb {
         std::uint32_t cork_at_ms;
         std::uint32_t pacing_at_ms;  // data that is paced is not corked
     };
-    std::uint32_t rtt_min_us;
+    std::uint32_t rtt_min_us;     // of the last minutes
     std::uint32_t read_since_us;  // right-sizing of the receive buffer: since then...
     std::uint32_t read_bytes;     // ...the application read this much,
     union {

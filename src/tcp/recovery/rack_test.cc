@@ -21,7 +21,7 @@ void connect(Solo& solo) {
     solo.connect();
     solo.tcb.srtt_us = 0;
     solo.tcb.rtt_min_us = static_cast<std::uint32_t>(kRtt.microseconds());
-    take_rtt_sample(solo.tcb, solo.tcb.rtt_min_us, solo.env.configuration);
+    take_rtt_sample(solo.tcb, solo.tcb.rtt_min_us, solo.env.configuration, solo.now);
     solo.tcb.cwnd = 100'000;
 }
 

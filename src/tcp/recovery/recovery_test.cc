@@ -22,7 +22,7 @@ void put_in_flight(Solo& solo, std::uint32_t segments, Duration rtt = {}) {
         solo.tcb.srtt_us = 0;
         const auto rtt_us = static_cast<std::uint32_t>(rtt.microseconds());
         solo.tcb.rtt_min_us = rtt_us;
-        take_rtt_sample(solo.tcb, rtt_us, solo.env.configuration);
+        take_rtt_sample(solo.tcb, rtt_us, solo.env.configuration, solo.now);
     }
     solo.tcb.cwnd = 100'000;
     solo.send(segments * 1000);
@@ -39,11 +39,11 @@ TEST(Rtt, FollowsRfc6298) {
     solo.connect();
     solo.tcb.srtt_us = 0;
     const Configuration& configuration = solo.env.configuration;
-    take_rtt_sample(solo.tcb, 100'000, configuration);
+    take_rtt_sample(solo.tcb, 100'000, configuration, solo.now);
     EXPECT_EQ(solo.tcb.srtt_us, 100'000u);
     EXPECT_EQ(solo.tcb.rttvar_us, 50'000u);
     EXPECT_EQ(solo.tcb.rto_us, 300'000u);
-    take_rtt_sample(solo.tcb, 180'000, configuration);
+    take_rtt_sample(solo.tcb, 180'000, configuration, solo.now);
     EXPECT_EQ(solo.tcb.srtt_us, 110'000u);   // 7/8 * 100 + 1/8 * 180
     EXPECT_EQ(solo.tcb.rttvar_us, 57'500u);  // 3/4 * 50 + 1/4 * 80
     EXPECT_EQ(solo.tcb.rto_us, 340'000u);
@@ -476,7 +476,7 @@ TEST(Timeout, LossesFoundAfterItLetNoWindowOut) {
     Solo solo;
     solo.connect();
     solo.tcb.srtt_us = 0;
-    take_rtt_sample(solo.tcb, 1000, solo.env.configuration);
+    take_rtt_sample(solo.tcb, 1000, solo.env.configuration, solo.now);
     solo.tcb.cwnd = 10'000;
     solo.send(100'000);
     static_cast<void>(solo.out());

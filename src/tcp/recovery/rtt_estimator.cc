@@ -9,9 +9,10 @@ constexpr std::uint32_t kBackoffMax = 20;  // beyond, the shift alone exceeds an
 
 }  // namespace
 
-void take_rtt_sample(Tcb& tcb, std::uint32_t rtt_us, const Configuration& configuration) {
+void take_rtt_sample(Tcb& tcb, std::uint32_t rtt_us, const Configuration& configuration,
+                     Instant now) {
     if (rtt_us == 0) rtt_us = 1;  // 0 means "not measured"
-    if (tcb.rtt_min_us == 0 || rtt_us < tcb.rtt_min_us) tcb.rtt_min_us = rtt_us;
+    note_rtt_minimum(tcb, rtt_us, now);
     if (tcb.srtt_us == 0) {  // RFC 6298 §2.2
         tcb.srtt_us = rtt_us;
         tcb.rttvar_us = rtt_us / 2;
