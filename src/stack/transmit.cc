@@ -194,7 +194,7 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
          .header = emitted,
          .tos = static_cast<std::uint8_t>((settings.type_of_service & ~3u) | segment.ecn),
          .ttl = settings.time_to_live,
-         .may_be_cut = settings.path_discovery == 0},
+         .may_be_cut = tcp::may_be_cut(tcp_, connection.tcb)},
         frame, now);
 }
 

@@ -118,6 +118,13 @@ enum class Polled : std::uint8_t {
 };
 [[nodiscard]] Polled poll_segment(Environment&, Tcb&, Instant now, const OutputBudget&,
                                   wire::OutgoingSegment& out);
+// May routers cut its packets: IP_PMTUDISC_DONT, or a path narrower than segments are made for?
+[[nodiscard]] bool is_cut_on_its_path(const Environment&, const Tcb&);
+[[nodiscard]] inline bool may_be_cut(const Environment& env, const Tcb& tcb) {
+    if (tcb.path_search) [[unlikely]]
+        return tcb.settings.path_discovery == 0 || is_cut_on_its_path(env, tcb);
+    return tcb.settings.path_discovery == 0;
+}
 // Most often nothing waits: no reply, no repair, no byte, no FIN. Then poll_segment() need not be
 // asked.
 [[nodiscard]] inline bool nothing_waits(const Tcb& tcb) {

@@ -230,6 +230,41 @@ TEST(PathErrors, MtuIsBoundedAndNeverRaised) {
     EXPECT_EQ(solo.tcb.path_mtu, 552);
 }
 
+// RFC 1191 §3 would have smaller segments: an attack. As Linux, they may be cut.
+TEST(PathErrors, SegmentsMayBeCutOnAPathBelowTheFloor) {
+    for (const std::uint16_t first : {std::uint16_t{552}, std::uint16_t{500}}) {
+        SCOPED_TRACE(first);
+        Solo solo;
+        solo.peer_options.mss = 1460;
+        solo.connect();
+        solo.send(1000);
+        static_cast<void>(solo.out());
+        solo.path_error(PathError::fragmentation_needed, first, 1);
+        EXPECT_EQ(solo.out(), ". 1:513(512) ack 1 | P. 513:1001(488) ack 1");
+        EXPECT_EQ(may_be_cut(solo.env, solo.tcb), first == 500);
+        solo.path_error(PathError::fragmentation_needed, 500, 1);
+        EXPECT_EQ(solo.tcb.path_mtu, 552);
+        EXPECT_TRUE(may_be_cut(solo.env, solo.tcb));
+        EXPECT_EQ(solo.out() == "", first == 500) << "it goes again once";
+        EXPECT_EQ(solo.env.destinations.find(testing::some_flow(), solo.now)->path_mtu, 500);
+    }
+}
+
+TEST(PathErrors, NothingIsCutThatMustNotBe) {  // IP_PMTUDISC_DO
+    Solo solo;
+    solo.settings.path_discovery = 2;
+    solo.peer_options.mss = 1460;
+    solo.connect();
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.path_error(PathError::fragmentation_needed, 500, 1);
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.tcb.path_mtu, 552);
+    EXPECT_FALSE(may_be_cut(solo.env, solo.tcb));
+    solo.path_error(PathError::fragmentation_needed, 500, 1);
+    EXPECT_EQ(solo.out(), "");
+}
+
 TEST(PathErrors, RouterThatDoesNotSayTheSizeMeansTheNextPlateau) {
     Solo solo;
     solo.peer_options.mss = 1460;

@@ -77,6 +77,14 @@ void hold_back(PathSearch& search, const Tcb& tcb, std::uint16_t mtu, wire::Sequ
     search.claim_seq = seq;
 }
 
+// Below the floor segments become no smaller: all that is left is to let them be cut.
+bool changes_nothing(const Environment& env, const Tcb& tcb, std::uint16_t mtu) {
+    if (mtu >= tcb.path_mtu) return true;
+    if (tcb.path_mtu > kPathMtuFloor) return false;
+    constexpr unsigned kWant = 1;  // IP_PMTUDISC_WANT
+    return tcb.settings.path_discovery != kWant || may_be_cut(env, tcb);
+}
+
 enum class Claim : std::uint8_t {
     stale,
     narrower,  // what is in flight must go again
@@ -87,11 +95,12 @@ Claim take_claim(Environment& env, Tcb& tcb, std::uint16_t mtu, wire::SequenceNu
                  Instant now) {
     if (!heeds_path(tcb)) return Claim::stale;
     if (mtu == 0) mtu = plateau_below(tcb.path_mtu);
-    if (mtu < kPathMtuFloor) mtu = kPathMtuFloor;
-    if (mtu >= tcb.path_mtu) {  // RFC 1191 §3: never raised by ICMP
+    if (mtu < kPathMtuLeast) mtu = kPathMtuLeast;
+    if (changes_nothing(env, tcb, mtu)) {  // RFC 1191 §3: never raised by ICMP
         return note_claim_of_probe(env, tcb, mtu, seq) ? Claim::noted : Claim::stale;
     }
     PathSearch* const search = take_search(env, tcb, now);
+    if (search == nullptr && tcb.path_mtu <= kPathMtuFloor) return Claim::stale;  // nothing learns
     if (search != nullptr && !may_believe_at_once(env, tcb, *search, now)) {
         hold_back(*search, tcb, mtu, seq);
         count(env, &Counters::path_claims_held);

@@ -83,6 +83,13 @@ void too_large(const Environment& env, PathSearch& search, Instant now) {
     count(env, &Counters::path_probes_lost);
 }
 
+// Not less than the floor, nor more than is in use.
+void use_narrower(Tcb& tcb, PathSearch* search, std::uint16_t mtu) {
+    const std::uint16_t least = std::min(kPathMtuFloor, tcb.path_mtu);
+    use_path_mtu(tcb, search, std::max(mtu, least));
+    if (search != nullptr) search->cut = mtu < least;
+}
+
 // RFC 4821 §7.7: nothing comes through, and nobody says why.
 void leave_black_hole(Environment& env, Tcb& tcb, Instant now) {
     const std::uint16_t headers = header_bytes(tcb.key.remote);
@@ -132,7 +139,7 @@ void begin_on_known_path(Environment& env, Tcb& tcb, Instant now) {
         search->high = known->path_mtu;
         search->settled_s = known->path_mtu_s;
     }
-    use_path_mtu(tcb, search_of(env, tcb), known->path_mtu);
+    use_narrower(tcb, search_of(env, tcb), known->path_mtu);
 }
 
 void begin_search(Environment& env, Tcb& tcb, Instant now) {
@@ -241,15 +248,22 @@ bool note_claim_of_probe(Environment& env, Tcb& tcb, std::uint16_t mtu, Sequence
     return true;
 }
 
+bool is_cut_on_its_path(const Environment& env, const Tcb& tcb) {
+    constexpr unsigned kWant = 1;  // IP_PMTUDISC_WANT
+    return tcb.settings.path_discovery == kWant && search_of(env, tcb)->cut;
+}
+
 void use_path_mtu(Tcb& tcb, PathSearch* search, std::uint16_t mtu) {
     tcb.path_mtu = mtu;
     update_effective_mss(tcb);
-    if (search != nullptr) search->sized_from = tcb.snd.nxt;
+    if (search == nullptr) return;
+    search->sized_from = tcb.snd.nxt;
+    search->cut = false;
 }
 
 void settle_path_mtu(Environment& env, Tcb& tcb, PathSearch* search, std::uint16_t mtu,
                      Instant now) {
-    use_path_mtu(tcb, search, mtu);
+    use_narrower(tcb, search, mtu);
     if (search != nullptr) {
         search->high = mtu;
         search->probe = PathSearch::Probe::none;

@@ -72,12 +72,14 @@ bool note_claim_of_probe(Environment& env, Tcb& tcb, std::uint16_t mtu, wire::Se
 
 // --- shared with path_error.cc ---
 
-// No honest IPv4 path is narrower (as Linux's min_pmtu); an attacker would like one that is.
+// Few IPv4 paths are narrower (as Linux's min_pmtu), and an attacker would like one that is:
+// segments become no smaller. Of IP_PMTUDISC_WANT routers may cut them then.
 inline constexpr std::uint16_t kPathMtuFloor = 552;
+inline constexpr std::uint16_t kPathMtuLeast = 68;  // of any IPv4 path (RFC 791 §3.2)
 
 // The path takes `mtu`: segments fit it from now on.
 void use_path_mtu(Tcb& tcb, PathSearch* search, std::uint16_t mtu);
-// ...and no more than that.
+// It takes no more than that: segments fit it, or are cut.
 void settle_path_mtu(Environment& env, Tcb& tcb, PathSearch* search, std::uint16_t mtu,
                      Instant now);
 

@@ -342,6 +342,13 @@ TEST_F(KnownPaths, TheNextConnectionBeginsThere) {
     EXPECT_EQ(lengths(), "1160 1160 680");
 }
 
+TEST_F(KnownPaths, SegmentsMayBeCutThereAtOnce) {
+    solo.env.destinations.note_path_mtu(some_flow(), 400, seconds(600), solo.now);
+    connect(Probing::off);
+    EXPECT_EQ(solo.tcb.path_mtu, 552);
+    EXPECT_TRUE(may_be_cut(solo.env, solo.tcb));
+}
+
 TEST_F(KnownPaths, APassiveOneToo) {
     solo.env.destinations.note_path_mtu(some_flow(), 1200, seconds(600), solo.now);
     solo.peer_options.mss = 1460;

@@ -23,6 +23,7 @@ struct PathSearch {
     std::uint16_t high;       // search_high (RFC 4821 §7.2): not known to be too large
     std::uint16_t size;       // of the probe that is due or out
     Probe probe;
+    bool cut;                         // the path takes less than segments may be made for
     bool probing;                     // RFC 4821 is at work, not only RFC 1191
     wire::SequenceNumber begin;       // the probe that is out...
     wire::SequenceNumber end;         // ...carries these
