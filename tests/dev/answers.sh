@@ -1,16 +1,28 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# answers.sh DEV: every command that needs no build to tell its help tells it, and what is asked wrongly is refused
-# before anything is done.
+# answers.sh DEV: every command tells its help without a build, and what is asked wrongly is refused before anything
+# is done.
 set -uo pipefail
 
 dev=$1 failed=0
 fail() { failed=$((failed + 1)); printf 'FAILED: %s\n' "$*"; }
 
+# Help is told at once: whoever builds or installs for it finds these instead.
+stand_ins=$(mktemp -d)
+trap 'rm -rf "$stand_ins"' EXIT
+for tool in cmake dpkg-query apt-get sudo; do
+    printf '#!/bin/sh\ntouch "%s/used"\nexit 1\n' "$stand_ins" > "$stand_ins/$tool"
+    chmod +x "$stand_ins/$tool"
+done
 for command in $("$dev" help | awk '/^  [a-z]/ {print $1}'); do
-    case $command in run | bench | sim | conformance | system | goodput | beside_kernel) continue ;; esac
-    first=$("$dev" "$command" --help | head -1)
-    [[ $first == "usage: ./dev $command"* ]] || fail "./dev $command --help says: $first"
+    first=$(PATH=$stand_ins:$PATH "$dev" "$command" --help 2>&1 | head -1)
+    case $command in
+        run | bench | sim | conformance | system | goodput | beside_kernel) wanted="usage:" ;;  # of their programs
+        *) wanted="usage: ./dev $command" ;;
+    esac
+    [[ $first == "$wanted"* ]] || fail "./dev $command --help says: $first"
+    [[ ! -e $stand_ins/used ]] || fail "./dev $command --help installs or builds"
+    rm -f "$stand_ins/used"
 done
 
 refused() {
