@@ -172,6 +172,7 @@ void print_table(const TelemetryView& view, const StatOptions& options, const Sn
 }
 
 int list_stacks(bool json) {
+    remove_leftovers();
     nlohmann::json listed = nlohmann::json::array();
     for (const std::string& path : running_stacks()) {
         const auto view = TelemetryView::open_file(path);

@@ -74,12 +74,49 @@ bool is_held(int descriptor) {
     return true;
 }
 
-// A file of a process that ended without removing it (kill -9), perhaps with the pid we have now.
+// A file in the way of one of ours, whatever is in it: its process had the pid that we have now.
 void remove_leftover(const std::string& path) {
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (descriptor < 0) return;
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) static_cast<void>(::unlink(path.c_str()));
     static_cast<void>(::close(descriptor));
+}
+
+// Locks a file just made. False: somebody took it for a leftover before it was locked.
+bool hold(int descriptor) {
+    struct stat status = {};
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+    return ::fstat(descriptor, &status) == 0 && status.st_nlink != 0;
+}
+
+// By the lock, not by the pid: that may be one of another namespace. The header is written under
+// the lock, so a file that has one, of whatever build, and can be locked has lost its stack.
+void remove_if_left_behind(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (descriptor < 0) return;
+    std::uint64_t magic = 0;
+    struct stat status = {};
+    if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+        ::pread(descriptor, &magic, sizeof magic, 0) == sizeof magic && magic == kTelemetryMagic &&
+        ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ::fstat(descriptor, &status) == 0 &&
+        status.st_nlink != 0) {  // else another removed it, and the name may be a living stack's
+        static_cast<void>(::unlink(path.c_str()));
+    }
+    static_cast<void>(::close(descriptor));
+}
+
+std::vector<std::string> counters_files(const std::string& folder) {
+    std::vector<std::string> paths;
+    DIR* listing = ::opendir(folder.c_str());
+    if (listing == nullptr) return paths;
+    while (const dirent* entry = ::readdir(listing)) {
+        const std::string_view name = entry->d_name;
+        if (name.substr(0, kFilePrefix.size()) == kFilePrefix) {
+            paths.push_back(folder + "/" + std::string(name));
+        }
+    }
+    static_cast<void>(::closedir(listing));
+    return paths;
 }
 
 }  // namespace
@@ -102,6 +139,7 @@ std::uint64_t telemetry_layout() {
 }
 
 Result<TelemetryFile, Problem> TelemetryFile::create(int cores) {
+    remove_leftovers();
     Problem first_problem;
     for (const std::string& folder : folders()) {
         auto file = create_in(folder, cores);
@@ -125,14 +163,19 @@ Result<TelemetryFile, Problem> TelemetryFile::create_in(const std::string& folde
         remove_leftover(path);
         file.descriptor_ =
             ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (file.descriptor_ >= 0) file.path_ = path;
         if (file.descriptor_ < 0 && errno != EEXIST) break;
+        if (file.descriptor_ < 0) continue;
+        if (hold(file.descriptor_)) {
+            file.path_ = path;
+        } else {
+            static_cast<void>(::close(std::exchange(file.descriptor_, -1)));
+            errno = EEXIST;
+        }
     }
     if (file.descriptor_ < 0) {
         return cannot("create", base, errno, "make " + folder + " writable");
     }
     file.owner_pid_ = ::getpid();
-    static_cast<void>(::flock(file.descriptor_, LOCK_EX | LOCK_NB));
     file.size_ = kCoreOffset + static_cast<std::size_t>(cores) * kCoreStride;
     // posix_fallocate, so that a full file system is an error here and not a SIGBUS later.
     if (const int error = ::posix_fallocate(file.descriptor_, 0, static_cast<off_t>(file.size_));
@@ -245,18 +288,23 @@ Counters TelemetryView::core(int index) const {
 
 bool TelemetryView::alive() const { return is_held(descriptor_); }
 
+void remove_leftovers_in(const std::string& folder) {
+    for (const std::string& path : counters_files(folder))
+        remove_if_left_behind(path);
+}
+
+void remove_leftovers() {
+    for (const std::string& folder : folders())
+        remove_leftovers_in(folder);
+}
+
 std::vector<std::string> running_stacks() {
     std::vector<std::string> found;
     for (const std::string& folder : folders()) {
-        DIR* listing = ::opendir(folder.c_str());
-        if (listing == nullptr) continue;
-        while (const dirent* entry = ::readdir(listing)) {
-            const std::string_view name = entry->d_name;
-            if (name.substr(0, kFilePrefix.size()) != kFilePrefix) continue;
-            const auto view = TelemetryView::open_file(folder + "/" + std::string(name));
-            if (view && view->alive()) found.push_back(view->path());
+        for (const std::string& path : counters_files(folder)) {
+            const auto view = TelemetryView::open_file(path);
+            if (view && view->alive()) found.push_back(path);
         }
-        static_cast<void>(::closedir(listing));
     }
     std::sort(found.begin(), found.end());
     return found;

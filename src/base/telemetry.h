@@ -37,8 +37,9 @@ struct TelemetryHeader {
 // The stack's side.
 class TelemetryFile {
   public:
-    // Makes /dev/shm/mtcp.<pid> (or the same name in $XDG_RUNTIME_DIR or /tmp, where that fails;
-    // with .1, .2 … appended when this pid has one already).
+    // Removes what dead stacks left, then makes /dev/shm/mtcp.<pid> (or the same name in
+    // $XDG_RUNTIME_DIR or /tmp, where that fails; with .1, .2 … appended when this pid has one
+    // already).
     [[nodiscard]] static Result<TelemetryFile, Problem> create(int cores);
     // The same in one given folder.
     [[nodiscard]] static Result<TelemetryFile, Problem> create_in(const std::string& folder,
@@ -99,6 +100,10 @@ class TelemetryView {
     int descriptor_ = -1;
     TelemetryHeader header_;
 };
+
+// Removes counters files whose stacks were killed, in one folder or in all, where this user may.
+void remove_leftovers_in(const std::string& folder);
+void remove_leftovers();
 
 // Paths of the counters files of all living stacks this user can see.
 [[nodiscard]] std::vector<std::string> running_stacks();

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 
@@ -106,6 +108,56 @@ TEST_F(Telemetry, KnowsAFileWhoseStackWasKilled) {
     ASSERT_TRUE(view.ok()) << view.error().text();
     EXPECT_FALSE(view->alive());
     ::unlink(path.c_str());
+}
+
+TEST_F(Telemetry, RemovesTheFilesOfKilledStacksAndNoOthers) {
+    const TelemetryFile living = make(1);
+    const std::string foreign = folder_ + "/mtcp.conf";
+    std::ofstream(foreign) << "io = link\n";
+    std::array<std::string, 2> dead;
+    for (std::string& path : dead) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const TelemetryFile file = make(1);
+            ::raise(SIGKILL);
+        }
+        ::waitpid(child, nullptr, 0);
+        path = folder_ + "/mtcp." + std::to_string(child);
+        EXPECT_EQ(::access(path.c_str(), F_OK), 0);
+    }
+    damage(dead[1], 16, 1);  // layout: of another build
+    remove_leftovers_in(folder_);
+    for (const std::string& path : dead)
+        EXPECT_NE(::access(path.c_str(), F_OK), 0);
+    EXPECT_TRUE(TelemetryView::open_file(living.path()).ok());
+    EXPECT_EQ(::access(foreign.c_str(), F_OK), 0);
+    ::unlink(foreign.c_str());
+}
+
+// The pid in its name says nothing: it may be one of another pid namespace.
+TEST_F(Telemetry, KeepsTheFileOfALivingStackWhosePidIsNobodys) {
+    const pid_t nobody = ::fork();
+    if (nobody == 0) ::_exit(0);
+    ::waitpid(nobody, nullptr, 0);
+    const TelemetryFile living = make(1);
+    const std::string elsewhere = folder_ + "/mtcp." + std::to_string(nobody);
+    ASSERT_EQ(::rename(living.path().c_str(), elsewhere.c_str()), 0);
+    remove_leftovers_in(folder_);
+    EXPECT_EQ(::access(elsewhere.c_str(), F_OK), 0);
+    ASSERT_EQ(::rename(elsewhere.c_str(), living.path().c_str()), 0);
+}
+
+TEST_F(Telemetry, AStackThatStartsRemovesWhatKilledOnesLeft) {
+    ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const TelemetryFile file = make(1);
+        ::raise(SIGKILL);
+    }
+    ::waitpid(child, nullptr, 0);
+    EXPECT_TRUE(TelemetryFile::create(1).ok());
+    EXPECT_NE(::access((folder_ + "/mtcp." + std::to_string(child)).c_str(), F_OK), 0);
+    ::unsetenv("XDG_RUNTIME_DIR");
 }
 
 TEST_F(Telemetry, RefusesForeignAndDamagedFiles) {
