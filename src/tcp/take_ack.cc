@@ -84,10 +84,11 @@ std::uint32_t sample_rtt(Arrival& a, const Delivery& delivery, bool repairing) {
     const bool of_log = rtt_us > 0;
     if (!of_log && (repairing || delivery.resent_acked)) rtt_us = rtt_of_timestamp_us(a);
     if (rtt_us == 0) return 0;
-    note_rtt_minimum(tcb, rtt_us, a.now);
     if (!of_log || delivery.original_end > tcb.timed_seq) {
         take_rtt_sample(tcb, rtt_us, a.env.configuration, a.now);
         tcb.timed_seq = tcb.snd.nxt;
+    } else {
+        note_rtt_minimum(tcb, rtt_us, a.now);
     }
     note_measured(tcb);
     tcb.backoff = 0;

@@ -81,8 +81,7 @@ void hold_back(PathSearch& search, const Tcb& tcb, std::uint16_t mtu, wire::Sequ
 bool changes_nothing(const Environment& env, const Tcb& tcb, std::uint16_t mtu) {
     if (mtu >= tcb.path_mtu) return true;
     if (tcb.path_mtu > kPathMtuFloor) return false;
-    constexpr unsigned kWant = 1;  // IP_PMTUDISC_WANT
-    return tcb.settings.path_discovery != kWant || may_be_cut(env, tcb);
+    return !gives_way_to_path(tcb) || may_be_cut(env, tcb);
 }
 
 enum class Claim : std::uint8_t {

@@ -249,8 +249,7 @@ bool note_claim_of_probe(Environment& env, Tcb& tcb, std::uint16_t mtu, Sequence
 }
 
 bool is_cut_on_its_path(const Environment& env, const Tcb& tcb) {
-    constexpr unsigned kWant = 1;  // IP_PMTUDISC_WANT
-    return tcb.settings.path_discovery == kWant && search_of(env, tcb)->cut;
+    return gives_way_to_path(tcb) && search_of(env, tcb)->cut;
 }
 
 void use_path_mtu(Tcb& tcb, PathSearch* search, std::uint16_t mtu) {

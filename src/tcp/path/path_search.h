@@ -14,6 +14,10 @@ namespace mtcp::tcp {
     const unsigned how = tcb.settings.path_discovery;
     return how >= 1 && how <= 3;  // IP_PMTUDISC_WANT, _DO, _PROBE: packets may not be cut
 }
+// IP_PMTUDISC_WANT: may its packets be cut where the path is narrower than the floor?
+[[nodiscard]] inline bool gives_way_to_path(const Tcb& tcb) {
+    return tcb.settings.path_discovery == 1;
+}
 // Is what was learnt then too old to hold (RFC 1191 §6.3)? `since_s`: seconds of the caller's
 // clock.
 [[nodiscard]] inline bool has_aged(const Environment& env, std::uint32_t since_s, Instant now) {
