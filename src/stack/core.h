@@ -237,6 +237,7 @@ class Core {
     void drop_half_open(std::uint32_t index);
     void give_back_half_open(std::uint32_t index);
     void queue_half_open(std::uint32_t index);
+    void queue_half_open_again(std::uint32_t index);
     void drop_time_wait(std::uint32_t index);
     void recycle_time_wait();
     void enter_time_wait(std::uint32_t index, Instant now);
@@ -331,7 +332,6 @@ class Core {
     [[nodiscard]] bool claim(const wire::FlowKey& key, std::uint32_t& hash, Instant now);
 
     // transmit.cc
-    [[nodiscard]] std::uint32_t segments_to_send(const Received& received);
     bool transmit(Instant now, std::uint32_t budget);
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     void see_consumed(Connection& connection, Instant now);
@@ -356,6 +356,7 @@ class Core {
     void promote_fresh_acks();
 
     void timers(Instant now);
+    [[nodiscard]] std::uint32_t segments_to_send(const Received& received);
     [[nodiscard]] bool ensure_path(Connection& connection);
     [[nodiscard]] bool find_path(const wire::FlowKey& key, net::Path& path);
 

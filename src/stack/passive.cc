@@ -110,6 +110,12 @@ void Core::queue_half_open(std::uint32_t index) {
     append(half_open_, half_open_by_try_[half_open.listed_by_try], index);
 }
 
+// One more SYN-ACK leaves: its deadline is of the next list.
+void Core::queue_half_open_again(std::uint32_t index) {
+    remove(half_open_, half_open_by_try_[half_open_[index].listed_by_try], index);
+    queue_half_open(index);
+}
+
 void Core::drop_half_open(std::uint32_t index) {
     const wire::FlowKey& key = half_open_[index].record.key;
     flows_.erase(flow_hash(flow_secret_, key), FlowRef::make(RecordKind::half_open, index));
@@ -141,8 +147,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
         case tcp::HalfOpenVerdict::keep: break;
         case tcp::HalfOpenVerdict::reply:
             if (half_open.record.retransmissions != tries) {  // its deadline has moved
-                remove(half_open_, half_open_by_try_[half_open.listed_by_try], index);
-                queue_half_open(index);
+                queue_half_open_again(index);
             }
             reply(arrival.key(), decision.reply, listener->settings, now);
             break;
@@ -311,8 +316,7 @@ void Core::passive_timers(Instant now) {
                 drop_half_open(index);
                 continue;
             }
-            remove(half_open_, list, index);
-            queue_half_open(index);
+            queue_half_open_again(index);
             if (decision.verdict == tcp::HalfOpenVerdict::reply) {
                 reply(key, decision.reply, listener->settings, now);
             }
