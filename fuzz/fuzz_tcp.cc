@@ -160,7 +160,10 @@ class Run {
 
     void call() {
         switch (in_.below(16)) {
-            case 0: note(on_shutdown(env_, tcb_, now_), nullptr); break;
+            case 0:
+                note(on_shutdown(env_, tcb_, now_, in_.coin() ? Reading::over : Reading::goes_on),
+                     nullptr);
+                break;
             case 1: note(on_close(env_, tcb_, now_), nullptr); break;
             case 2: note(on_abort(env_, tcb_, now_), nullptr); break;
             case 3: {

@@ -95,7 +95,7 @@ enum class RequestKind : std::uint8_t {
     urgent,    // index: as write, and the last byte is urgent
     record,    // index: as write, and what lies behind `value` bytes of the stream stays apart
     consumed,  // index: `consumed` moved enough to tell the peer
-    shutdown,  // index: no more will be sent
+    shutdown,  // index; value: 0: no more will be sent, 1: nor read
     close,     // index: the application forgets the connection; value: CloseRequest
     settings,  // index; one Settings follows in its ring
     progress,  // index: tell how far the connection comes (Progress); value 0: no more

@@ -191,10 +191,12 @@ long shutdown_stream(Application& app, Descriptor& d, int how) {
         return 0;
     }
     if (phase != Phase::connected) return -ENOTCONN;
+    const bool news = (how != SHUT_WR && d.shut_read == 0) || (how != SHUT_RD && d.shut_write == 0);
     if (how != SHUT_WR) d.shut_read = 1;
-    if (how != SHUT_RD && d.shut_write == 0) {
-        d.shut_write = 1;
-        app.post({.kind = RequestKind::shutdown, .index = d.connection});
+    if (how != SHUT_RD) d.shut_write = 1;
+    if (news && d.shut_write != 0) {
+        app.post(
+            {.kind = RequestKind::shutdown, .index = d.connection, .value = d.shut_read});
         app.kick();
     }
     app.raise(d, EpollBits::readable | EpollBits::writable | EpollBits::read_hup | EpollBits::hup);

@@ -64,7 +64,7 @@ void Core::take(const Request& request, Instant now) {
             connections_[index].stream.consume_posted.store(0, std::memory_order_seq_cst);
             if (connections_[index].alive) sync_consumed(index, now);
             break;
-        case RequestKind::shutdown: take_shutdown(index, now); break;
+        case RequestKind::shutdown: take_shutdown(request, now); break;
         case RequestKind::close: close(index, request.value, now); break;
         case RequestKind::settings: take_settings(index, now); break;
         case RequestKind::progress:
@@ -103,11 +103,13 @@ void Core::take_record(const Request& request, Instant now) {
                          connection.stream.acknowledged.load(std::memory_order_relaxed));
 }
 
-void Core::take_shutdown(std::uint32_t index, Instant now) {
+void Core::take_shutdown(const Request& request, Instant now) {
+    const std::uint32_t index = request.index;
     if (!connections_[index].alive) return;
     take_send_box(index, tcp::SendHint::none, now);
     if (!connections_[index].alive) return;
-    react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now), nullptr, now);
+    const tcp::Reading reading = request.value != 0 ? tcp::Reading::over : tcp::Reading::goes_on;
+    react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now, reading), nullptr, now);
 }
 
 void Core::take_settings(std::uint32_t index, Instant now) {

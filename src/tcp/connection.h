@@ -71,8 +71,10 @@ enum class WindowUpdate : std::uint8_t { not_due, due };
 Reaction on_window_update_due(Tcb&);
 // Both.
 Reaction on_consume(Environment&, Tcb&, std::uint32_t bytes, Instant now);
-// §3.10.4, half: no more will be sent (shutdown SHUT_WR). Reading goes on.
-Reaction on_shutdown(Environment&, Tcb&, Instant now);
+// §3.10.4, half: no more will be sent (shutdown SHUT_WR). Reading goes on, or it is over, too
+// (SHUT_RDWR): later data is answered with a reset then, and ECONNRESET for the application.
+enum class Reading : std::uint8_t { goes_on, over };
+Reaction on_shutdown(Environment&, Tcb&, Instant now, Reading reading = Reading::goes_on);
 // §3.10.4, whole: the application let go. Unread or later data is answered with a reset
 // (RFC 9293 §3.6.1); FIN-WAIT-2 is bounded.
 Reaction on_close(Environment&, Tcb&, Instant now);

@@ -138,12 +138,12 @@ Step process_text(Arrival& a) {
         acknowledge_now(tcb);
         return a.discard(Drop::tcp_outside_window);
     }
-    if (tcb.flags.let_go) {
+    if (tcb.flags.let_go || tcb.reading_over != 0) {
         // RFC 9293 §3.6.1, SHLD-3: nobody will read it, and the peer must learn that it is lost.
         // SEG.ACK is what the peer expects next, also when our FIN was lost (RFC 5961 §3.2).
         tcb.pending.stray_reset = true;
         tcb.stray_ack = a.seg.ack;
-        end_connection(tcb, a.reaction, 0);
+        end_connection(tcb, a.reaction, tcb.flags.let_go ? 0 : ECONNRESET);
         return a.discard(Drop::tcp_after_close);
     }
     note_mark(a);

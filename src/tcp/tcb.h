@@ -165,7 +165,8 @@ struct alignas(kCacheLine) Tcb {
     std::uint8_t armed;  // Timer bits
     ConnectionFlags flags;
     Pending pending;
-    std::uint8_t quick_acks : 6;      // segments still to be acknowledged at once, or nearly
+    std::uint8_t quick_acks : 5;      // segments still to be acknowledged at once, or nearly
+    std::uint8_t reading_over : 1;    // both directions are shut: see on_shutdown()
     std::uint8_t converses : 1;       // an ACK that waited found data to ride on
     std::uint8_t waited_in_vain : 1;  // the last ACK that could find none
     std::uint32_t last_received_ms;

@@ -141,9 +141,10 @@ Reaction on_consume(Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now
     return on_window_update_due(tcb);
 }
 
-Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now) {
+Reaction on_shutdown(Environment& env, Tcb& tcb, Instant now, Reading reading) {
     Reaction reaction;
     if (has_ended(tcb)) return reaction;
+    if (reading == Reading::over) tcb.reading_over = 1;
     queue_fin(tcb);
     settle(env, tcb, reaction, now);
     return reaction;

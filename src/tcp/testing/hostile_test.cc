@@ -117,7 +117,11 @@ class Attack {
 
     void call() {
         switch (random_.below(16)) {
-            case 0: note(on_shutdown(env_, tcb_, now_), nullptr); break;
+            case 0:
+                note(on_shutdown(env_, tcb_, now_,
+                                 random_.below(4) == 0 ? Reading::over : Reading::goes_on),
+                     nullptr);
+                break;
             case 1: note(on_close(env_, tcb_, now_), nullptr); break;
             case 2:
                 if (random_.below(4) == 0) note(on_abort(env_, tcb_, now_), nullptr);

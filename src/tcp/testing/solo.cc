@@ -158,7 +158,7 @@ void Solo::segment(const In& in) {
 
 void Solo::send(std::uint32_t bytes, SendHint hint) { note(on_send(env, tcb, bytes, hint, now)); }
 void Solo::consume(std::uint32_t bytes) { note(on_consume(env, tcb, bytes, now)); }
-void Solo::shutdown() { note(on_shutdown(env, tcb, now)); }
+void Solo::shutdown(Reading reading) { note(on_shutdown(env, tcb, now, reading)); }
 void Solo::close() { note(on_close(env, tcb, now)); }
 void Solo::abort() { note(on_abort(env, tcb, now)); }
 void Solo::apply_settings() { note(on_settings(env, tcb, settings, now)); }

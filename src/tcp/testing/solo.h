@@ -69,7 +69,7 @@ class Solo {
     void segment(const In& in);
     void send(std::uint32_t bytes, SendHint hint = SendHint::none);
     void consume(std::uint32_t bytes);
-    void shutdown();
+    void shutdown(Reading reading = Reading::goes_on);
     void close();
     void abort();
     void apply_settings();
