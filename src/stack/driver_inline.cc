@@ -132,7 +132,10 @@ socket::Driver::Wake InlineDriver::wait(Instant deadline) {
         before_sleep();
         const Slept slept = sleep_on(core_, doorbell_, t, until);
         after_sleep();
-        if (slept == Slept::by_signal) return unfinished(Wake::interrupted);
+        if (slept == Slept::by_signal) {
+            interrupted_.store(false);  // its handler may have called interrupt(): told once
+            return unfinished(Wake::interrupted);
+        }
     }
 }
 

@@ -68,7 +68,10 @@ class PairedDriver final : public CoreDriver {
                                          deadline == kNever ? Duration{INT64_MAX} : deadline - t);
             }
             application_waits_.store(0, std::memory_order_relaxed);
-            if (!undisturbed) return Wake::interrupted;
+            if (!undisturbed) {
+                interrupted_.store(0);  // the signal's handler may have called interrupt()
+                return Wake::interrupted;
+            }
         }
     }
 

@@ -176,6 +176,7 @@ static void interrupts_end_waits(void) {
     CHECK_FAILS(mtcp_epoll_wait(m, ep, &event, 1, -1), EINTR);
     NEED(pthread_join(thread, NULL) == 0);
     CHECK(interrupts == 1);
+    CHECK(mtcp_epoll_wait(m, ep, &event, 1, 20) == 0); /* one interrupt ends one wait */
     NEED(pthread_create(&thread, NULL, interrupt_later, &self) == 0);
     CHECK_FAILS(mtcp_accept(m, listener, NULL, NULL), EINTR);
     NEED(pthread_join(thread, NULL) == 0);
