@@ -11,9 +11,7 @@ namespace mtcp::api {
 
 Problem complain(const Place& place, std::string_view what, std::string why, std::string mend,
                  int error) {
-    std::string where = place.file;
-    if (place.line != 0) where += ":" + std::to_string(place.line);
-    return {.what = where + ": " + std::string(what),
+    return {.what = place.text() + ": " + std::string(what),
             .why = std::move(why),
             .mend = std::move(mend),
             .error = error};
@@ -339,17 +337,17 @@ constexpr Key kKeys[] = {
     {"neighbour", read_neighbour},
     {"arp_file",
      [](Reader& r, std::string_view v) -> Complaint {
-         r.arp_file.emplace(std::string(v), r.place);
+         r.arp_file = r.placed(v);
          return {};
      }},
     {"route_file",
      [](Reader& r, std::string_view v) -> Complaint {
-         r.route_file.emplace(std::string(v), r.place);
+         r.route_file = r.placed(v);
          return {};
      }},
     {"capture",
      [](Reader& r, std::string_view v) -> Complaint {
-         r.capture = v;
+         r.capture = r.placed(v);
          return {};
      }},
     {"capture_max",
@@ -360,11 +358,7 @@ constexpr Key kKeys[] = {
      [](Reader& r, std::string_view v) {
          return read_integer(r, v, 64, 65'792, r.result.stack.capture_snap_bytes);
      }},
-    {"faults",
-     [](Reader& r, std::string_view v) -> Complaint {
-         r.faults = v;
-         return {};
-     }},
+    {"faults", [](Reader& r, std::string_view v) { return read_faults(r, v, r.faults); }},
     // the core
     {"drive",
      [](Reader& r, std::string_view v) {

@@ -26,14 +26,19 @@ inline constexpr int kBuffersMax = 1 << 24;  // max_num_buffers
 inline constexpr int kBufferLeast = 64;      // rcvbuf, sndbuf, bytes
 inline constexpr int kBufferMost = 64 << 20;
 
+// "FILE:LINE" of what an interface's start may fail for.
+struct InterfacePlaces {
+    std::string port;
+    std::string capture;
+};
+
 struct Configuration {
     stack::StackConfiguration stack;
     LogLevel log = LogLevel::warning;
     int cores_asked = 0;                   // num_cores; 0: cores_of()
     std::uint32_t buffers_asked = 10'000;  // max_num_buffers
     std::vector<std::string> warnings;     // one line each, for the log
-    // "FILE:LINE" that names the interface, in the order of stack.interfaces.
-    std::vector<std::string> interface_places;
+    std::vector<InterfacePlaces> interface_places;  // in the order of stack.interfaces
 };
 
 // Of so many CPUs, when nobody has said how many.

@@ -149,7 +149,7 @@ TEST_F(ConfigurationFile, ReadsOurKeys) {
     EXPECT_EQ(c.stack.chunks.count[2], 99u);
     EXPECT_EQ(c.log, LogLevel::debug);
     EXPECT_EQ(c.stack.interfaces[0].capture_file, "out.pcapng");
-    EXPECT_EQ(c.stack.interfaces[0].faults, "loss=1%");
+    EXPECT_EQ(c.stack.interfaces[0].faults.loss_ppm, 10'000u);
 }
 
 TEST_F(ConfigurationFile, OneBufferSizeIsTheSizeOfBoth) {
@@ -230,6 +230,8 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"route = 10.0.0.0/8\n", "mtcp.conf:1:", "via"},
         {"neighbour = 10.0.0.9\n", "mtcp.conf:1:", "02:00"},
         {"device x = 1\n", "mtcp.conf:1:", "device NAME OPTION"},
+        {"faults = loss=lots\n", "mtcp.conf:1: faults", "\"loss=lots\" is not understood"},
+        {"device eth0 faults = delay\n", "mtcp.conf:1: device eth0", "keys are loss"},
         {"onvm_serv = 1\n", "mtcp.conf:1:", "memif"},
         {"huge_pages = perhaps\n", "mtcp.conf:1:", "on nor off"},
         {"arp_file = none.conf\nio = link\n", "mtcp.conf:1: none.conf", "No such file"},
@@ -259,7 +261,27 @@ TEST_F(ConfigurationFile, TakesTheKernelsAddressOverAndSaysSo) {
     EXPECT_EQ(c.stack.interfaces[0].addresses[0].length, 24);
     ASSERT_EQ(c.warnings.size(), 1u);
     EXPECT_TRUE(has(c.warnings[0], "taking over 192.0.2.7"));
-    EXPECT_EQ(c.interface_places.at(0), "mtcp.conf:1");
+    EXPECT_EQ(c.interface_places.at(0).port, "mtcp.conf:1");
+}
+
+TEST_F(ConfigurationFile, KnowsTheLineOfEachCapture) {
+    const Configuration c = good(
+        "port = eth0 tap0\ndevice tap0 io = tap\ndevice tap0 capture = tap0.pcapng\n"
+        "capture = all.pcapng\naddress = 10.0.0.2/24 dev tap0\n");
+    ASSERT_EQ(c.interface_places.size(), 2u);
+    EXPECT_EQ(c.stack.interfaces[0].capture_file, "all.pcapng");
+    EXPECT_EQ(c.interface_places[0].capture, "mtcp.conf:4");
+    EXPECT_EQ(c.stack.interfaces[1].capture_file, "tap0.pcapng");
+    EXPECT_EQ(c.interface_places[1].capture, "mtcp.conf:3");
+}
+
+TEST_F(ConfigurationFile, WarnsThatALinkHasNoWire) {
+    EXPECT_TRUE(good(kLink).warnings.empty());
+    for (const char* line : {"capture = all.pcapng\n", "faults = loss=1%\n"}) {
+        const Configuration c = good(line + kLink);
+        ASSERT_EQ(c.warnings.size(), 1u);
+        EXPECT_TRUE(has(c.warnings[0], "no wire"));
+    }
 }
 
 TEST_F(ConfigurationFile, PortAllMeansEveryInterfaceWithAnAddress) {
@@ -282,8 +304,8 @@ TEST_F(ConfigurationFile, DevicesHaveOptionsOfTheirOwn) {
     EXPECT_EQ(tap0.options, (Options{{"mode", "native"}, {"queues", "2"}}));
     EXPECT_EQ(eth0.kind, "af_xdp");
     EXPECT_EQ(tap0.kind, "tap");
-    EXPECT_EQ(tap0.faults, "loss=2%");
-    EXPECT_EQ(eth0.faults, "");
+    EXPECT_EQ(tap0.faults.loss_ppm, 20'000u);
+    EXPECT_FALSE(eth0.faults.any());
     EXPECT_EQ(eth0.addresses.size(), 2u);
 }
 

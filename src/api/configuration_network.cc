@@ -74,6 +74,13 @@ Complaint read_io(Reader& r, std::string_view value) {
     return {};
 }
 
+Complaint read_faults(Reader& r, std::string_view value, io::Faults& out) {
+    auto faults = io::parse_faults(value);
+    if (!faults) return r.bad(faults.error().why, faults.error().mend);
+    out = *faults;
+    return {};
+}
+
 Complaint read_port(Reader& r, std::string_view value) {
     std::vector<std::string> names;
     for (const std::string_view word : split_words(value)) {
@@ -167,9 +174,9 @@ Complaint read_device(Reader& r, const std::vector<std::string_view>& words,
         if (auto bad = check_io(r, value)) return bad;
         draft.kind = value;
     } else if (words[2] == "capture") {
-        draft.capture = value;
+        draft.capture = r.placed(value);
     } else if (words[2] == "faults") {
-        draft.faults = value;
+        return read_faults(r, value, draft.faults.emplace());
     } else {
         draft.options.emplace_back(words[2], value);
     }
@@ -183,10 +190,10 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
         return complain(draft.place, "device " + draft.name, "this device is not used",
                         "port = " + draft.name + ", or remove the line");
     }
+    const PlacedText& capture = draft.capture ? *draft.capture : r.capture;
     stack::InterfaceConfiguration interface {
         .kind = draft.kind.empty() ? r.io : draft.kind, .name = draft.name, .options = r.options,
-        .addresses = {}, .capture_file = draft.capture.value_or(r.capture),
-        .faults = draft.faults.value_or(r.faults)
+        .addresses = {}, .capture_file = capture.text, .faults = draft.faults.value_or(r.faults)
     };
     // A device's own option replaces the common one.
     for (const auto& option : draft.options) {
@@ -194,12 +201,17 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
                       [&option](const auto& o) { return o.first == option.first; });
         interface.options.push_back(option);
     }
+    if (interface.kind == "link" && (!capture.text.empty() || interface.faults.any())) {
+        r.warn(capture.text.empty() ? draft.place : capture.place,
+               "link has no wire: nothing is captured there, and no faults happen");
+    }
     if (interface.kind == "af_xdp" && r.host.find(draft.name) == nullptr) {
         return complain(draft.place, "port " + draft.name, "the kernel has no such interface",
                         "one of: " + kernel_names(r.host), ENODEV);
     }
     r.result.stack.interfaces.push_back(std::move(interface));
-    r.result.interface_places.push_back(draft.place.file + ":" + std::to_string(draft.place.line));
+    r.result.interface_places.push_back(
+        {.port = draft.place.text(), .capture = capture.place.text()});
     return {};
 }
 

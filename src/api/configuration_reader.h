@@ -11,13 +11,24 @@
 
 #include "api/configuration_file.h"
 #include "api/values.h"
+#include "io/middleware/faults.h"
 
 namespace mtcp::api {
 
 // Where a line stands, for messages.
 struct Place {
     std::string file;
-    int line = 0;
+    int line = 0;  // 0: the whole file
+
+    [[nodiscard]] std::string text() const {
+        return line == 0 ? file : file + ":" + std::to_string(line);
+    }
+};
+
+// A value whose line may be named once more, when the stack starts.
+struct PlacedText {
+    std::string text;
+    Place place;
 };
 
 // nothing: all is well.
@@ -31,8 +42,8 @@ struct DeviceDraft {
     bool is_port = false;  // named by `port`, not only by `device`
     std::string kind;      // empty: as `io` says
     std::vector<std::pair<std::string, std::string>> options;
-    std::optional<std::string> capture;
-    std::optional<std::string> faults;
+    std::optional<PlacedText> capture;
+    std::optional<io::Faults> faults;
 };
 struct AddressDraft {
     stack::Prefix prefix;
@@ -55,13 +66,13 @@ struct Reader {
 
     std::string io = "af_xdp";
     std::vector<std::pair<std::string, std::string>> options;  // io.*
-    std::string capture;
-    std::string faults;
+    PlacedText capture;
+    io::Faults faults;
     std::vector<DeviceDraft> devices;
     std::vector<AddressDraft> addresses;
     std::vector<RouteDraft> routes;
-    std::optional<std::pair<std::string, Place>> arp_file;
-    std::optional<std::pair<std::string, Place>> route_file;
+    std::optional<PlacedText> arp_file;
+    std::optional<PlacedText> route_file;
     std::optional<std::uint64_t> receive_buffer, send_buffer;
 
     // A complaint about the value of the line being read.
@@ -69,14 +80,18 @@ struct Reader {
         return complain(place, printable(line), std::move(why), std::move(mend));
     }
     void warn(const Place& where, const std::string& text) {
-        result.warnings.push_back(where.file + ":" + std::to_string(where.line) + ": " + text);
+        result.warnings.push_back(where.text() + ": " + text);
     }
     [[nodiscard]] DeviceDraft& device(std::string_view name);
+    [[nodiscard]] PlacedText placed(std::string_view value) const {
+        return {std::string(value), place};
+    }
 };
 
 // configuration_network.cc
 [[nodiscard]] Complaint check_io(const Reader& reader, std::string_view kind);
 [[nodiscard]] Complaint read_io(Reader& reader, std::string_view value);
+[[nodiscard]] Complaint read_faults(Reader& reader, std::string_view value, io::Faults& out);
 [[nodiscard]] Complaint read_port(Reader& reader, std::string_view value);
 [[nodiscard]] Complaint read_address(Reader& reader, std::string_view value);
 [[nodiscard]] Complaint read_gateway(Reader& reader, std::string_view value);

@@ -24,15 +24,21 @@ thread_local std::string last_problem;
 // The process object is never destroyed: threads of the program may outlive main().
 alignas(Process) std::byte process_memory[sizeof(Process)];
 
-// Names the line of the configuration that a device's problem comes from.
+// Names the line of the configuration that the problem of a device or of its capture comes from.
 Problem with_place(Problem problem, const Configuration& configuration, const std::string& file) {
+    const auto is_about = [&problem](const std::string& name) {
+        return problem.what.find(name) != std::string::npos;
+    };
     std::string place = file;
     for (std::size_t i = 0; i < configuration.stack.interfaces.size(); ++i) {
-        const std::string& name = configuration.stack.interfaces[i].name;
-        if (configuration.stack.interfaces.size() == 1 ||
-            problem.what.find(name) != std::string::npos) {
-            place = configuration.interface_places[i];
+        const stack::InterfaceConfiguration& interface = configuration.stack.interfaces[i];
+        const InterfacePlaces& places = configuration.interface_places[i];
+        if (!interface.capture_file.empty() && is_about("capture " + interface.capture_file)) {
+            place = places.capture;
+            break;
         }
+        if (configuration.stack.interfaces.size() == 1 || is_about(interface.name))
+            place = places.port;
     }
     problem.what = place + ": " + problem.what;
     if (problem.error == 0) problem.error = EIO;

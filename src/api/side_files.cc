@@ -91,14 +91,13 @@ Complaint read_table(Reader& r, const Table& table, const std::string& path,
     return {};
 }
 
-Complaint read_file(Reader& r, const Table& table,
-                    const std::optional<std::pair<std::string, Place>>& named) {
+Complaint read_file(Reader& r, const Table& table, const std::optional<PlacedText>& named) {
     if (!named && r.source.side_files == SideFiles::named_only) return {};
-    const std::string path = named ? named->first : table.default_path;
+    const std::string path = named ? named->text : table.default_path;
     const std::optional<std::string> text = r.host.read_file(path);
     if (text) return read_table(r, table, path, *text);
     if (!named) return {};  // the defaults need not exist
-    return complain(named->second, path, std::string("cannot be read: ") + std::strerror(errno),
+    return complain(named->place, path, std::string("cannot be read: ") + std::strerror(errno),
                     "paths are relative to the current directory", ENOENT);
 }
 

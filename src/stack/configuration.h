@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/middleware/faults.h"
 #include "io/packet_io.h"
 #include "socket/chunk.h"
 #include "tcp/settings.h"
@@ -28,7 +29,7 @@ struct InterfaceConfiguration {
     std::vector<std::pair<std::string, std::string>> options;  // of the back end, as written
     std::vector<Prefix> addresses;
     std::string capture_file;  // pcapng of everything that passes; empty: none
-    std::string faults;        // fault injector, both ways; empty: none
+    io::Faults faults;         // fault injector, both ways
 };
 
 struct RouteConfiguration {

@@ -178,8 +178,6 @@ Result<Done, Problem> Stack::Implementation::open_capture(Interface& interface) 
 
 Result<Done, Problem> Stack::Implementation::wrap_queues(Interface& interface) {
     const InterfaceConfiguration& wanted = interface.configuration;
-    auto faults = io::parse_faults(wanted.faults);
-    if (!faults) return failure(faults.error());
     if (auto opened = open_capture(interface); !opened) return opened;
     for (std::size_t core = 0; core < configuration.cores; ++core) {
         io::Queue* queue = &interface.device->queue(core);
@@ -188,8 +186,8 @@ Result<Done, Problem> Stack::Implementation::wrap_queues(Interface& interface) {
                 *queue, interface.capture, wanted.name + " queue " + std::to_string(core)));
             queue = interface.middleware.back().get();
         }
-        if (faults->any()) {
-            io::FaultInjectorConfig both_ways{.transmit = *faults, .receive = *faults};
+        if (wanted.faults.any()) {
+            io::FaultInjectorConfig both_ways{.transmit = wanted.faults, .receive = wanted.faults};
             both_ways.transmit.seed += 2 * core;
             both_ways.receive.seed += 2 * core + 1;
             auto injector = io::FaultInjectorQueue::create(*queue, both_ways);

@@ -71,6 +71,11 @@ static void bad_configurations_are_explained(void) {
     CHECK(strstr(mtcp_last_problem(), "af_xdp") != NULL);
     CHECK_FAILS(mtcp_init_from_text("num_cores = 1\nport = no_such_port\n"), ENODEV);
     CHECK(strstr(mtcp_last_problem(), ":2: port no_such_port") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("io = memif\nport = lifecycle.sock\n"
+                                    "address = 10.0.0.2/24\nnum_cores = 1\n"
+                                    "capture = /nonexistent/x.pcapng\n"),
+                ENOENT);
+    CHECK(strstr(mtcp_last_problem(), ":5: cannot write the capture") != NULL);
     CHECK_FAILS(mtcp_init_from_text(NULL), EINVAL);
     CHECK(strstr(mtcp_last_problem(), "NULL") != NULL);
 }
