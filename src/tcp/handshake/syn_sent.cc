@@ -75,6 +75,7 @@ void segment_arrives_in_syn_sent(Arrival& a) {
         // RFC 3168 §6.1.1.1: some old firewalls refuse the two bits; once more without them.
         if (has_ack && withdraw_ecn_offer(tcb)) {
             tcb.pending.syn = true;
+            arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
             a.reaction.drop = Drop::tcp_ecn_refused;
         } else if (has_ack) {
             end_connection(tcb, a.reaction, ECONNREFUSED);

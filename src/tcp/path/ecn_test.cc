@@ -111,6 +111,19 @@ TEST(Ecn, RefusedSynIsRepeatedOnceWithoutTheOffer) {
     EXPECT_EQ(solo.error, ECONNREFUSED);
 }
 
+// The time-out of the SYN that was refused is not that of the new one.
+TEST(Ecn, SynWithoutTheOfferHasATimeoutOfItsOwn) {
+    Solo solo;
+    solo.env.configuration.ecn = Ecn::request;
+    solo.open();
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.advance(milliseconds(900)), "");
+    solo.segment({.flags = "R.", .seq = 0, .ack = 1});
+    EXPECT_EQ(solo.out(), "S 0:0(0)");
+    EXPECT_EQ(solo.advance(milliseconds(999)), "");
+    EXPECT_EQ(solo.advance(milliseconds(1)), "+1 S 0:0(0)");
+}
+
 TEST(Ecn, SimultaneousOpenAgreesWhenBothOffer) {
     Solo solo;
     solo.env.configuration.ecn = Ecn::request;

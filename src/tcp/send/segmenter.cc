@@ -123,7 +123,8 @@ struct Unsent {
 std::uint32_t cut(const Environment& env, const Tcb& tcb, std::uint32_t sendable, Unsent unsent,
                   std::uint32_t payload_max) {
     // CWR is for one segment alone; whoever cuts a train might put it on each (RFC 3168 §6.1.2).
-    if (payload_max < 2u * tcb.mss || sendable == tcb.mss || tcb.ecn.cwr) {
+    // And the urgent pointer counts from the segment's own number, but would be the same in each.
+    if (payload_max < 2u * tcb.mss || sendable == tcb.mss || tcb.ecn.cwr || tcb.flags.send_urgent) {
         return tcb.mss;
     }
     const std::uint32_t train = longest_train(env, tcb, payload_max);

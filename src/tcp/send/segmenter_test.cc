@@ -477,6 +477,23 @@ TEST(Urgent, PointerNamesTheOctetAfter) {  // Checks RFC 9293 MUST-62, MUST-30, 
     EXPECT_EQ(solo.out(), "P. 2501:2511(10) ack 1");
 }
 
+// Whoever cuts a train copies the pointer, which would name another byte in each piece.
+TEST(Urgent, LeavesInNoTrain) {
+    Solo solo;
+    solo.connect();
+    solo.tcb.cwnd = 50'000;
+    solo.send(2500, SendHint::urgent);
+    solo.send(4000);
+    static_cast<void>(solo.out(60'000));
+    ASSERT_EQ(solo.sent.size(), 7u);
+    EXPECT_EQ(solo.sent.at(1).urgent, 1500);
+    EXPECT_EQ(solo.sent.at(6).segment_size, 0);
+    solo.segment({.ack = 6501});
+    solo.send(4000);
+    static_cast<void>(solo.out(60'000));
+    EXPECT_GT(solo.sent.at(0).segment_size, 0);  // the mark is acknowledged: trains again
+}
+
 // The request that marks it came to an empty box: one before it had taken the byte along.
 TEST(Urgent, MarkMayComeAfterItsByte) {
     Solo solo;
