@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cstring>
@@ -50,9 +51,9 @@ std::uint64_t Endpoint::total_to_receive() const {
 std::uint64_t Endpoint::may_send() const {
     if (plan_->duplex) return total_to_send();
     if (role_ == Role::client) {
-        const std::uint64_t answered =
-            plan_->down_bytes == 0 ? plan_->rounds : received_ / plan_->down_bytes;
-        return std::min(total_to_send(), kHeader + plan_->up_bytes * (answered + 1));
+        std::uint64_t rounds = rounds_answered() + 1;
+        if (plan_->think.ns != 0) rounds = std::min(rounds, rounds_begun_);
+        return std::min(total_to_send(), kHeader + plan_->up_bytes * rounds);
     }
     if (received_ < kHeader) return 0;
     std::uint64_t asked =
@@ -60,6 +61,29 @@ std::uint64_t Endpoint::may_send() const {
     const bool waits = plan_->ending == Ending::client_half_closes && !reading_done_;
     if (waits) asked = std::min<std::uint64_t>(asked, plan_->rounds - 1);
     return plan_->down_bytes * std::min<std::uint64_t>(asked, plan_->rounds);
+}
+
+std::uint64_t Endpoint::rounds_answered() const {
+    return plan_->down_bytes == 0 ? plan_->rounds : received_ / plan_->down_bytes;
+}
+
+bool Endpoint::next_is_urgent() const {
+    const std::uint32_t every = plan_->urgent_every[self()];
+    return every != 0 && (sent_ + 1) % every == 0;
+}
+
+std::uint64_t Endpoint::most_at_once() const {
+    if (role_ == Role::client && sent_ == 0) return kHeader;
+    const std::uint64_t size = std::min<std::uint64_t>(plan_->write_size[self()], buffer_.size());
+    const std::uint32_t every = plan_->urgent_every[self()];
+    if (every == 0) return size;
+    return next_is_urgent() ? 1 : std::min(size, every - 1 - sent_ % every);
+}
+
+std::uint64_t Endpoint::last_mark() const {
+    const std::uint32_t every = plan_->urgent_every[1 - self()];
+    return every == 0 || total_to_receive() < every ? UINT64_MAX
+                                                    : total_to_receive() / every * every - 1;
 }
 
 std::uint32_t Endpoint::wanted() const {
@@ -87,7 +111,7 @@ void Endpoint::end(Result result) {
     result_ = result;
     const long answer = result == Result::aborted ? sockets_.abort(fd_) : sockets_.close(fd_);
     if (answer < 0) findings_.add("api", text() + ": close answered " + std::to_string(answer));
-    resume_at_ = abort_at_ = idle_at_ = kNever;
+    resume_at_ = think_until_ = abort_at_ = idle_at_ = kNever;
 }
 
 void Endpoint::fail(long answer, const char* what) {
@@ -103,20 +127,44 @@ void Endpoint::fail(long answer, const char* what) {
 // Called when the plan is known and the connection stands.
 void Endpoint::begin(Instant now) {
     if (plan_->abort_after[self()].ns != 0) abort_at_ = now + plan_->abort_after[self()];
-    const int on = 1;
-    const auto value = std::as_bytes(std::span(&on, 1));
-    if (plan_->no_delay[self()])
-        static_cast<void>(sockets_.set_option(fd_, IPPROTO_TCP, TCP_NODELAY, value));
-    if (plan_->cork[self()])
-        static_cast<void>(sockets_.set_option(fd_, IPPROTO_TCP, TCP_CORK, value));
+    const auto set = [this](int level, int name, std::uint32_t value) {
+        const auto number = static_cast<int>(value);
+        const long answer =
+            sockets_.set_option(fd_, level, name, std::as_bytes(std::span(&number, 1)));
+        if (answer != 0)
+            findings_.add("api", text() + ": setsockopt answered " + std::to_string(answer));
+    };
+    if (plan_->no_delay[self()]) set(IPPROTO_TCP, TCP_NODELAY, 1);
+    if (plan_->cork[self()]) set(IPPROTO_TCP, TCP_CORK, 1);
+    if (const KeepAlive& keep = plan_->keep_alive[self()]; keep.idle_s != 0) {
+        set(IPPROTO_TCP, TCP_KEEPIDLE, keep.idle_s);
+        set(IPPROTO_TCP, TCP_KEEPINTVL, keep.interval_s);
+        set(IPPROTO_TCP, TCP_KEEPCNT, keep.count);
+        set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    }
+    if (const std::uint32_t ms = plan_->user_timeout_ms[self()]; ms != 0)
+        set(IPPROTO_TCP, TCP_USER_TIMEOUT, ms);
+    if (plan_->urgent_every[1 - self()] != 0) set(SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 // A reset that was lost, or an old ACK that brought a SYN cookie back to life, leaves this end
-// alone for ever; as every real service, it has a limit.
+// alone for ever; as every real service, it has a limit, or asks by keep-alive probes.
 void Endpoint::be_patient(Instant now) {
+    const bool asks = plan_ != nullptr && plan_->keep_alive[self()].idle_s != 0 && connected_;
     const bool peer_may_be_gone =
-        plan_ == nullptr || plan_->aborts() || plan_->may_fail || reborn();
+        plan_ == nullptr || (!asks && (plan_->aborts() || plan_->may_fail || reborn()));
     idle_at_ = peer_may_be_gone ? now + kPatience : kNever;
+}
+
+// A connection lies idle between an answer and the next request.
+void Endpoint::think(Instant now) {
+    if (plan_ == nullptr || role_ != Role::client || plan_->think.ns == 0) return;
+    if (now >= think_until_) {
+        think_until_ = kNever;
+        ++rounds_begun_;
+    }
+    const bool answered = rounds_answered() >= rounds_begun_ && rounds_begun_ < plan_->rounds;
+    if (answered && think_until_ == kNever) think_until_ = now + plan_->think;
 }
 
 void Endpoint::finish_connect() {
@@ -149,6 +197,7 @@ void Endpoint::pump(std::uint32_t events, Instant now) {
     bool moved = true;
     while (moved && result_ == Result::running) {
         moved = read_some(now);
+        think(now);
         if (plan_ != nullptr && result_ == Result::running && write_some()) moved = true;
         if (plan_ != nullptr && result_ == Result::running) conclude();
     }
@@ -156,6 +205,7 @@ void Endpoint::pump(std::uint32_t events, Instant now) {
 
 bool Endpoint::read_some(Instant now) {
     if (reading_done_ || resume_at_ != kNever) return false;
+    look_for_mark();
     const std::size_t size = plan_ == nullptr
                                  ? kHeader
                                  : std::min<std::size_t>(plan_->read_size[self()], buffer_.size());
@@ -184,6 +234,18 @@ bool Endpoint::read_some(Instant now) {
     return take(std::span(buffer_).first(static_cast<std::size_t>(answer)), now);
 }
 
+// RFC 6093 §3: the mark is told, and only where an urgent byte is.
+void Endpoint::look_for_mark() {
+    if (plan_ == nullptr || plan_->urgent_every[1 - self()] == 0) return;
+    int at_mark = 0;
+    const long answer = sockets_.control(fd_, SIOCATMARK, at_mark);
+    if (answer < 0 || at_mark == 0) return;
+    if ((received_ + 1) % plan_->urgent_every[1 - self()] != 0) {
+        findings_.add("urgent",
+                      text() + ": a mark where no byte is urgent, " + std::to_string(received_));
+    }
+}
+
 bool Endpoint::take(std::span<const std::byte> bytes, Instant now) {
     if (plan_ == nullptr) {
         std::uint32_t id = 0;
@@ -207,6 +269,12 @@ bool Endpoint::take(std::span<const std::byte> bytes, Instant now) {
         end(Result::failed);
         return false;
     }
+    // A read stops before the mark (as on Linux); of marks that follow each other closely, only the
+    // last is sure to be told of.
+    if (received_ < last_mark() && last_mark() < received_ + bytes.size()) {
+        findings_.add("urgent", text() + ": a read went past the last mark, byte " +
+                                    std::to_string(last_mark()));
+    }
     received_ += bytes.size();
     if (received_ > total_to_receive()) wrong("more bytes than were sent");
     if (plan_->read_pause[self()].ns != 0) resume_at_ = now + plan_->read_pause[self()];
@@ -217,13 +285,11 @@ bool Endpoint::write_some() {
     const std::uint64_t limit = may_send();
     if (sent_ >= limit || shut_) return false;
     // The header leaves in a call of its own, whole: 8 bytes always find room.
-    const std::uint64_t most =
-        role_ == Role::client && sent_ == 0
-            ? kHeader
-            : std::min<std::uint64_t>(plan_->write_size[self()], buffer_.size());
-    const std::span<std::byte> bytes = std::span(buffer_).first(std::min(limit - sent_, most));
+    const std::span<std::byte> bytes =
+        std::span(buffer_).first(std::min(limit - sent_, most_at_once()));
     out_.fill(sent_, bytes);
-    const long answer = sockets_.send(fd_, bytes, MSG_NOSIGNAL);
+    const int urgent = next_is_urgent() ? MSG_OOB : 0;
+    const long answer = sockets_.send(fd_, bytes, MSG_NOSIGNAL | urgent);
     if (answer == -EAGAIN) {
         if (promised_out_) {
             findings_.add("epoll truth", text() + ": OUT was reported, and write finds no room");
@@ -242,7 +308,9 @@ bool Endpoint::write_some() {
 }
 
 std::span<const std::byte> Endpoint::opening_bytes() {
-    const std::uint64_t most = kHeader + plan_->write_size[0] / 4;
+    std::uint64_t most = kHeader + plan_->write_size[0] / 4;
+    if (plan_->urgent_every[0] != 0)
+        most = std::min<std::uint64_t>(most, plan_->urgent_every[0] - 1);
     const auto bytes = std::span(buffer_).first(std::min({may_send(), most, buffer_.size()}));
     out_.fill(0, bytes);
     return bytes;

@@ -32,7 +32,9 @@ class Endpoint {
     // Does what can be done now. `events`: what epoll says, 0 when nobody asked.
     void pump(std::uint32_t events, Instant now);
     // When pump() is wanted although no event comes.
-    [[nodiscard]] Instant due() const { return earlier(resume_at_, earlier(abort_at_, idle_at_)); }
+    [[nodiscard]] Instant due() const {
+        return earlier(earlier(resume_at_, think_until_), earlier(abort_at_, idle_at_));
+    }
     // The epoll bits to wait for (level triggering).
     [[nodiscard]] std::uint32_t wanted() const;
 
@@ -52,6 +54,12 @@ class Endpoint {
     [[nodiscard]] std::uint64_t total_to_send() const;
     [[nodiscard]] std::uint64_t total_to_receive() const;
     [[nodiscard]] std::uint64_t may_send() const;
+    [[nodiscard]] std::uint64_t rounds_answered() const;
+    // How much one call may send, to stop before an urgent byte; that one goes alone.
+    [[nodiscard]] std::uint64_t most_at_once() const;
+    [[nodiscard]] bool next_is_urgent() const;
+    // Where the peer's last urgent byte stands in what we receive; UINT64_MAX: nowhere.
+    [[nodiscard]] std::uint64_t last_mark() const;
     [[nodiscard]] bool reborn() const {
         return role_ == Role::server && plan_->server_may_be_reborn;
     }
@@ -63,6 +71,8 @@ class Endpoint {
     }
     void begin(Instant now);
     void be_patient(Instant now);
+    void think(Instant now);
+    void look_for_mark();
     void finish_connect();
     bool read_some(Instant now);
     bool take(std::span<const std::byte> bytes, Instant now);
@@ -88,7 +98,9 @@ class Endpoint {
     bool promised_out_ = false;
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
-    Instant resume_at_ = kNever;  // a slow reader pauses until then
+    std::uint64_t rounds_begun_ = 1;
+    Instant resume_at_ = kNever;    // a slow reader pauses until then
+    Instant think_until_ = kNever;  // the next request waits
     Instant abort_at_ = kNever;
     Instant idle_at_ = kNever;  // a service's patience with a peer that may be gone
     Result result_ = Result::running;

@@ -72,6 +72,14 @@ std::int64_t transfer(const WorldPlan& plan) {
     return static_cast<std::int64_t>(static_cast<double>(bytes) * 8e6 / static_cast<double>(rate));
 }
 
+// Urgent bytes: each is a segment of its own, and a read ends before it.
+std::int64_t marks(const SessionPlan& session) {
+    std::int64_t count = 0;
+    for (const std::uint32_t every : session.urgent_every)
+        count += every == 0 ? 0 : 2 * bytes_of(session) / every;
+    return count;
+}
+
 // As many round trips as the smallest buffer asks for, with the pauses of whoever waits for more.
 std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
     std::int64_t smallest = INT64_MAX;
@@ -82,7 +90,8 @@ std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
     }
     const std::int64_t buffer =
         std::clamp<std::int64_t>(smallest / 2, 512, 8 * std::int64_t{plan.hosts[0].port.mtu});
-    const std::int64_t trips = 12 + 4 * std::int64_t{session.rounds} + bytes_of(session) / buffer;
+    const std::int64_t trips =
+        12 + 4 * std::int64_t{session.rounds} + bytes_of(session) / buffer + marks(session);
     std::int64_t each = round_trip(plan) + kDelayedAck;
     if (session.cork[0] || session.cork[1]) each += kCork;
     return trips * each;
@@ -106,10 +115,11 @@ std::int64_t pauses(const SessionPlan& session) {
     for (std::size_t end = 0; end < 2; ++end) {
         // A read finds a segment at least, or all there is.
         const std::int64_t piece = std::min<std::int64_t>(session.read_size[end], 500);
-        us += (bytes_of(session) / std::max<std::int64_t>(piece, 1) + session.rounds + 2) *
+        us += (bytes_of(session) / std::max<std::int64_t>(piece, 1) + session.rounds + 2 +
+               marks(session)) *
               session.read_pause[end].microseconds();
     }
-    return us;
+    return us + session.rounds * session.think.microseconds();
 }
 
 }  // namespace

@@ -29,6 +29,13 @@ enum class Target : std::uint8_t {
     each_other    // both ends connect at the same instant: simultaneous open
 };
 
+// SO_KEEPALIVE, in seconds; `idle` 0: off.
+struct KeepAlive {
+    std::uint32_t idle_s = 0;
+    std::uint32_t interval_s = 0;
+    std::uint32_t count = 0;
+};
+
 // One connection, both ends' parts in it.
 struct SessionPlan {
     std::uint32_t id = 0;
@@ -45,6 +52,12 @@ struct SessionPlan {
     std::array<std::uint32_t, 2> read_size{16'384, 16'384};
     std::array<Duration, 2> read_pause{};   // between reads: a slow reader
     std::array<Duration, 2> abort_after{};  // reset by this end; 0: never
+    Duration think{};                       // the client's, before each request but the first
+    std::array<KeepAlive, 2> keep_alive{};  // such an end waits for a dead peer without a limit
+    std::array<std::uint32_t, 2> user_timeout_ms{};  // 0: none
+    // The last of so many bytes that this end sends is urgent (MSG_OOB); the other end reads it in
+    // line. 0: none is.
+    std::array<std::uint32_t, 2> urgent_every{};
     std::array<bool, 2> no_delay{};
     std::array<bool, 2> cork{};
     bool fast_open = false;  // the client connects with its first write (RFC 7413)
@@ -59,7 +72,7 @@ enum class Triggering : std::uint8_t { level, edge };
 
 // How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
 // as its vintage is named with it.
-inline constexpr std::uint32_t kVintage = 4;
+inline constexpr std::uint32_t kVintage = 5;
 
 // A host loses power and comes back at once, knowing nothing.
 struct Restart {

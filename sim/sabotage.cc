@@ -74,6 +74,7 @@ bool spoil(Sabotage sabotage, std::byte* tcp, Flags flags, bool has_payload) {
             if (has_payload) return false;
             tcp[13] = std::byte{Flags::rst | Flags::ack};
             return true;
+        case Sabotage::lost_mark: tcp[13] &= ~std::byte{Flags::urg}; return true;
         default: return false;
     }
 }
@@ -84,7 +85,7 @@ std::span<const std::byte> Saboteur::apply(std::span<const std::byte> frame) {
     if (sabotage_ == Sabotage::none) return frame;
     const io::TransportPlace place = io::find_transport(frame, layer_);
     if (place.protocol != wire::kProtocolTcp) return frame;
-    const bool chosen = ++seen_ % kEvery == 0;
+    const bool chosen = ++seen_ % kEvery == 0 || sabotage_ == Sabotage::lost_mark;
     const std::byte* const header = frame.data() + place.transport;
     const Flags flags{std::to_integer<std::uint8_t>(header[13])};
     const bool has_payload = place.end > place.payload;

@@ -33,6 +33,7 @@ enum class Sabotage : std::uint8_t {
     different_twin,      // the run without header prediction is another one
     flood,               // its first window is of any size
     impatience,          // its retransmission timer does not double
+    lost_mark,           // it keeps to itself which bytes are urgent
 };
 
 struct Canary {
@@ -59,6 +60,7 @@ inline constexpr std::array kCanaries{
     Canary{Sabotage::hasty_ack, "hasty acknowledgement", "wire: acknowledges what never arrived"},
     Canary{Sabotage::flood, "flood", "wire: more than congestion control"},
     Canary{Sabotage::impatience, "impatience", "wire: again in silence, after a time-out not"},
+    Canary{Sabotage::lost_mark, "lost mark", "urgent: "},
 };
 
 // The canary of a seed; its world is "canary".

@@ -286,6 +286,30 @@ void add_fourth_vintage(Random& random, WorldPlan& plan) {
     if (one_in(random, 2)) draw_fast_open(random, plan);
 }
 
+// The fifth vintage: connections that lie idle, keep-alive probes, user time-outs, urgent bytes.
+void add_fifth_vintage(Random& random, std::uint32_t severity, WorldPlan& plan) {
+    for (SessionPlan& session : plan.sessions) {
+        if (session.rounds > 1 && !session.duplex && one_in(random, 2))
+            session.think = milliseconds_up_to(random, 100'000 / session.rounds);
+        for (std::size_t end = 0; end < 2; ++end) {
+            if (one_in(random, 4)) {
+                session.keep_alive[end] = {.idle_s = log_uniform(random, 1, 30),
+                                           .interval_s = log_uniform(random, 1, 10),
+                                           .count = 2 + random.below(8)};
+                if (severity > 0) session.may_fail = true;  // a black-out may outlast it
+            }
+            if (one_in(random, 16)) {
+                session.user_timeout_ms[end] = log_uniform(random, 200, 60'000);
+                session.may_fail = true;
+            }
+            if (one_in(random, 8)) {
+                const std::uint32_t most = session.rounds * (session.up_bytes + session.down_bytes);
+                session.urgent_every[end] = std::max(16 + random.below(5'000), most / 50);
+            }
+        }
+    }
+}
+
 // Flows of one kind, from one host to the other, over one queue.
 void make_fair(Random& random, WorldPlan& plan) {
     plan.fair = true;
@@ -362,6 +386,7 @@ void make_canary(Random& random, WorldPlan& plan) {
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.rto_max = milliseconds(300);
             break;
+        case Sabotage::lost_mark: plan.sessions[0].urgent_every[0] = 700; break;
         case Sabotage::backward_timestamp:
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.timestamps = tcp::Configuration::Use::on;
@@ -428,6 +453,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
     const bool plain = name == "fair" || name == "canary";  // there others are looked at
     if (vintage >= 4 && !plain) {
         add_fourth_vintage(later_dice, plan);
+        if (vintage >= 5) add_fifth_vintage(later_dice, severity, plan);
     } else {
         for (HostConfig& host : plan.hosts)
             host.stack.tcp.path_probing = tcp::Configuration::PathProbing::off;
@@ -493,7 +519,20 @@ std::string WorldPlan::text() const {
             << s.rounds << " x " << s.up_bytes << " up, " << s.down_bytes << " down"
             << (s.duplex ? ", duplex" : "") << ", " << kEndings[static_cast<std::size_t>(s.ending)]
             << kTargets[static_cast<std::size_t>(s.target)] << (s.aborts() ? ", abort" : "")
-            << (s.fast_open ? ", fast open" : "") << '\n';
+            << (s.fast_open ? ", fast open" : "");
+        if (s.think.ns != 0) out << ", thinks " << static_cast<double>(s.think.ns) / 1e9 << " s";
+        for (std::size_t end = 0; end < 2; ++end) {
+            const char* const who = end == 0 ? " (client)" : " (server)";
+            const KeepAlive& keep = s.keep_alive[end];
+            if (keep.idle_s != 0)
+                out << ", keep-alive " << keep.idle_s << " s, " << keep.count << " x "
+                    << keep.interval_s << " s" << who;
+            if (s.user_timeout_ms[end] != 0)
+                out << ", user time-out " << s.user_timeout_ms[end] << " ms" << who;
+            if (s.urgent_every[end] != 0)
+                out << ", every " << s.urgent_every[end] << ". byte urgent" << who;
+        }
+        out << '\n';
     }
     return out.str();
 }
