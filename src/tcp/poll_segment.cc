@@ -107,11 +107,14 @@ void write_syn(Environment& env, Tcb& tcb, Instant now, OutgoingSegment& out) {
     }
 }
 
-// RFC 9293 MUST-62: the pointer names the octet after the urgent data.
+// RFC 9293 MUST-62: the pointer names the octet after the urgent data. One that is too far ahead
+// for the field is said to be where nothing was sent yet, or not at all: a reader would stop there.
 void write_urgent(const Tcb& tcb, OutgoingSegment& out) {
+    constexpr std::uint32_t kFarthest = 0xffff;
     if (!tcb.flags.send_urgent || tcb.send_up <= out.seq) return;
     const std::uint32_t ahead = tcb.send_up - out.seq;
-    out.urgent = static_cast<std::uint16_t>(ahead < 0xffff ? ahead : 0xffff);
+    if (ahead > kFarthest && out.seq + kFarthest <= tcb.snd.nxt) return;
+    out.urgent = static_cast<std::uint16_t>(ahead < kFarthest ? ahead : kFarthest);
     out.flags.bits |= Flags::urg;
 }
 
@@ -243,7 +246,7 @@ void write_earlier_ack(const Environment& env, Tcb& tcb, Instant now, OutgoingSe
     out.seq = acceptable_number(tcb);
     out.ack = tcb.stray_ack;
     out.flags.bits ^= Flags::ece;
-    const std::uint32_t window = out.window + (later >> tcb.receive_window_shift);  // same edge
+    const std::uint32_t window = (tcb.rcv.wnd + later) >> tcb.receive_window_shift;  // same edge
     out.window = static_cast<std::uint16_t>(window < 0xffff ? window : 0xffff);
     tcb.rcv.acked = tcb.stray_ack;
     tcb.ecn.split = false;

@@ -311,6 +311,32 @@ TEST(Ecn, ExactReceiverAnswersEachRunOfMarksOnItsOwn) {
     EXPECT_EQ(solo.out(), "E. 1:1(0) ack 6001");
 }
 
+// RFC 7323 §2.4: the edge goes back by less than a unit, however many ACKs tell of it.
+TEST(Ecn, AnAckForEarlierMarksRoundsTheWindowOnce) {
+    constexpr std::uint8_t kShift = 7;
+    Solo solo;
+    solo.env.configuration.window_shift = kShift;
+    solo.peer_options.window_shift = 0;
+    connect_with_ecn(solo);
+    ASSERT_EQ(solo.tcb.receive_window_shift, kShift);
+    solo.tcb.ecn.exact = true;
+    solo.tcb.settings.receive_buffer = 16'384;  // less than is offered: no room to round up
+    wire::SequenceNumber highest = solo.tcb.rcv.nxt + solo.tcb.rcv.wnd;
+    std::uint32_t seq = 1;
+    for (int i = 0; i < 40; ++i) {
+        const std::uint8_t field = i % 3 == 0 ? EcnField::capable_0 : EcnField::marked;
+        solo.segment({.seq = seq, .length = 333, .ecn = field});
+        seq += 333;
+        static_cast<void>(solo.out());
+        for (const wire::OutgoingSegment& ack : solo.sent) {
+            const wire::SequenceNumber edge =
+                ack.ack + (std::uint32_t{ack.window} << kShift);
+            EXPECT_LT(highest, edge + (1u << kShift)) << "after " << seq;
+            highest = wire::higher(highest, edge);
+        }
+    }
+}
+
 // What the wire of a transfer from `sender` saw, in bytes.
 struct Marks {
     std::uint32_t marked = 0;

@@ -477,6 +477,26 @@ TEST(Urgent, PointerNamesTheOctetAfter) {  // Checks RFC 9293 MUST-62, MUST-30, 
     EXPECT_EQ(solo.out(), "P. 2501:2511(10) ack 1");
 }
 
+// A field that cannot reach the mark would name a byte that was sent long ago, and is none.
+TEST(Urgent, PointerThatIsTooFarNamesNothingSent) {
+    Solo solo;
+    solo.peer_options.window_shift = 7;
+    solo.connect();
+    solo.segment({.window = 2000});
+    solo.tcb.cwnd = 200'000;
+    solo.send(150'000, SendHint::urgent);
+    static_cast<void>(solo.out());
+    for (const wire::OutgoingSegment& segment : solo.sent) {
+        const wire::SequenceNumber sent = segment.seq + segment.data_length;
+        if (segment.flags.has(wire::Flags::urg)) {
+            EXPECT_LE(sent, segment.seq + segment.urgent);
+        }
+    }
+    EXPECT_TRUE(solo.sent.front().flags.has(wire::Flags::urg));
+    solo.tcb.pending.retransmit = true;
+    EXPECT_EQ(solo.out(), ". 1:1001(1000) ack 1");
+}
+
 // Whoever cuts a train copies the pointer, which would name another byte in each piece.
 TEST(Urgent, LeavesInNoTrain) {
     Solo solo;
