@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "sim/resettle.h"
 #include "socket/ready_list.h"
 
 namespace mtcp::sim {
@@ -19,6 +21,9 @@ using Way = StreamPattern::Way;
 namespace {
 
 constexpr Duration kPatience = seconds(200);
+// Between shutdown(SHUT_RDWR) and close.
+constexpr Duration kShutBeforeClose = milliseconds(200);
+constexpr std::uint64_t kDice = 0x9e3779b97f4a7c15u;
 
 }  // namespace
 
@@ -31,6 +36,7 @@ Endpoint::Endpoint(Sockets& sockets, Findings& findings, const std::vector<Sessi
       role_(role),
       plan_(plan),
       connected_(role == Role::server && plan == nullptr),
+      dice_(kDice * static_cast<std::uint64_t>(2 + fd)),
       buffer_(65'536) {
     if (plan_ == nullptr) return;
     out_ = {plan_->id, role == Role::client ? Way::up : Way::down};
@@ -68,20 +74,20 @@ std::uint64_t Endpoint::rounds_answered() const {
 }
 
 bool Endpoint::next_is_urgent() const {
-    const std::uint32_t every = plan_->urgent_every[self()];
+    const std::uint32_t every = plan_->habits[self()].urgent_every;
     return every != 0 && (sent_ + 1) % every == 0;
 }
 
 std::uint64_t Endpoint::most_at_once() const {
     if (role_ == Role::client && sent_ == 0) return kHeader;
     const std::uint64_t size = std::min<std::uint64_t>(plan_->write_size[self()], buffer_.size());
-    const std::uint32_t every = plan_->urgent_every[self()];
+    const std::uint32_t every = plan_->habits[self()].urgent_every;
     if (every == 0) return size;
     return next_is_urgent() ? 1 : std::min(size, every - 1 - sent_ % every);
 }
 
 std::uint64_t Endpoint::last_mark() const {
-    const std::uint32_t every = plan_->urgent_every[1 - self()];
+    const std::uint32_t every = plan_->habits[1 - self()].urgent_every;
     return every == 0 || total_to_receive() < every ? UINT64_MAX
                                                     : total_to_receive() / every * every - 1;
 }
@@ -107,11 +113,12 @@ void Endpoint::wrong(const std::string& what) {
     findings_.add("byte stream", text() + ": " + what);
 }
 
-void Endpoint::end(Result result) {
+void Endpoint::end(Result result, Leaving how) {
     result_ = result;
-    const long answer = result == Result::aborted ? sockets_.abort(fd_) : sockets_.close(fd_);
+    const bool resets = result == Result::aborted && how == Leaving::reset;
+    const long answer = resets ? sockets_.abort(fd_) : sockets_.close(fd_);
     if (answer < 0) findings_.add("api", text() + ": close answered " + std::to_string(answer));
-    resume_at_ = think_until_ = abort_at_ = idle_at_ = kNever;
+    resume_at_ = think_until_ = abort_at_ = idle_at_ = resettle_at_ = kNever;
 }
 
 void Endpoint::fail(long answer, const char* what) {
@@ -127,33 +134,34 @@ void Endpoint::fail(long answer, const char* what) {
 // Called when the plan is known and the connection stands.
 void Endpoint::begin(Instant now) {
     if (plan_->abort_after[self()].ns != 0) abort_at_ = now + plan_->abort_after[self()];
+    const Habits& habits = plan_->habits[self()];
     const auto set = [this](int level, int name, std::uint32_t value) {
-        const auto number = static_cast<int>(value);
-        const long answer =
-            sockets_.set_option(fd_, level, name, std::as_bytes(std::span(&number, 1)));
-        if (answer != 0)
+        if (const long answer = set_number(sockets_, fd_, level, name, value); answer != 0)
             findings_.add("api", text() + ": setsockopt answered " + std::to_string(answer));
     };
+    if (habits.resettles.ns != 0) resettle_at_ = now + habits.resettles;
     if (plan_->no_delay[self()]) set(IPPROTO_TCP, TCP_NODELAY, 1);
     if (plan_->cork[self()]) set(IPPROTO_TCP, TCP_CORK, 1);
-    if (const KeepAlive& keep = plan_->keep_alive[self()]; keep.idle_s != 0) {
+    if (const KeepAlive& keep = habits.keep_alive; keep.idle_s != 0) {
         set(IPPROTO_TCP, TCP_KEEPIDLE, keep.idle_s);
         set(IPPROTO_TCP, TCP_KEEPINTVL, keep.interval_s);
         set(IPPROTO_TCP, TCP_KEEPCNT, keep.count);
         set(SOL_SOCKET, SO_KEEPALIVE, 1);
     }
-    if (const std::uint32_t ms = plan_->user_timeout_ms[self()]; ms != 0)
-        set(IPPROTO_TCP, TCP_USER_TIMEOUT, ms);
-    if (plan_->urgent_every[1 - self()] != 0) set(SOL_SOCKET, SO_OOBINLINE, 1);
+    if (habits.user_timeout_ms != 0) set(IPPROTO_TCP, TCP_USER_TIMEOUT, habits.user_timeout_ms);
+    if (plan_->habits[1 - self()].urgent_every != 0) set(SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 // A reset that was lost, or an old ACK that brought a SYN cookie back to life, leaves this end
 // alone for ever; as every real service, it has a limit, or asks by keep-alive probes.
 void Endpoint::be_patient(Instant now) {
-    const bool asks = plan_ != nullptr && plan_->keep_alive[self()].idle_s != 0 && connected_;
+    const bool asks =
+        plan_ != nullptr && plan_->habits[self()].keep_alive.idle_s != 0 && connected_;
     const bool peer_may_be_gone =
         plan_ == nullptr || (!asks && (plan_->aborts() || plan_->may_fail || reborn()));
-    idle_at_ = peer_may_be_gone ? now + kPatience : kNever;
+    const bool moved = std::exchange(moved_, sent_ + received_) != sent_ + received_;
+    if (!peer_may_be_gone) idle_at_ = kNever;
+    if (peer_may_be_gone && (moved || idle_at_ == kNever)) idle_at_ = now + kPatience;
 }
 
 // A connection lies idle between an answer and the next request.
@@ -165,6 +173,24 @@ void Endpoint::think(Instant now) {
     }
     const bool answered = rounds_answered() >= rounds_begun_ && rounds_begun_ < plan_->rounds;
     if (answered && think_until_ == kNever) think_until_ = now + plan_->think;
+}
+
+void Endpoint::resettle(Instant now) {
+    if (const long answer = change_a_setting(sockets_, fd_, dice_); answer != 0)
+        findings_.add("api", text() + ": setsockopt answered " + std::to_string(answer));
+    resettle_at_ = --resettles_left_ == 0 ? kNever : now + plan_->habits[self()].resettles;
+}
+
+// Before its time, as the plan says.
+void Endpoint::leave(Instant now) {
+    const Leaving how = plan_->habits[self()].leaving;
+    if (left_ || how != Leaving::shut_both || sockets_.shutdown(fd_, SHUT_RDWR) != 0) {
+        end(Result::aborted, how);
+        return;
+    }
+    left_ = true;
+    abort_at_ = now + kShutBeforeClose;
+    resume_at_ = think_until_ = idle_at_ = resettle_at_ = kNever;
 }
 
 void Endpoint::finish_connect() {
@@ -179,9 +205,15 @@ void Endpoint::finish_connect() {
 
 void Endpoint::pump(std::uint32_t events, Instant now) {
     if (result_ != Result::running) return;
-    if (now >= abort_at_ || now >= idle_at_) {
-        end(Result::aborted);
+    if (now >= idle_at_) {
+        end(Result::aborted, Leaving::reset);
         return;
+    }
+    if (now >= abort_at_) leave(now);
+    if (left_ || result_ != Result::running) return;
+    if (now >= resettle_at_) {
+        resettle(now);
+        if (events == 0 && due() > now) return;  // which says nothing of the peer
     }
     be_patient(now);
     if (!connected_) {
@@ -209,6 +241,7 @@ bool Endpoint::read_some(Instant now) {
     const std::size_t size = plan_ == nullptr
                                  ? kHeader
                                  : std::min<std::size_t>(plan_->read_size[self()], buffer_.size());
+    if (plan_ != nullptr && plan_->habits[self()].peeks && !peek(size)) return false;
     const long answer = sockets_.receive(fd_, std::span(buffer_).first(size), 0);
     if (answer == -EAGAIN) {
         if (promised_in_) {
@@ -234,13 +267,28 @@ bool Endpoint::read_some(Instant now) {
     return take(std::span(buffer_).first(static_cast<std::size_t>(answer)), now);
 }
 
+// False: that was the end of it.
+bool Endpoint::peek(std::size_t size) {
+    const long answer = sockets_.receive(fd_, std::span(buffer_).first(size), MSG_PEEK);
+    if (answer == 0 || answer == -EAGAIN) return true;  // the read will find the same
+    if (answer < 0) {
+        fail(answer, "look");
+        return false;
+    }
+    const auto seen = std::span(buffer_).first(static_cast<std::size_t>(answer));
+    if (in_.first_difference(received_, seen) == seen.size()) return true;
+    wrong("looked at, a byte is wrong");
+    end(Result::failed);
+    return false;
+}
+
 // RFC 6093 §3: the mark is told, and only where an urgent byte is.
 void Endpoint::look_for_mark() {
-    if (plan_ == nullptr || plan_->urgent_every[1 - self()] == 0) return;
+    if (plan_ == nullptr || plan_->habits[1 - self()].urgent_every == 0) return;
     int at_mark = 0;
     const long answer = sockets_.control(fd_, SIOCATMARK, at_mark);
     if (answer < 0 || at_mark == 0) return;
-    if ((received_ + 1) % plan_->urgent_every[1 - self()] != 0) {
+    if ((received_ + 1) % plan_->habits[1 - self()].urgent_every != 0) {
         findings_.add("urgent",
                       text() + ": a mark where no byte is urgent, " + std::to_string(received_));
     }
@@ -288,8 +336,12 @@ bool Endpoint::write_some() {
     const std::span<std::byte> bytes =
         std::span(buffer_).first(std::min(limit - sent_, most_at_once()));
     out_.fill(sent_, bytes);
-    const int urgent = next_is_urgent() ? MSG_OOB : 0;
-    const long answer = sockets_.send(fd_, bytes, MSG_NOSIGNAL | urgent);
+    const Habits& habits = plan_->habits[self()];
+    int flags = MSG_NOSIGNAL;
+    if (next_is_urgent()) flags |= MSG_OOB;
+    if (habits.more && sent_ + bytes.size() < limit) flags |= MSG_MORE;
+    if (habits.records) flags |= MSG_EOR;
+    const long answer = sockets_.send(fd_, bytes, flags);
     if (answer == -EAGAIN) {
         if (promised_out_) {
             findings_.add("epoll truth", text() + ": OUT was reported, and write finds no room");
@@ -309,8 +361,8 @@ bool Endpoint::write_some() {
 
 std::span<const std::byte> Endpoint::opening_bytes() {
     std::uint64_t most = kHeader + plan_->write_size[0] / 4;
-    if (plan_->urgent_every[0] != 0)
-        most = std::min<std::uint64_t>(most, plan_->urgent_every[0] - 1);
+    if (plan_->habits[0].urgent_every != 0)
+        most = std::min<std::uint64_t>(most, plan_->habits[0].urgent_every - 1);
     const auto bytes = std::span(buffer_).first(std::min({may_send(), most, buffer_.size()}));
     out_.fill(0, bytes);
     return bytes;

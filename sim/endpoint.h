@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "sim/findings.h"
 #include "sim/plan.h"
 #include "sim/sockets.h"
@@ -33,8 +34,11 @@ class Endpoint {
     void pump(std::uint32_t events, Instant now);
     // When pump() is wanted although no event comes.
     [[nodiscard]] Instant due() const {
-        return earlier(earlier(resume_at_, think_until_), earlier(abort_at_, idle_at_));
+        return earlier(earlier(resume_at_, think_until_),
+                       earlier(earlier(abort_at_, idle_at_), resettle_at_));
     }
+    // False: it has shut down both directions, and epoll would tell of that for ever.
+    [[nodiscard]] bool wants_events() const { return !left_; }
     // The epoll bits to wait for (level triggering).
     [[nodiscard]] std::uint32_t wanted() const;
 
@@ -72,6 +76,9 @@ class Endpoint {
     void begin(Instant now);
     void be_patient(Instant now);
     void think(Instant now);
+    void resettle(Instant now);
+    void leave(Instant now);
+    bool peek(std::size_t size);
     void look_for_mark();
     void finish_connect();
     bool read_some(Instant now);
@@ -79,7 +86,7 @@ class Endpoint {
     bool write_some();
     void conclude();
     void fail(long answer, const char* what);
-    void end(Result result);
+    void end(Result result, Leaving how = Leaving::close);
     void wrong(const std::string& what);
 
     Sockets& sockets_;
@@ -102,6 +109,11 @@ class Endpoint {
     Instant resume_at_ = kNever;    // a slow reader pauses until then
     Instant think_until_ = kNever;  // the next request waits
     Instant abort_at_ = kNever;
+    Instant resettle_at_ = kNever;
+    Random dice_;
+    int resettles_left_ = 50;
+    bool left_ = false;         // shut both directions, and closes when abort_at_ comes
+    std::uint64_t moved_ = 0;  // bytes sent and received when it last had patience
     Instant idle_at_ = kNever;  // a service's patience with a peer that may be gone
     Result result_ = Result::running;
     int error_ = 0;

@@ -17,6 +17,17 @@
 
 namespace mtcp::sim {
 
+inline constexpr int kBacklog = 64;
+
+// What listens on a host.
+struct ServicePlan {
+    int backlog = kBacklog;
+    std::uint32_t defer_accept_s = 0;
+    // Until the faults end, it closes so often, and opens again after the pause; 0: never.
+    Duration closes_every{};
+    Duration pause{};
+};
+
 struct HostConfig {
     std::string name = "host";
     wire::IpAddress address;
@@ -25,6 +36,7 @@ struct HostConfig {
     wire::IpAddress gateway;  // unspecified: only the network of `address` is reachable
     stack::StackConfiguration stack;
     PortConfig port;
+    ServicePlan service;
     Duration program_delay{};  // the program sees events that much later: a busy application
     Sabotage sabotage = Sabotage::none;
     std::uint64_t seed = 1;
@@ -35,7 +47,8 @@ struct HostConfig {
         constexpr std::uint32_t kAmple = 64;
         const Cookies cookies = stack.tcp.syn_cookies;
         return cookies == Cookies::always ||
-               (cookies == Cookies::when_full && stack.half_open_max < kAmple);
+               (cookies == Cookies::when_full &&
+                (stack.half_open_max < kAmple || service.backlog < kBacklog));
     }
 };
 

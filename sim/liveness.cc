@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "sim/resettle.h"
+
 namespace mtcp::sim {
 namespace {
 
@@ -22,6 +24,10 @@ constexpr std::int64_t kPatience = 200 * kSecond;
 
 std::int64_t bytes_of(const SessionPlan& session) {
     return std::int64_t{session.rounds} * (session.up_bytes + session.down_bytes) + 8;
+}
+
+bool resettles(const SessionPlan& session) {
+    return session.habits[0].resettles.ns != 0 || session.habits[1].resettles.ns != 0;
 }
 
 // No more than everybody's windows can be in a queue.
@@ -75,8 +81,8 @@ std::int64_t transfer(const WorldPlan& plan) {
 // Urgent bytes: each is a segment of its own, and a read ends before it.
 std::int64_t marks(const SessionPlan& session) {
     std::int64_t count = 0;
-    for (const std::uint32_t every : session.urgent_every)
-        count += every == 0 ? 0 : 2 * bytes_of(session) / every;
+    for (const Habits& habits : session.habits)
+        count += habits.urgent_every == 0 ? 0 : 2 * bytes_of(session) / habits.urgent_every;
     return count;
 }
 
@@ -88,12 +94,15 @@ std::int64_t turns(const WorldPlan& plan, const SessionPlan& session) {
         smallest =
             std::min<std::int64_t>({smallest, settings.receive_buffer, settings.send_buffer});
     }
+    if (resettles(session)) smallest = std::min<std::int64_t>(smallest, kLeastBuffer);
     const std::int64_t buffer =
         std::clamp<std::int64_t>(smallest / 2, 512, 8 * std::int64_t{plan.hosts[0].port.mtu});
     const std::int64_t trips =
         12 + 4 * std::int64_t{session.rounds} + bytes_of(session) / buffer + marks(session);
     std::int64_t each = round_trip(plan) + kDelayedAck;
-    if (session.cork[0] || session.cork[1]) each += kCork;
+    const bool corks = session.cork[0] || session.cork[1] || resettles(session) ||
+                       session.habits[0].more || session.habits[1].more;
+    if (corks) each += kCork;
     return trips * each;
 }
 
@@ -131,6 +140,7 @@ Duration time_to_end(const WorldPlan& plan, const SessionPlan& session) {
     // The two ends come to their end one after the other, each with such a timer.
     us += timer_under_way(plan, session);
     us += lost_pairs(plan, session);
+    if (resettles(session)) us += bytes_of(session) * kSecond / kLeastRate;
     const HostConfig& server = plan.hosts[index(session.server)];
     const bool reborn = session.server_may_be_reborn ||
                         server.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always;

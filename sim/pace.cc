@@ -16,21 +16,22 @@ constexpr Duration kDelay = milliseconds(30);    // of timers, and of a device t
 }  // namespace
 
 // The retransmission timer doubles while nothing comes back (RFC 6298 §5.5), and each time one
-// segment leaves (RFC 5681 §3.1). The first may have been a probe or a repair.
-const char* Pace::sends_again(Instant at) {
+// segment leaves, or records (MSG_EOR) of no more bytes (RFC 5681 §3.1). The first may have been a
+// probe or a repair.
+const char* Pace::sends_again(Instant at, std::uint32_t bytes, std::uint32_t mss) {
     Quiet& q = quiet_;
     ++timeouts_;
     ++q.count;
     const Duration gap = at - q.last;
     const Duration before = q.gap;
-    const std::uint32_t others = q.others;
+    const std::uint32_t at_once = q.bytes;
     q.last = at;
     q.gap = gap;
-    q.others = 0;
+    q.bytes = bytes;
     if (q.count < 2) return nullptr;
     if (gap < kTimeoutLeast) return "again in silence, sooner than a time-out takes";
     if (q.count < 3) return nullptr;
-    if (others > 0) return "again in silence, and more than one segment at the last time-out";
+    if (at_once > mss) return "again in silence, and more than one segment at the last time-out";
     const bool doubled = gap + kDelay >= before + before - before / 16;
     if (!doubled && gap < kTimeoutMost) return "again in silence, after a time-out not doubled";
     return nullptr;
@@ -42,15 +43,16 @@ const char* Pace::on_sent(const Sending& sending, Timer timer) {
     const bool again = sending.end <= sending.highest;
     if (!again) {
         // Without SACK whatever repeats an acknowledgment counts as a segment that has arrived.
-        const std::uint64_t duplicates = sending.sack ? 0 : heard_;
+        const std::uint64_t duplicates = sending.sack ? 0 : 2 * heard_;
         const std::uint64_t segments =
             kFirstWindow + kBeside + kAfterTimeout * timeouts_ + duplicates;
         const std::uint64_t most = segments * sending.mss + sending.in_syn + 2 * arrived_;
         if (sending.end > most) return "more than congestion control can have let out";
     }
     if (timer == Timer::left_alone) return nullptr;
-    if (again && sending.begin == sending.acked) return sends_again(sending.at);
-    ++quiet_.others;
+    const std::uint32_t bytes = sending.end - sending.begin;
+    if (again && sending.begin == sending.acked) return sends_again(sending.at, bytes, sending.mss);
+    quiet_.bytes += bytes;
     return nullptr;
 }
 

@@ -27,7 +27,7 @@ class Pace {
     // Payload is sent. What is wrong with that, nullptr: nothing.
     [[nodiscard]] const char* on_sent(const Sending& sending, Timer timer);
     // A SYN goes again.
-    [[nodiscard]] const char* on_syn_again(Instant at) { return sends_again(at); }
+    [[nodiscard]] const char* on_syn_again(Instant at) { return sends_again(at, 0, 0); }
     // Payload reached the other end, for the first time or again.
     void on_arrival(std::uint32_t bytes) { arrived_ += bytes; }
     // Something reached the sender: its silence is over.
@@ -37,14 +37,14 @@ class Pace {
     }
 
   private:
-    [[nodiscard]] const char* sends_again(Instant at);
+    [[nodiscard]] const char* sends_again(Instant at, std::uint32_t bytes, std::uint32_t mss);
 
     // Since the sender heard something last: how often it sent the oldest segment again.
     struct Quiet {
         std::uint32_t count = 0;
         Instant last;
-        Duration gap{};            // between the last two
-        std::uint32_t others = 0;  // segments besides, since the last
+        Duration gap{};           // between the last two
+        std::uint32_t bytes = 0;  // the last, and what was sent since
     };
     Quiet quiet_;
     std::uint64_t arrived_ = 0;

@@ -2,9 +2,13 @@
 // Serving, connecting, and handing out events.
 #include "sim/peer_program.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <array>
 
+#include "sim/resettle.h"
 #include "socket/ready_list.h"
 
 namespace mtcp::sim {
@@ -31,12 +35,30 @@ PeerProgram::PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings&
 }
 
 void PeerProgram::open_service() {
-    epoll_ = static_cast<int>(sockets_.make_epoll());
+    const ServicePlan& plan = plan_.hosts[index(side_)].service;
     service_ = static_cast<int>(sockets_.make(Blocking::never_blocks));
     long answer = sockets_.bind(service_, {wire::IpAddress::v4(0), kService});
-    if (answer == 0) answer = sockets_.listen(service_, 64);
+    if (answer == 0 && plan.defer_accept_s != 0) {
+        answer = set_number(sockets_, service_, IPPROTO_TCP, TCP_DEFER_ACCEPT, plan.defer_accept_s);
+    }
+    if (answer == 0) answer = sockets_.listen(service_, plan.backlog);
     if (answer != 0) findings_.add("api", host_.name() + ": no service, " + std::to_string(answer));
     watch_service(EpollOperation::add);
+}
+
+// The service closes, with whoever waits in its queue, and opens again.
+void PeerProgram::turn_service(Instant now) {
+    const ServicePlan& plan = plan_.hosts[index(side_)].service;
+    if (service_ < 0) {
+        open_service();
+        service_turns_at_ = now + plan.closes_every;
+        if (service_turns_at_ >= World::kStart + plan_.faults_end) service_turns_at_ = kNever;
+        return;
+    }
+    static_cast<void>(sockets_.close(service_));
+    service_ = -1;
+    accept_at_ = kNever;
+    service_turns_at_ = now + plan.pause;
 }
 
 void PeerProgram::watch_service(EpollOperation operation) {
@@ -46,7 +68,12 @@ void PeerProgram::watch_service(EpollOperation operation) {
 }
 
 void PeerProgram::run(Instant now) {
-    if (epoll_ < 0) open_service();
+    if (epoll_ < 0) {
+        epoll_ = static_cast<int>(sockets_.make_epoll());
+        turn_service(now);
+        if (plan_.hosts[index(side_)].service.closes_every.ns == 0) service_turns_at_ = kNever;
+    }
+    if (now >= service_turns_at_) turn_service(now);
     if (now >= accept_at_) {
         accept_at_ = kNever;
         watch_service(EpollOperation::add);
@@ -56,6 +83,7 @@ void PeerProgram::run(Instant now) {
     take_events(now);
     sweep();
     due_ = waiting_.empty() ? kNever : World::kStart + waiting_.back()->start;
+    due_ = earlier(due_, service_turns_at_);
     for (const auto& [fd, watched] : endpoints_)
         due_ = earlier(due_, watched.endpoint->due());
 }
@@ -133,6 +161,11 @@ void PeerProgram::watch(Endpoint& endpoint, EpollOperation operation) {
 void PeerProgram::after_pump(Endpoint& endpoint) {
     if (endpoint.result() != Result::running) return;
     Watched& watched = endpoints_[endpoint.fd()];
+    if (!endpoint.wants_events()) {
+        if (watched.registered) watch(endpoint, EpollOperation::remove);
+        watched.registered = false;
+        return;
+    }
     watch(endpoint, watched.registered ? EpollOperation::modify : EpollOperation::add);
     watched.registered = true;
 }
@@ -214,7 +247,7 @@ void PeerProgram::sweep() {
 bool PeerProgram::idle() const { return waiting_.empty() && endpoints_.empty(); }
 
 void PeerProgram::shut_down() {
-    static_cast<void>(sockets_.close(service_));
+    if (service_ >= 0) static_cast<void>(sockets_.close(service_));
     if (plan_.sabotage != Sabotage::leaked_descriptor) static_cast<void>(sockets_.close(epoll_));
     host_.set_program(nullptr);
 }

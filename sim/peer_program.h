@@ -46,6 +46,7 @@ class PeerProgram final : public Program {
 
   private:
     void open_service();
+    void turn_service(Instant now);
     void watch_service(socket::EpollOperation operation);
     void start(const SessionPlan& session, Instant now);
     void accept_all(Instant now);
@@ -73,6 +74,7 @@ class PeerProgram final : public Program {
     std::vector<const SessionPlan*> waiting_;  // not yet begun, soonest last
     Instant due_ = World::kStart;
     Instant accept_at_ = kNever;
+    Instant service_turns_at_ = kNever;  // it closes, or opens again
     std::uint32_t finished_ = 0;
 };
 

@@ -36,6 +36,27 @@ struct KeepAlive {
     std::uint32_t count = 0;
 };
 
+// How an end leaves before its time.
+enum class Leaving : std::uint8_t {
+    reset,
+    close,     // whatever is unread or under way
+    shut_both  // shutdown(SHUT_RDWR), and close a moment later
+};
+
+// What an end does besides reading and writing.
+struct Habits {
+    KeepAlive keep_alive;               // then it waits for a dead peer without a limit
+    std::uint32_t user_timeout_ms = 0;  // 0: none
+    // The last of so many bytes that it sends is urgent (MSG_OOB); the other end reads it in line.
+    // 0: none is.
+    std::uint32_t urgent_every = 0;
+    Duration resettles{};  // so often it changes a setting of its socket; 0: never
+    bool peeks = false;    // looks at what it is about to read (MSG_PEEK)
+    bool more = false;     // MSG_MORE while it has more to write
+    bool records = false;  // MSG_EOR with every write
+    Leaving leaving = Leaving::reset;
+};
+
 // One connection, both ends' parts in it.
 struct SessionPlan {
     std::uint32_t id = 0;
@@ -51,13 +72,9 @@ struct SessionPlan {
     std::array<std::uint32_t, 2> write_size{16'384, 16'384};  // of a call; client, server
     std::array<std::uint32_t, 2> read_size{16'384, 16'384};
     std::array<Duration, 2> read_pause{};   // between reads: a slow reader
-    std::array<Duration, 2> abort_after{};  // reset by this end; 0: never
+    std::array<Duration, 2> abort_after{};  // this end leaves; 0: never
     Duration think{};                       // the client's, before each request but the first
-    std::array<KeepAlive, 2> keep_alive{};  // such an end waits for a dead peer without a limit
-    std::array<std::uint32_t, 2> user_timeout_ms{};  // 0: none
-    // The last of so many bytes that this end sends is urgent (MSG_OOB); the other end reads it in
-    // line. 0: none is.
-    std::array<std::uint32_t, 2> urgent_every{};
+    std::array<Habits, 2> habits{};
     std::array<bool, 2> no_delay{};
     std::array<bool, 2> cork{};
     bool fast_open = false;  // the client connects with its first write (RFC 7413)
@@ -72,7 +89,7 @@ enum class Triggering : std::uint8_t { level, edge };
 
 // How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
 // as its vintage is named with it.
-inline constexpr std::uint32_t kVintage = 5;
+inline constexpr std::uint32_t kVintage = 6;
 
 // A host loses power and comes back at once, knowing nothing.
 struct Restart {

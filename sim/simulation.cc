@@ -188,9 +188,10 @@ void Simulation::check_after_step() {
     for (const Side side : kSides) {
         if (host(side).stack_deadline() != kNever || host(side).due() <= world_.now()) continue;
         const bool gave_up = host(side).core().counters().connections_timed_out != 0;
-        if (!gave_up && oracle_.has_outstanding(side)) {
+        if (gave_up) continue;
+        if (const std::string what = oracle_.outstanding(side); !what.empty()) {
             findings_.add("deadline",
-                          host(side).name() + ": data is outstanding and no timer runs");
+                          host(side).name() + ": data is outstanding and no timer runs: " + what);
         }
     }
 }

@@ -138,6 +138,8 @@ void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer, Instant 
     // A SYN from before the restart may still be answered by what the other end once said.
     if (sender.forgotten && sender.iss == segment.seq) return;
     const bool again = sender.open && sender.iss == segment.seq;
+    // The reset is lost, or has refused its offer of ECN alone (RFC 3168 §6.1.1.1).
+    if (again && !sender.established && !segment.flags.has(Flags::ack)) sender.reset = false;
     if (again && !sender.stale) {
         // (A SYN-ACK goes by time, and besides for every SYN that comes.)
         if (segment.flags.has(Flags::ack) || layer_ != io::Layer::ip) return;
@@ -412,6 +414,8 @@ void WireOracle::on_delivered(Side, std::span<const std::byte> frame, bool, Inst
     if (found == senders_.end()) return;
     Sender& sender = found->second;
     sender.pace.on_heard();
+    // Later ones have to name the right number, which may be another life's.
+    if (seen.segment.flags.has(Flags::rst) && !sender.established) sender.reset = true;
     if (author != senders_.end()) note_arrival(seen, author->second, sender);
     if (!seen.segment.flags.has(Flags::ack)) return;
     if (sender.open && seen.segment.ack > sender.acked && seen.segment.ack <= sender.next()) {
@@ -426,12 +430,16 @@ void WireOracle::forget() {
     }
 }
 
-bool WireOracle::has_outstanding(Side side) const {
-    return std::any_of(senders_.begin(), senders_.end(), [side](const auto& entry) {
-        const Sender& s = entry.second;
-        return s.side == side && s.open && !s.stale && !s.reset && s.sent() > 0 &&
-               s.acked < s.next();
-    });
+std::string WireOracle::outstanding(Side side) const {
+    for (const auto& [key, s] : senders_) {
+        const bool counts = s.side == side && s.open && !s.stale && !s.reset && s.sent() > 0;
+        if (!counts || s.acked >= s.next()) continue;
+        const auto peer = senders_.find(reversed(key));
+        if (peer != senders_.end() && peer->second.stale) continue;
+        return std::to_string(key.source_port) + " > " + std::to_string(key.destination_port) +
+               ", from byte " + std::to_string(s.acked - s.iss) + " on";
+    }
+    return {};
 }
 
 }  // namespace mtcp::sim

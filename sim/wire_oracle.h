@@ -36,8 +36,9 @@ class WireOracle final : public Observer {
 
     // A host has forgotten everything: what was said before binds nobody any more.
     void forget();
-    // Data of this host is on its way and not acknowledged, as far as the wire can tell.
-    [[nodiscard]] bool has_outstanding(Side side) const;
+    // Data of this host that is on its way and not acknowledged, as far as the wire can tell: of
+    // which connection, and which. Empty: there is none.
+    [[nodiscard]] std::string outstanding(Side side) const;
     [[nodiscard]] std::uint64_t segments() const { return segments_; }
 
   private:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <sstream>
 
 #include "base/assert.h"
 #include "sim/plan.h"
@@ -293,21 +292,53 @@ void add_fifth_vintage(Random& random, std::uint32_t severity, WorldPlan& plan) 
             session.think = milliseconds_up_to(random, 100'000 / session.rounds);
         for (std::size_t end = 0; end < 2; ++end) {
             if (one_in(random, 4)) {
-                session.keep_alive[end] = {.idle_s = log_uniform(random, 1, 30),
-                                           .interval_s = log_uniform(random, 1, 10),
-                                           .count = 2 + random.below(8)};
+                session.habits[end].keep_alive = {.idle_s = log_uniform(random, 1, 30),
+                                                  .interval_s = log_uniform(random, 1, 10),
+                                                  .count = 2 + random.below(8)};
                 if (severity > 0) session.may_fail = true;  // a black-out may outlast it
             }
             if (one_in(random, 16)) {
-                session.user_timeout_ms[end] = log_uniform(random, 200, 60'000);
+                session.habits[end].user_timeout_ms = log_uniform(random, 200, 60'000);
                 session.may_fail = true;
             }
             if (one_in(random, 8)) {
                 const std::uint32_t most = session.rounds * (session.up_bytes + session.down_bytes);
-                session.urgent_every[end] = std::max(16 + random.below(5'000), most / 50);
+                session.habits[end].urgent_every = std::max(16 + random.below(5'000), most / 50);
             }
         }
     }
+}
+
+// The sixth vintage: what programs do besides, and services that come and go.
+void add_sixth_vintage(Random& random, WorldPlan& plan) {
+    for (SessionPlan& session : plan.sessions) {
+        for (Habits& habits : session.habits) {
+            if (one_in(random, 6)) habits.resettles = milliseconds_up_to(random, 3'000);
+            habits.peeks = one_in(random, 6);
+            habits.more = one_in(random, 8);
+            habits.records = one_in(random, 12);
+            habits.leaving = static_cast<Leaving>(random.below(3));
+        }
+    }
+    for (HostConfig& host : plan.hosts) {
+        ServicePlan& service = host.service;
+        if (one_in(random, 8)) service.backlog = static_cast<int>(1 + random.below(8));
+        if (one_in(random, 8)) service.defer_accept_s = 1 + random.below(30);
+    }
+    for (SessionPlan& session : plan.sessions) {
+        if (plan.hosts[index(session.server)].service.backlog >= kBacklog) continue;
+        // As where half-open records are scarce.
+        session.may_fail = true;
+        session.server_may_be_reborn |= plan.hosts[index(session.server)].may_send_cookies();
+    }
+    if (!one_in(random, 16)) return;
+    for (HostConfig& host : plan.hosts) {
+        ServicePlan& service = host.service;
+        service.closes_every = milliseconds_up_to(random, 5'000);
+        service.pause = milliseconds_up_to(random, 2'000);
+    }
+    for (SessionPlan& session : plan.sessions)
+        session.may_fail = true;
 }
 
 // Flows of one kind, from one host to the other, over one queue.
@@ -386,7 +417,7 @@ void make_canary(Random& random, WorldPlan& plan) {
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.rto_max = milliseconds(300);
             break;
-        case Sabotage::lost_mark: plan.sessions[0].urgent_every[0] = 700; break;
+        case Sabotage::lost_mark: plan.sessions[0].habits[0].urgent_every = 700; break;
         case Sabotage::backward_timestamp:
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.timestamps = tcp::Configuration::Use::on;
@@ -454,6 +485,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
     if (vintage >= 4 && !plain) {
         add_fourth_vintage(later_dice, plan);
         if (vintage >= 5) add_fifth_vintage(later_dice, severity, plan);
+        if (vintage >= 6) add_sixth_vintage(later_dice, plan);
     } else {
         for (HostConfig& host : plan.hosts)
             host.stack.tcp.path_probing = tcp::Configuration::PathProbing::off;
@@ -465,76 +497,6 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
     }
     if (name == "canary") make_canary(random, plan);
     return plan;
-}
-
-std::string WorldPlan::text() const {
-    std::ostringstream out;
-    out << "world " << name << ", seed " << seed << ", " << (layer == io::Layer::ip ? "L3" : "L2")
-        << ", mtu " << hosts[0].port.mtu << ", " << sessions.size() << " sessions, faults end at "
-        << static_cast<double>(faults_end.ns) / 1e9 << " s"
-        << (triggering == Triggering::edge ? ", edge-triggered" : "");
-    if (attack_interval.ns != 0)
-        out << ", attacked every " << static_cast<double>(attack_interval.ns) / 1e6 << " ms";
-    if (restart.at.ns != 0)
-        out << ", " << hosts[index(restart.side)].name << " restarts at "
-            << static_cast<double>(restart.at.ns) / 1e9 << " s";
-    if (is_canary()) out << ", canary: " << canary_of(seed).name;
-    out << '\n';
-    for (std::size_t i = 0; i < 2; ++i) {
-        out << "  wire from " << hosts[i].name << ": " << io::to_text(wire[i].faults);
-        for (const Episode& e : wire[i].episodes) {
-            out << "; " << kEpisodeNames[static_cast<std::size_t>(e.kind)] << ' '
-                << static_cast<double>(e.from.ns) / 1e9 << '-' << static_cast<double>(e.to.ns) / 1e9
-                << " s";
-            if (e.extra.ns != 0) out << " by " << static_cast<double>(e.extra.ns) / 1e6 << " ms";
-            if (e.mtu != 0) out << " to " << e.mtu;
-        }
-        const tcp::Configuration& tcp = hosts[i].stack.tcp;
-        using Use = tcp::Configuration::Use;
-        out << "\n  host " << hosts[i].name << ": rcvbuf " << tcp.defaults.receive_buffer
-            << ", sndbuf " << tcp.defaults.send_buffer
-            << (tcp.timestamps == Use::off ? ", no timestamps" : "")
-            << (tcp.selective_ack == Use::off ? ", no SACK" : "")
-            << (tcp.window_scaling == Use::off ? ", no scaling" : "")
-            << (tcp.ecn == tcp::Configuration::Ecn::off       ? ", no ECN"
-                : tcp.ecn == tcp::Configuration::Ecn::request ? ", asks for ECN"
-                                                              : "")
-            << (tcp.header_prediction == Use::off ? ", no prediction" : "") << ", "
-            << tcp::name_of(tcp.defaults.congestion)
-            << (tcp.defaults.max_pacing_rate != 0 ? ", paced" : "")
-            << (tcp.path_probing == tcp::Configuration::PathProbing::always ? ", probes the path"
-                : tcp.path_probing == tcp::Configuration::PathProbing::off  ? ", no probing"
-                                                                            : "")
-            << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
-            << (hosts[i].port.transmit_segmentation != 0 ? ", TSO" : "")
-            << (hosts[i].port.refuse_ppm != 0 ? ", refusing device" : "") << ", program "
-            << hosts[i].program_delay.microseconds() << " us late\n";
-    }
-    for (const SessionPlan& s : sessions) {
-        constexpr std::array<const char*, 3> kEndings{"client closes", "server closes",
-                                                      "half-close"};
-        constexpr std::array<const char*, 3> kTargets{"", ", closed port", ", simultaneous open"};
-        out << "  session " << s.id << " at " << static_cast<double>(s.start.ns) / 1e9 << " s from "
-            << hosts[index(s.client)].name << " to " << hosts[index(s.server)].name << ": "
-            << s.rounds << " x " << s.up_bytes << " up, " << s.down_bytes << " down"
-            << (s.duplex ? ", duplex" : "") << ", " << kEndings[static_cast<std::size_t>(s.ending)]
-            << kTargets[static_cast<std::size_t>(s.target)] << (s.aborts() ? ", abort" : "")
-            << (s.fast_open ? ", fast open" : "");
-        if (s.think.ns != 0) out << ", thinks " << static_cast<double>(s.think.ns) / 1e9 << " s";
-        for (std::size_t end = 0; end < 2; ++end) {
-            const char* const who = end == 0 ? " (client)" : " (server)";
-            const KeepAlive& keep = s.keep_alive[end];
-            if (keep.idle_s != 0)
-                out << ", keep-alive " << keep.idle_s << " s, " << keep.count << " x "
-                    << keep.interval_s << " s" << who;
-            if (s.user_timeout_ms[end] != 0)
-                out << ", user time-out " << s.user_timeout_ms[end] << " ms" << who;
-            if (s.urgent_every[end] != 0)
-                out << ", every " << s.urgent_every[end] << ". byte urgent" << who;
-        }
-        out << '\n';
-    }
-    return out.str();
 }
 
 }  // namespace mtcp::sim
