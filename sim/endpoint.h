@@ -113,7 +113,7 @@ class Endpoint {
     Random dice_;
     int resettles_left_ = 50;
     bool left_ = false;         // shut both directions, and closes when abort_at_ comes
-    std::uint64_t moved_ = 0;  // bytes sent and received when it last had patience
+    std::uint64_t moved_ = 0;   // bytes sent and received when it last had patience
     Instant idle_at_ = kNever;  // a service's patience with a peer that may be gone
     Result result_ = Result::running;
     int error_ = 0;

@@ -29,7 +29,17 @@ struct PortConfig {
     std::uint64_t seed = 1;
 };
 
-class FramePort final : public io::Queue {
+// An end of the wire.
+class Receiver {
+  public:
+    Receiver() = default;
+    Receiver(const Receiver&) = delete;
+    Receiver& operator=(const Receiver&) = delete;
+    virtual ~Receiver() = default;
+    virtual void deliver(std::span<const std::byte> frame) = 0;
+};
+
+class FramePort final : public io::Queue, public Receiver {
   public:
     // Called once for every frame on the wire: cut to size, checksums complete.
     using Sink = std::function<void(std::span<const std::byte> frame, Instant now)>;
@@ -37,7 +47,7 @@ class FramePort final : public io::Queue {
     FramePort(const PortConfig& config, Sink sink);
 
     // The frame is received by the next turn.
-    void deliver(std::span<const std::byte> frame);
+    void deliver(std::span<const std::byte> frame) override;
 
     std::size_t receive(std::span<io::Frame> frames, Instant now) override;
     std::size_t allocate(std::span<io::Frame> frames) override;

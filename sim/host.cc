@@ -36,19 +36,20 @@ net::NetworkConfiguration network_of(const HostConfig& config) {
 
 }  // namespace
 
-Host::Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink)
+Host::Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink,
+           stack::CoreLinks links)
     : world_(world), findings_(findings), config_(config), sink_(std::move(sink)) {
-    power_on();
+    power_on(std::move(links));
     world.add(*this);
 }
 
-void Host::power_on() {
+void Host::power_on(stack::CoreLinks links) {
     port_ = std::make_unique<FramePort>(config_.port, sink_);
     counters_ = Counters{};
     auto core = stack::Core::create({.configuration = config_.stack,
                                      .network = network_of(config_),
                                      .queues = {port_.get()},
-                                     .links = {},
+                                     .links = std::move(links),
                                      .seed = config_.seed,
                                      .counters = &counters_,
                                      .now = world_.now()});
@@ -63,20 +64,24 @@ void Host::power_on() {
     application_ = std::move(application).value();
 }
 
-void Host::restart() {
+void Host::power_off() {
     program_ = nullptr;
     application_.reset();
     core_.reset();
     delivered_before_ += port_->frames_delivered();
+}
+
+void Host::power_on_again(stack::CoreLinks links) {
     config_.seed += 2;  // another boot: other secrets
-    power_on();
+    power_on(std::move(links));
     next_turn_ = program_at_ = world_.now();
     kicked_ = false;
 }
 
 Instant Host::due() const {
     Instant when = next_turn_;
-    if (port_->frames_waiting() != 0 || kicked_) when = earlier(when, world_.now());
+    if (port_->frames_waiting() != 0 || kicked_ || has_handoffs())
+        when = earlier(when, world_.now());
     if (program_ != nullptr) when = earlier(when, earlier(program_at_, program_->due()));
     return when;
 }
@@ -89,8 +94,8 @@ void Host::turn() {
 
 bool Host::turn_wanted(Instant now) {
     // What the core sent to itself waits in its last queue.
-    return kicked_ || core_->has_requests() || next_turn_ <= now || port_->frames_waiting() != 0 ||
-           !core_->queues().back()->prepare_wait();
+    return kicked_ || core_->has_requests() || has_handoffs() || next_turn_ <= now ||
+           port_->frames_waiting() != 0 || !core_->queues().back()->prepare_wait();
 }
 
 bool Host::program_wanted() const {

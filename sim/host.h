@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host in the simulator: a core, its device, the application side, and a program on top. It is
-// driven as in inline mode: one thread, a turn whenever there is reason for one.
+// A host in the simulator, or one core of it: the core, its device, the application side, and a
+// program on top. It is driven as in inline mode: one thread, a turn whenever there is reason for
+// one.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +41,7 @@ struct HostConfig {
     Duration program_delay{};  // the program sees events that much later: a busy application
     Sabotage sabotage = Sabotage::none;
     std::uint64_t seed = 1;
+    std::size_t cores = 1;  // see machine.h
 
     // Whether a SYN may be answered with a cookie: always, or because few records are soon full.
     [[nodiscard]] bool may_send_cookies() const {
@@ -66,19 +68,24 @@ class Program {
 
 class Host final : public Actor, public socket::Driver {
   public:
-    Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink);
+    Host(World& world, Findings& findings, const HostConfig& config, FramePort::Sink sink,
+         stack::CoreLinks links = {});
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] stack::Core& core() { return *core_; }
+    [[nodiscard]] const stack::Core& core() const { return *core_; }
     [[nodiscard]] FramePort& port() { return *port_; }
-    // Power off and on: everything the host knew is gone. The program must be gone before, and the
-    // port is another one.
-    void restart();
+    // Everything the host knew is gone. The program must be gone before, and the port is another
+    // one.
+    void power_off();
+    void power_on_again(stack::CoreLinks links);
     // Frames the wire gave to this host and its predecessors.
     [[nodiscard]] std::uint64_t frames_delivered() const {
         return delivered_before_ + port_->frames_delivered();
     }
     [[nodiscard]] socket::Application& application() { return *application_; }
+    // Another core of this host has put something into its ring.
+    void hand_off_waits() { kicked_ = kicked_ || has_handoffs(); }
     void set_program(Program* program) { program_ = program; }
     // The stack wants a turn at this time (kNever: unless something arrives).
     [[nodiscard]] Instant stack_deadline() const { return next_turn_; }
@@ -100,8 +107,11 @@ class Host final : public Actor, public socket::Driver {
     int event_descriptor() override { return -1; }
 
   private:
-    void power_on();
+    void power_on(stack::CoreLinks links);
     void turn();
+    [[nodiscard]] bool has_handoffs() const {
+        return config_.sabotage != Sabotage::deaf_cores && core_->has_handoffs();
+    }
     [[nodiscard]] bool program_wanted() const;
     [[nodiscard]] bool turn_wanted(Instant now);
 

@@ -22,13 +22,18 @@ constexpr std::uint64_t kServiceMark = UINT64_MAX;
 
 }  // namespace
 
-PeerProgram::PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings,
-                         Duration from)
-    : host_(host), side_(side), plan_(plan), findings_(findings), sockets_(host.application()) {
+PeerProgram::PeerProgram(Host& host, const Place& place, const WorldPlan& plan, Findings& findings)
+    : host_(host),
+      side_(place.side),
+      plan_(plan),
+      findings_(findings),
+      sockets_(host.application()) {
+    const std::size_t cores = plan.hosts[index(side_)].cores;
     for (const SessionPlan& session : plan.sessions) {
         const bool meets = session.target == Target::each_other;
-        const bool ours = session.client == side || (meets && session.server == side);
-        if (ours && (from.ns == 0 || session.start > from)) waiting_.push_back(&session);
+        const bool ours = session.client == side_ || (meets && session.server == side_);
+        if (!ours || session.id % cores != place.core) continue;
+        if (place.from.ns == 0 || session.start > place.from) waiting_.push_back(&session);
     }
     std::stable_sort(waiting_.begin(), waiting_.end(),
                      [](const auto* a, const auto* b) { return a->start > b->start; });

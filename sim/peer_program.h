@@ -23,9 +23,14 @@ inline constexpr std::uint16_t kMeetingPort = 2000;
 
 class PeerProgram final : public Program {
   public:
-    // Sessions before `from` are none of its business: they died with the program before it.
-    PeerProgram(Host& host, Side side, const WorldPlan& plan, Findings& findings,
-                Duration from = {});
+    // Runs on one of the host's cores, with its share of the sessions. Those before `from` are none
+    // of its business: they died with the program before it.
+    struct Place {
+        Side side = Side::a;
+        std::size_t core = 0;
+        Duration from{};
+    };
+    PeerProgram(Host& host, const Place& place, const WorldPlan& plan, Findings& findings);
 
     void run(Instant now) override;
     [[nodiscard]] Instant due() const override { return due_; }

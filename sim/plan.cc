@@ -67,8 +67,9 @@ std::string WorldPlan::text() const {
         if (service.closes_every.ns != 0)
             out << ", closes every " << in_seconds(service.closes_every) << " s for "
                 << in_seconds(service.pause) << " s";
-        out << "\n  host " << hosts[i].name << ": rcvbuf " << tcp.defaults.receive_buffer
-            << ", sndbuf " << tcp.defaults.send_buffer
+        out << "\n  host " << hosts[i].name << ": " << hosts[i].cores
+            << (hosts[i].cores == 1 ? " core" : " cores") << ", rcvbuf "
+            << tcp.defaults.receive_buffer << ", sndbuf " << tcp.defaults.send_buffer
             << (tcp.timestamps == Use::off ? ", no timestamps" : "")
             << (tcp.selective_ack == Use::off ? ", no SACK" : "")
             << (tcp.window_scaling == Use::off ? ", no scaling" : "")

@@ -89,7 +89,7 @@ enum class Triggering : std::uint8_t { level, edge };
 
 // How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
 // as its vintage is named with it.
-inline constexpr std::uint32_t kVintage = 6;
+inline constexpr std::uint32_t kVintage = 7;
 
 // A host loses power and comes back at once, knowing nothing.
 struct Restart {

@@ -34,6 +34,7 @@ enum class Sabotage : std::uint8_t {
     flood,               // its first window is of any size
     impatience,          // its retransmission timer does not double
     lost_mark,           // it keeps to itself which bytes are urgent
+    deaf_cores,          // its cores do not look for what others hand to them
 };
 
 struct Canary {
@@ -61,6 +62,7 @@ inline constexpr std::array kCanaries{
     Canary{Sabotage::flood, "flood", "wire: more than congestion control"},
     Canary{Sabotage::impatience, "impatience", "wire: again in silence, after a time-out not"},
     Canary{Sabotage::lost_mark, "lost mark", "urgent: "},
+    Canary{Sabotage::deaf_cores, "deaf cores", "liveness"},
 };
 
 // The canary of a seed; its world is "canary".

@@ -19,10 +19,11 @@ constexpr std::size_t kStashMax = 2 * io::kBurst;
 constexpr std::uint64_t kFairnessMost = 20;
 
 // For whoever reads about a failure: what the stack itself says it discarded.
-std::string drops_of(Host& host) {
+std::string drops_of(const Machine& host) {
+    const Counters counters = host.counters();
     std::string text = "  dropped at " + host.name() + ":";
     for (std::size_t i = 0; i < kDropCount; ++i) {
-        const std::uint64_t count = host.core().counters().dropped[i];
+        const std::uint64_t count = counters.dropped[i];
         if (count == 0) continue;
         text += std::string(" ") + drop_name(static_cast<Drop>(i)) + " " + std::to_string(count);
     }
@@ -30,7 +31,7 @@ std::string drops_of(Host& host) {
 }
 
 // Each frame that came in is a segment, an ARP packet, an ICMP message, or was dropped before it
-// counted as one: once, under one name.
+// counted as one: once, under one name. (A segment that another core gave us counts again.)
 std::uint64_t frames_known(const Counters& counters) {
     const auto dropped = [&counters](Drop from, Drop to) {
         std::uint64_t sum = 0;
@@ -40,7 +41,7 @@ std::uint64_t frames_known(const Counters& counters) {
     };
     const std::uint64_t early = dropped(Drop::ethernet_short, Drop::arp_conflict) +
                                 dropped(Drop::ip_short, Drop::icmp_malformed);
-    return counters.segments_in + counters.arp_in + counters.icmp_in + early;
+    return counters.segments_in - counters.handoffs_in + counters.arp_in + counters.icmp_in + early;
 }
 
 WireOracle::Cookies cookies_of(const HostConfig& host) {
@@ -60,11 +61,11 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
     wire_.watch(hash_);
     if (observer != nullptr) wire_.watch(*observer);
     for (const Side side : kSides) {
-        hosts_[index(side)] =
-            std::make_unique<Host>(world_, findings_, plan.hosts[index(side)],
-                                   [this, side](std::span<const std::byte> frame, Instant now) {
-                                       wire_.send(side, saboteurs_[index(side)].apply(frame), now);
-                                   });
+        hosts_[index(side)] = std::make_unique<Machine>(
+            world_, findings_, plan.hosts[index(side)],
+            [this, side](std::span<const std::byte> frame, Instant now) {
+                wire_.send(side, saboteurs_[index(side)].apply(frame), now);
+            });
         attach(side, {});
     }
     if (plan.sabotage == Sabotage::unfair_wire || plan.sabotage == Sabotage::late_end) {
@@ -83,15 +84,18 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
 }
 
 void Simulation::attach(Side side, Duration from) {
-    wire_.attach(side, host(side).port());
-    programs_[index(side)] =
-        std::make_unique<PeerProgram>(host(side), side, plan_, findings_, from);
-    host(side).set_program(programs_[index(side)].get());
+    wire_.attach(side, host(side));
+    for (std::size_t i = 0; i < host(side).size(); ++i) {
+        Host& core = host(side).core(i);
+        programs_[index(side)].push_back(std::make_unique<PeerProgram>(
+            core, PeerProgram::Place{.side = side, .core = i, .from = from}, plan_, findings_));
+        core.set_program(programs_[index(side)].back().get());
+    }
 }
 
 void Simulation::restart(Side side) {
     restart_waits_ = false;
-    programs_[index(side)].reset();
+    programs_[index(side)].clear();
     host(side).restart();
     oracle_.forget();
     attach(side, world_.elapsed());
@@ -102,7 +106,8 @@ RunResult Simulation::run() {
     if (findings_.none()) wind_down();
     if (findings_.none()) {
         for (const Side side : kSides) {
-            check_nothing_left(side);
+            for (std::size_t i = 0; i < host(side).size(); ++i)
+                check_nothing_left(host(side).core(i));
             check_conservation(side);
         }
     }
@@ -119,7 +124,9 @@ RunResult Simulation::run() {
 }
 
 bool Simulation::ended() const {
-    return !restart_waits_ && programs_[0]->idle() && programs_[1]->idle();
+    bool all = !restart_waits_;
+    for_each_program([&all](const PeerProgram& program) { all = all && program.idle(); });
+    return all;
 }
 
 // Safety under faults, then liveness without them.
@@ -145,19 +152,19 @@ void Simulation::run_until_ended() {
 }
 
 void Simulation::expect_ended(const SessionPlan& session, Duration bound) {
-    for (const auto& program : programs_) {
-        program->for_each([&](const Endpoint& endpoint) {
+    for_each_program([&](const PeerProgram& program) {
+        program.for_each([&](const Endpoint& endpoint) {
             if (endpoint.plan() == nullptr || endpoint.plan()->id != session.id) return;
             findings_.add("liveness", "session " + std::to_string(session.id) + " has not ended " +
                                           std::to_string(bound.milliseconds()) +
                                           " ms after the last fault: " + endpoint.text());
         });
-    }
+    });
 }
 
 // When the first of equal flows is through, the others must not have been starved.
 void Simulation::judge_fairness() {
-    const PeerProgram& receiver = *programs_[index(Side::b)];
+    const PeerProgram& receiver = *programs_[index(Side::b)][0];
     if (receiver.finished() == 0) return;
     judged_ = true;
     std::size_t running = 0;
@@ -175,10 +182,10 @@ void Simulation::judge_fairness() {
 }
 
 void Simulation::explain_what_runs() {
-    for (const auto& program : programs_) {
-        for (const std::string& text : program->unfinished())
+    for_each_program([this](const PeerProgram& program) {
+        for (const std::string& text : program.unfinished())
             findings_.add("  still there", text);
-    }
+    });
 }
 
 // A sender whose data is unacknowledged and that waits for nothing waits for ever. One that gave up
@@ -187,7 +194,7 @@ void Simulation::check_after_step() {
     if (plan_.fair && !judged_) judge_fairness();
     for (const Side side : kSides) {
         if (host(side).stack_deadline() != kNever || host(side).due() <= world_.now()) continue;
-        const bool gave_up = host(side).core().counters().connections_timed_out != 0;
+        const bool gave_up = host(side).counters().connections_timed_out != 0;
         if (gave_up) continue;
         if (const std::string what = oracle_.outstanding(side); !what.empty()) {
             findings_.add("deadline",
@@ -202,31 +209,29 @@ void Simulation::wind_down() {
     const Instant end = world_.now() + plan_.bound;
     while (world_.advance(end)) {
         // A late connection may still be accepted; its service gives it up.
-        const bool quiet = ended() && host(Side::a).core().levels().flows == 0 &&
-                           host(Side::b).core().levels().flows == 0 &&
+        const bool quiet = ended() && host(Side::a).flows() == 0 && host(Side::b).flows() == 0 &&
                            wire_.counts(Side::a).in_flight == 0 &&
                            wire_.counts(Side::b).in_flight == 0;
         if (quiet || !findings_.none()) break;
     }
-    for (const auto& program : programs_)
-        program->shut_down();
+    for_each_program([](PeerProgram& program) { program.shut_down(); });
     const Instant closed = world_.now() + seconds(1);
     while (world_.advance(closed)) {
     }
 }
 
-void Simulation::check_nothing_left(Side side) {
-    stack::Core& core = host(side).core();
+void Simulation::check_nothing_left(Host& host) {
+    stack::Core& core = host.core();
     socket::Channel& channel = core.channel();
     const stack::Core::Levels levels = core.levels();
     // What the application may hold: chunks granted to it. Taking them all counts them.
     std::uint64_t chunks = channel.returned_chunks.size();
-    socket::ChunkCache& cache = host(side).application().cache();
+    socket::ChunkCache& cache = host.application().cache();
     while (cache.has_any() && cache.take(socket::ChunkClass::small) != socket::kNoChunk)
         ++chunks;
     const auto expect = [&](const char* what, std::uint64_t level, std::uint64_t wanted) {
         if (level == wanted) return;
-        findings_.add("no leak", host(side).name() + ": " + what + " " + std::to_string(level) +
+        findings_.add("no leak", host.name() + ": " + what + " " + std::to_string(level) +
                                      ", not " + std::to_string(wanted));
     };
     expect("chunks", levels.chunks, chunks);
@@ -237,10 +242,9 @@ void Simulation::check_nothing_left(Side side) {
     expect("recovery records", levels.recoveries, 0);
     expect("path search records", levels.path_searches, 0);
     expect("reassembly records", levels.reassemblies, 0);
-    expect("descriptors", host(side).application().table().used(), 0);
-    if (host(side).port().frames_on_loan() > kStashMax) {
-        findings_.add("no leak", host(side).name() + ": " +
-                                     std::to_string(host(side).port().frames_on_loan()) +
+    expect("descriptors", host.application().table().used(), 0);
+    if (host.port().frames_on_loan() > kStashMax) {
+        findings_.add("no leak", host.name() + ": " + std::to_string(host.port().frames_on_loan()) +
                                      " frames on loan");
     }
 }
@@ -251,10 +255,15 @@ void Simulation::check_conservation(Side side) {
     const std::uint64_t came = wire.sent + wire.copies - wire.lost - wire.in_flight;
     const bool adds_up =
         came == wire.delivered && wire.delivered + wire.injected == host(side).frames_delivered();
-    const Counters& counters = host(side).core().counters();
-    const FramePort& port = host(side).port();
-    if (!adds_up || port.frames_delivered() != port.frames_received() + port.frames_waiting() ||
-        port.frames_received() > counters.frames_in) {
+    const Counters counters = host(side).counters();
+    bool received_all = true;
+    for (std::size_t i = 0; i < host(side).size(); ++i) {
+        const FramePort& port = host(side).core(i).port();
+        received_all = received_all &&
+                       port.frames_delivered() == port.frames_received() + port.frames_waiting() &&
+                       port.frames_received() <= host(side).core(i).core().counters().frames_in;
+    }
+    if (!adds_up || !received_all) {
         findings_.add("no silent drop", host(side).name() +
                                             ": frames sent, delivered, received "
                                             "and counted do not add up");

@@ -10,6 +10,7 @@
 
 #include "sim/attacker.h"
 #include "sim/findings.h"
+#include "sim/machine.h"
 #include "sim/peer_program.h"
 #include "sim/plan.h"
 #include "sim/sabotage.h"
@@ -33,7 +34,14 @@ class Simulation {
     [[nodiscard]] RunResult run();
 
   private:
-    [[nodiscard]] Host& host(Side side) { return *hosts_[index(side)]; }
+    [[nodiscard]] Machine& host(Side side) { return *hosts_[index(side)]; }
+    template <typename Visit>
+    void for_each_program(Visit&& visit) const {
+        for (const auto& side : programs_) {
+            for (const auto& program : side)
+                visit(*program);
+        }
+    }
     void run_until_ended();
     void check_after_step();
     void attach(Side side, Duration from);
@@ -42,7 +50,7 @@ class Simulation {
     void expect_ended(const SessionPlan& session, Duration bound);
     [[nodiscard]] bool ended() const;
     void wind_down();
-    void check_nothing_left(Side side);
+    void check_nothing_left(Host& host);
     void check_conservation(Side side);
     void explain_what_runs();
 
@@ -54,8 +62,8 @@ class Simulation {
     Attacker attacker_;
     std::array<Saboteur, 2> saboteurs_;
     TraceHash hash_;
-    std::array<std::unique_ptr<Host>, 2> hosts_;
-    std::array<std::unique_ptr<PeerProgram>, 2> programs_;
+    std::array<std::unique_ptr<Machine>, 2> hosts_;
+    std::array<std::vector<std::unique_ptr<PeerProgram>>, 2> programs_;  // one a core
     bool restart_waits_ = false;
     bool judged_ = false;
 };

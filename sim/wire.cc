@@ -80,7 +80,7 @@ void Wire::inject(Side to, std::span<const std::byte> frame) {
     ++lines_[index(other(to))].counts.injected;
     for (Observer* observer : observers_)
         observer->on_injected(to, frame, world_.now());
-    ports_[index(to)]->deliver(frame);
+    ends_[index(to)]->deliver(frame);
 }
 
 void Wire::corrupt(Line& line, std::vector<std::byte>& frame) {
@@ -150,7 +150,7 @@ void Wire::deliver(Side from, std::span<const std::byte> frame, bool intact) {
     for (Observer* observer : observers_) {
         observer->on_delivered(from, frame, intact, world_.now());
     }
-    ports_[index(other(from))]->deliver(frame);
+    ends_[index(other(from))]->deliver(frame);
 }
 
 void Wire::heal() {

@@ -83,8 +83,8 @@ class Wire {
   public:
     Wire(World& world, io::Layer layer, const DirectionPlan& a_to_b, const DirectionPlan& b_to_a);
 
-    // Both ends' ports must be there before the first frame is sent.
-    void attach(Side side, FramePort& port) { ports_[index(side)] = &port; }
+    // Both ends must be there before the first frame is sent.
+    void attach(Side side, Receiver& end) { ends_[index(side)] = &end; }
     void watch(Observer& observer) { observers_.push_back(&observer); }
     void send(Side from, std::span<const std::byte> frame, Instant now);
     // A frame that `to` receives now, as if the other end had sent it.
@@ -123,7 +123,7 @@ class Wire {
     World& world_;
     io::Layer layer_;
     std::array<Line, 2> lines_;
-    std::array<FramePort*, 2> ports_{};
+    std::array<Receiver*, 2> ends_{};
     std::vector<Observer*> observers_;
     Loses loses_also_;
 };

@@ -95,7 +95,7 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant no
     if (flags.has(Flags::syn)) on_syn(seen, sender, peer, now);
     if (!sender.open) {
         // Answers to what is left of an earlier life; nothing to compare them with.
-        if (!sender.stale && !repeats_unseen_answer(seen, peer))
+        if (!sender.stale && !follows_unseen_answer(seen, peer))
             wrong(seen, "a segment of a connection that never began");
         return;
     }
@@ -114,12 +114,13 @@ void WireOracle::on_sent(Side from, std::span<const std::byte> frame, Instant no
 
 // On Ethernet a SYN may be dropped while it waits for the neighbour's address, and the answer to
 // the peer's SYN after it. When that comes again, it is acknowledged (RFC 9293 §3.10.7.4, fourth)
-// from a number that was never seen.
-bool WireOracle::repeats_unseen_answer(const Seen& seen, const Sender& peer) const {
+// from a number that was never seen; and what a server sends early (RFC 7413 §4.2.2) follows it.
+bool WireOracle::follows_unseen_answer(const Seen& seen, const Sender& peer) const {
     const wire::Segment& segment = seen.segment;
-    return layer_ == io::Layer::ethernet && peer.open && !peer.established &&
-           segment.flags.bits == Flags::ack && segment.payload.empty() &&
-           segment.ack == peer.iss + 1;
+    if (layer_ != io::Layer::ethernet || !peer.open || peer.established) return false;
+    const bool early = peer.syn_bytes != 0 && segment.flags.has(Flags::ack);
+    const bool bare = segment.flags.bits == Flags::ack && segment.payload.empty();
+    return (early && segment.ack > peer.iss) || (bare && segment.ack == peer.iss + 1);
 }
 
 // A delayed segment can talk a cookie, which remembers nothing, into a life that is over: what it

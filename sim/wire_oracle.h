@@ -95,7 +95,7 @@ class WireOracle final : public Observer {
     };
 
     [[nodiscard]] bool parse(std::span<const std::byte> frame, Seen& seen, std::string& why) const;
-    [[nodiscard]] bool repeats_unseen_answer(const Seen& seen, const Sender& peer) const;
+    [[nodiscard]] bool follows_unseen_answer(const Seen& seen, const Sender& peer) const;
     [[nodiscard]] bool is_reborn(const Seen& seen, Sender& sender);
     void on_syn(const Seen& seen, Sender& sender, Sender& peer, Instant now);
     void check_flags(const Seen& seen, const Sender& sender);

@@ -341,6 +341,13 @@ void add_sixth_vintage(Random& random, WorldPlan& plan) {
         session.may_fail = true;
 }
 
+// The seventh vintage: hosts of several cores.
+void add_seventh_vintage(Random& random, WorldPlan& plan) {
+    for (HostConfig& host : plan.hosts) {
+        if (one_in(random, 3)) host.cores = 2 + random.below(2);
+    }
+}
+
 // Flows of one kind, from one host to the other, over one queue.
 void make_fair(Random& random, WorldPlan& plan) {
     plan.fair = true;
@@ -417,6 +424,7 @@ void make_canary(Random& random, WorldPlan& plan) {
             for (HostConfig& host : plan.hosts)
                 host.stack.tcp.rto_max = milliseconds(300);
             break;
+        case Sabotage::deaf_cores: plan.hosts[1].cores = 8; break;
         case Sabotage::lost_mark: plan.sessions[0].habits[0].urgent_every = 700; break;
         case Sabotage::backward_timestamp:
             for (HostConfig& host : plan.hosts)
@@ -486,6 +494,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
         add_fourth_vintage(later_dice, plan);
         if (vintage >= 5) add_fifth_vintage(later_dice, severity, plan);
         if (vintage >= 6) add_sixth_vintage(later_dice, plan);
+        if (vintage >= 7) add_seventh_vintage(later_dice, plan);
     } else {
         for (HostConfig& host : plan.hosts)
             host.stack.tcp.path_probing = tcp::Configuration::PathProbing::off;
