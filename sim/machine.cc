@@ -40,28 +40,13 @@ Machine::Machine(World& world, Findings& findings, const HostConfig& config, Fra
 }
 
 void Machine::connect_cores() {
-    rings_.clear();
-    if (size_ == 1) return;
-    shared_ = std::make_unique<stack::SharedTables>();
-    for (std::size_t i = 0; i < size_ * size_; ++i) {
-        rings_.push_back(std::make_unique<stack::HandoffRing>());
-        if (rings_.back()->reserve(kRingBytes)) continue;
-        std::perror("mtcp_sim: a ring between cores");
-        std::exit(2);
-    }
+    if (mesh_.reserve(size_, kRingBytes)) return;
+    std::perror("mtcp_sim: rings between cores");
+    std::exit(2);
 }
 
 stack::CoreLinks Machine::links_of(std::size_t core) {
-    if (size_ == 1) return {};
-    stack::CoreLinks links;
-    links.self = core;
-    links.cores = size_;
-    links.shared = shared_.get();
-    for (std::size_t other = 0; other < size_; ++other) {
-        const bool self = other == core;
-        links.to.push_back(self ? nullptr : rings_[core * size_ + other].get());
-        links.from.push_back(self ? nullptr : rings_[other * size_ + core].get());
-    }
+    stack::CoreLinks links = mesh_.links_of(core);
     links.context = this;
     links.ring_doorbell = [](void* context, std::size_t to) {
         static_cast<Machine*>(context)->cores_[to]->hand_off_waits();
@@ -97,14 +82,11 @@ Counters Machine::counters() const {
     Counters sum = cores_[0]->core().counters();
     for (std::size_t i = 1; i < size_; ++i) {
         const Counters& more = cores_[i]->core().counters();
+#define MTCP_ADD_COUNTER(name, text) sum.name += more.name;
+        MTCP_COUNTER_LIST(MTCP_ADD_COUNTER)
+#undef MTCP_ADD_COUNTER
         for (std::size_t d = 0; d < kDropCount; ++d)
             sum.dropped[d] += more.dropped[d];
-        sum.frames_in += more.frames_in;
-        sum.segments_in += more.segments_in;
-        sum.arp_in += more.arp_in;
-        sum.icmp_in += more.icmp_in;
-        sum.handoffs_in += more.handoffs_in;
-        sum.connections_timed_out += more.connections_timed_out;
     }
     return sum;
 }

@@ -10,8 +10,7 @@
 
 #include "sim/host.h"
 #include "sim/wire.h"
-#include "stack/handoff_ring.h"
-#include "stack/shared_tables.h"
+#include "stack/core_mesh.h"
 
 namespace mtcp::sim {
 
@@ -29,7 +28,7 @@ class Machine final : public Receiver {
 
     // Of all cores together.
     [[nodiscard]] std::uint64_t frames_delivered() const;
-    [[nodiscard]] Counters counters() const;
+    [[nodiscard]] Counters counters() const;  // (levels: those of the first core)
     [[nodiscard]] std::uint64_t flows() const;
     [[nodiscard]] Instant stack_deadline() const;
     [[nodiscard]] Instant due() const;
@@ -41,8 +40,7 @@ class Machine final : public Receiver {
     std::size_t size_;
     io::Layer layer_;
     std::uint64_t seed_;
-    std::unique_ptr<stack::SharedTables> shared_;
-    std::vector<std::unique_ptr<stack::HandoffRing>> rings_;  // [from * size + to]
+    stack::CoreMesh mesh_;
     std::vector<std::unique_ptr<Host>> cores_;
 };
 

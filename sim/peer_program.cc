@@ -56,8 +56,9 @@ void PeerProgram::turn_service(Instant now) {
     const ServicePlan& plan = plan_.hosts[index(side_)].service;
     if (service_ < 0) {
         open_service();
-        service_turns_at_ = now + plan.closes_every;
-        if (service_turns_at_ >= World::kStart + plan_.faults_end) service_turns_at_ = kNever;
+        const Instant closes = now + plan.closes_every;
+        const bool stays = plan.closes_every.ns == 0 || closes >= World::kStart + plan_.faults_end;
+        service_turns_at_ = stays ? kNever : closes;
         return;
     }
     static_cast<void>(sockets_.close(service_));
@@ -76,7 +77,6 @@ void PeerProgram::run(Instant now) {
     if (epoll_ < 0) {
         epoll_ = static_cast<int>(sockets_.make_epoll());
         turn_service(now);
-        if (plan_.hosts[index(side_)].service.closes_every.ns == 0) service_turns_at_ = kNever;
     }
     if (now >= service_turns_at_) turn_service(now);
     if (now >= accept_at_) {

@@ -22,6 +22,7 @@
 #include "io/middleware/fault_injector.h"
 #include "io/open_device.h"
 #include "stack/core.h"
+#include "stack/core_mesh.h"
 #include "stack/drivers.h"
 #include "stack/stat_print.h"
 
@@ -98,8 +99,7 @@ struct Stack::Implementation {
     std::vector<Interface> interfaces;
     net::NetworkConfiguration network;
     std::vector<net::Prefix> loopback_addresses;
-    std::unique_ptr<SharedTables> shared;
-    std::vector<std::unique_ptr<HandoffRing>> rings;  // [from * cores + to]
+    CoreMesh mesh;
     std::optional<TelemetryFile> telemetry;
     std::vector<Counters> own_counters;
     std::vector<std::unique_ptr<CoreSlot>> cores;
@@ -111,7 +111,6 @@ struct Stack::Implementation {
     [[nodiscard]] Result<Done, Problem> open_capture(Interface& interface);
     [[nodiscard]] Result<Done, Problem> wrap_queues(Interface& interface);
     [[nodiscard]] Result<Done, Problem> describe_network();
-    [[nodiscard]] Result<Done, Problem> make_rings();
     [[nodiscard]] CoreSetup setup_of(std::size_t core);
     [[nodiscard]] Result<socket::CoreView, Problem> start_for_application(std::size_t core);
     // Under the mutex: while any core has an application, those without one have a relay.
@@ -244,27 +243,7 @@ Result<Done, Problem> Stack::Implementation::describe_network() {
     return Done{};
 }
 
-Result<Done, Problem> Stack::Implementation::make_rings() {
-    const std::size_t n = configuration.cores;
-    rings.resize(n * n);
-    if (n == 1) return Done{};
-    shared = std::make_unique<SharedTables>();
-    for (std::size_t from = 0; from < n; ++from) {
-        for (std::size_t to = 0; to < n; ++to) {
-            if (from == to) continue;
-            auto& ring = rings[from * n + to];
-            ring = std::make_unique<HandoffRing>();
-            if (!ring->reserve(kHandoffRingBytes)) {
-                return failure(
-                    wrong("cannot reserve the rings between cores", "memory refused", "", ENOMEM));
-            }
-        }
-    }
-    return Done{};
-}
-
 CoreSetup Stack::Implementation::setup_of(std::size_t core) {
-    const std::size_t n = configuration.cores;
     CoreSetup setup;
     setup.configuration = configuration;
     setup.network = network;
@@ -277,13 +256,7 @@ CoreSetup Stack::Implementation::setup_of(std::size_t core) {
     setup.seed = system_random();
     setup.counters = &counters(core);
     setup.now = monotonic_now();
-    setup.links.self = core;
-    setup.links.cores = n;
-    setup.links.shared = shared.get();
-    for (std::size_t other = 0; other < n; ++other) {
-        setup.links.to.push_back(rings[core * n + other].get());
-        setup.links.from.push_back(rings[other * n + core].get());
-    }
+    setup.links = mesh.links_of(core);
     setup.links.context = this;
     setup.links.ring_doorbell = [](void* context, std::size_t to) {
         static_cast<Implementation*>(context)->cores[to]->doorbell.ring();
@@ -348,7 +321,10 @@ Result<std::unique_ptr<Stack>, Problem> Stack::open(const StackConfiguration& co
         if (auto opened = made->open_interface(wanted); !opened) return failure(opened.error());
     }
     if (auto described = made->describe_network(); !described) return failure(described.error());
-    if (auto rings = made->make_rings(); !rings) return failure(rings.error());
+    if (!made->mesh.reserve(configuration.cores, kHandoffRingBytes)) {
+        return failure(
+            wrong("cannot reserve the rings between cores", "memory refused", "", ENOMEM));
+    }
     made->own_counters.resize(configuration.cores);
     if (auto file = TelemetryFile::create(static_cast<int>(configuration.cores)); file) {
         made->telemetry = std::move(file).value();
