@@ -70,6 +70,8 @@ struct Listener {
     tcp::FastOpenKeys fast_open_keys;     // TCP_FASTOPEN_KEY, if chosen
     std::uint32_t fast_open_pending = 0;  // stack side: of these, handshake not complete
     RecentResets fast_open_resets;        // stack side
+
+    Listener* next_of_bucket = nullptr;  // stack side: of those whose ports share a bucket
 };
 
 // What can be changed about a listener after `listen`.

@@ -121,7 +121,7 @@ Core::~Core() {
     if (links_.cores > 1) links_.shared->running.remove(links_.self);
     counters_->connections = counters_->half_open = counters_->time_wait = 0;
     counters_->chunks_used = 0;
-    for (socket::Listener* listener : listeners_)
+    for (socket::Listener* listener : listeners_.all())
         delete listener;
 }
 
@@ -150,7 +150,7 @@ socket::CoreView Core::view(socket::Driver& driver) {
 
 void Core::shut_down(Instant now) {
     take_requests(now);
-    for (socket::Listener*& listener : listeners_) {
+    for (socket::Listener* listener : listeners_.all()) {
         if (listener != nullptr) unlisten(*listener, now);
     }
     for (std::uint32_t index = 0; index < connections_.touched(); ++index) {

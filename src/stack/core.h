@@ -28,6 +28,7 @@
 #include "stack/configuration.h"
 #include "stack/flow_table.h"
 #include "stack/handoff_ring.h"
+#include "stack/listeners.h"
 #include "stack/records.h"
 #include "stack/shared_tables.h"
 #include "stack/timer_wheel.h"
@@ -195,7 +196,8 @@ class Core {
     void prefetch_for(Arrival& arrival) const;
     void deliver(Arrival& arrival, Instant now);
     void deliver_stray(Arrival& arrival, Instant now);
-    [[nodiscard]] bool hand_off(const Arrival& arrival, std::size_t core);
+    [[nodiscard]] bool hand_on(const Arrival& arrival);
+    [[nodiscard]] bool hand_off(const Arrival& arrival, std::size_t core, std::uint32_t hops);
     void deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant now);
     void path_error(const net::PathErrorNotice& notice, std::uint32_t hops, Instant now);
     void drain_network_notices(Instant now);
@@ -211,7 +213,9 @@ class Core {
     [[nodiscard]] const wire::FlowKey& key_of(FlowRef ref) const;
 
     // passive.cc
-    [[nodiscard]] socket::Listener* find_listener(const wire::FlowKey& key) const;
+    [[nodiscard]] socket::Listener* find_listener(const Arrival& arrival) const {
+        return listeners_.find({arrival.key().local, arrival.key().local_port}, arrival.hash);
+    }
     void deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now);
     void deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant now);
     void deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant now);
@@ -275,7 +279,7 @@ class Core {
     void apply_buffers(std::uint32_t index, const tcp::Settings& settings);
     void count_pieces(std::uint32_t index, const tcp::Settings& settings);
     void enter_flow_table(std::uint32_t index);
-    void note_if_misplaced(std::uint32_t index);
+    bool note_if_misplaced(std::uint32_t index);
     void forget_if_misplaced(const wire::FlowKey& key);
     void post(std::uint32_t index, std::uint16_t event_bits);
     void post_listener(socket::Listener& listener);
@@ -396,8 +400,8 @@ class Core {
     RecordList time_wait_order_;  // oldest first
     Instant cookies_until_;       // until then a cookie that was sent may come back
 
-    std::vector<socket::Listener*> listeners_;  // by id; nullptr: free
-    std::array<WorkList, kWorkLists> work_;     // by kControl ...; [0] is not used
+    Listeners listeners_;
+    std::array<WorkList, kWorkLists> work_;  // by kControl ...; [0] is not used
     std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
     bool posted_ = false;
     bool transmit_blocked_ = false;         // some interface took less than there was to send

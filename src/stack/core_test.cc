@@ -224,6 +224,30 @@ TEST_F(CoreTest, AnAcceptQueueHoldsOneMoreThanItsBacklog) {
     EXPECT_EQ(core->counters().passive_opens, 3u);
 }
 
+// SO_REUSEPORT within one context: both take connections, as on Linux.
+TEST_F(CoreTest, ListenersOfOnePortShareTheConnections) {
+    start(small_setup());
+    std::array<long, 2> listeners;
+    for (long& id : listeners) {
+        id = socket::make_stream(*app);
+        app->own_details(descriptor(id)).reuse_port = 1;
+        descriptor(id).non_blocking = 1;
+        ASSERT_EQ(socket::bind(*app, descriptor(id), {{}, 80}), 0);
+        ASSERT_EQ(socket::listen(*app, descriptor(id), 64), 0);
+    }
+    for (int i = 0; i < 40; ++i)
+        open_to(80);
+    world.run_for(milliseconds(10));
+    std::array<int, 2> accepted{};
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        while (accept_from(listeners[i]) >= 0)
+            ++accepted[i];
+    }
+    EXPECT_EQ(accepted[0] + accepted[1], 40);
+    EXPECT_GT(accepted[0], 5);
+    EXPECT_GT(accepted[1], 5);
+}
+
 // RFC 6056 §3.3.4: where a turn looks ahead at its opens it keeps what it finds, if it can tell the
 // source; else it is found when the open is taken.
 TEST_F(CoreTest, APortIsTheSameWhetherItsStartWasKeptOrNot) {

@@ -44,6 +44,7 @@ bool Core::open_early(socket::Listener& listener, const tcp::ListenerSettings& s
         tcp::promote_early(tcp_, settings, decision, connection.tcb, arrival.segment, now);
     connection.hash = arrival.hash;
     enter_flow_table(index);
+    static_cast<void>(note_if_misplaced(index));
     reply(arrival.key(), decision.reply, listener.settings, now);
     react(index, reaction, &arrival.segment, now);
     return true;

@@ -19,16 +19,6 @@ Instant at_ms(std::uint32_t deadline_ms, Instant now) {
 
 }  // namespace
 
-socket::Listener* Core::find_listener(const wire::FlowKey& key) const {
-    socket::Listener* any = nullptr;
-    for (socket::Listener* listener : listeners_) {
-        if (listener == nullptr || listener->endpoint.port != key.local_port) continue;
-        if (listener->endpoint.address == key.local) return listener;
-        if (listener->endpoint.address.is_unspecified()) any = listener;
-    }
-    return any;
-}
-
 tcp::ListenerSettings Core::listener_settings(socket::Listener& listener,
                                               std::size_t interface) const {
     const std::uint32_t mtu = network_->mtu(interface);
@@ -42,7 +32,7 @@ tcp::ListenerSettings Core::listener_settings(socket::Listener& listener,
 void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now) {
     const wire::Flags flags = arrival.segment.flags;
     // RFC 9293 MUST-41, MUST-42: a listener has records of its own, whatever its port is used for.
-    const tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
+    tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
     if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
         counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again
         return;
@@ -210,6 +200,7 @@ void Core::promote_cookie(socket::Listener& listener, const tcp::ListenerSetting
     const std::uint32_t index = promote(listener, settings, record, arrival.hash, now);
     if (index == kNoIndex) return;
     enter_flow_table(index);
+    static_cast<void>(note_if_misplaced(index));
     deliver_to_connection(index, arrival, now);
 }
 
@@ -222,10 +213,8 @@ void Core::promote_half_open(socket::Listener& listener, const tcp::ListenerSett
     flows_.replace(arrival.hash, FlowRef::make(RecordKind::half_open, half_open),
                    FlowRef::make(RecordKind::connection, index));
     connections_[index].in_flow_table = true;
-    if (links_.cores > 1) {
-        forget_if_misplaced(record.key);
-        note_if_misplaced(index);
-    }
+    if (links_.cores > 1) forget_if_misplaced(record.key);
+    static_cast<void>(note_if_misplaced(index));
     give_back_half_open(half_open);
     deliver_to_connection(index, arrival, now);
 }
@@ -285,7 +274,7 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
             reply(arrival.key(), decision.reply, configuration_.tcp.defaults, now);
             break;
         case tcp::TimeWaitVerdict::reopen:
-            if (socket::Listener* listener = find_listener(arrival.key()); listener != nullptr) {
+            if (socket::Listener* listener = find_listener(arrival); listener != nullptr) {
                 ++counters_->time_wait_reused;
                 drop_time_wait(index);
                 deliver_to_listener(*listener, arrival, now);

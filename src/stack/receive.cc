@@ -109,18 +109,7 @@ FlowRef Core::find(const wire::FlowKey& key, std::uint32_t hash) const {
 
 void Core::deliver(Arrival& arrival, Instant now) {
     const FlowRef ref = find(arrival);
-    if (!ref.valid() && links_.cores > 1) {
-        // Not arrival.hash: every core keys that one differently, and all must choose the same.
-        const std::uint64_t hash = exception_hash(arrival.key());
-        std::size_t core = links_.shared->exceptions.find(hash);
-        if (core >= links_.cores) {
-            const std::size_t owner = owner_of(arrival.key(), links_.cores);
-            core = links_.shared->listening.choose({arrival.key().local, arrival.key().local_port},
-                                                   owner, static_cast<std::uint32_t>(hash));
-            if (core >= links_.cores) core = owner;
-        }
-        if (core != links_.self && hand_off(arrival, core)) return;
-    }
+    if (!ref.valid() && links_.cores > 1 && hand_on(arrival)) return;
     if (!net::verify_checksum(arrival.inbound, *counters_)) return;
     if (!ref.valid()) {
         deliver_stray(arrival, now);
@@ -135,7 +124,7 @@ void Core::deliver(Arrival& arrival, Instant now) {
 
 void Core::deliver_stray(Arrival& arrival, Instant now) {
     if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
-    if (socket::Listener* listener = find_listener(arrival.key()); listener != nullptr) {
+    if (socket::Listener* listener = find_listener(arrival); listener != nullptr) {
         deliver_to_listener(*listener, arrival, now);
         return;
     }
@@ -144,12 +133,31 @@ void Core::deliver_stray(Arrival& arrival, Instant now) {
     reset_stray(arrival, now);
 }
 
+// A segment of which this core has no record: to the core that took the flow though it does not
+// own it, or to the owner, or, as the owner's last word, to one that listens. The owner comes
+// first: it may have connections of a port on which nobody, or only another core, listens any more.
 // True: the frame is no longer ours, given on or counted as lost.
-bool Core::hand_off(const Arrival& arrival, std::size_t core) {
-    if (arrival.hops >= kHopsMax || !links_.shared->running.has(core)) return false;
+bool Core::hand_on(const Arrival& arrival) {
+    if (arrival.hops >= kHopsMax) return false;
+    const SharedTables& shared = *links_.shared;
+    const wire::FlowKey& key = arrival.key();
+    // Not arrival.hash: every core keys that one differently, and all must choose the same.
+    const std::uint64_t hash = exception_hash(key);
+    const std::size_t holder = shared.exceptions.find(hash);
+    if (holder < links_.cores) return hand_off(arrival, holder, arrival.hops + 1);
+    const std::size_t owner = owner_of(key, links_.cores);
+    if (hand_off(arrival, owner, arrival.hops + 1)) return true;
+    const std::size_t listener = shared.listening.choose({key.local, key.local_port}, owner,
+                                                         static_cast<std::uint32_t>(hash));
+    return listener < links_.cores && hand_off(arrival, listener, kHopsMax);
+}
+
+// False: it is for this core, or for one that does not run.
+bool Core::hand_off(const Arrival& arrival, std::size_t core, std::uint32_t hops) {
+    if (core == links_.self || !links_.shared->running.has(core)) return false;
     HandoffRecord record;
     record.kind = HandoffKind::segment;
-    record.hops = arrival.hops + 1;
+    record.hops = hops;
     record.inbound = arrival.inbound;
     record.inbound.bytes = {};
     record.inbound.follows_addresses = false;  // only the segment goes

@@ -175,15 +175,16 @@ void Core::enter_flow_table(std::uint32_t index) {
     Connection& connection = connections_[index];
     flows_.insert(connection.hash, FlowRef::make(RecordKind::connection, index));
     connection.in_flow_table = true;
-    if (links_.cores > 1) note_if_misplaced(index);
 }
 
-// Its frames arrive at another core, which must know that they are for this one.
-void Core::note_if_misplaced(std::uint32_t index) {
+// Its frames arrive at another core, which must know that they are for this one. False: there is no
+// room to tell it. Who accepted goes on all the same: the owner asks who listens.
+bool Core::note_if_misplaced(std::uint32_t index) {
     Connection& connection = connections_[index];
-    if (owner_of(connection.tcb.key, links_.cores) == links_.self) return;
+    if (links_.cores == 1 || owner_of(connection.tcb.key, links_.cores) == links_.self) return true;
     connection.misplaced =
         links_.shared->exceptions.insert(exception_hash(connection.tcb.key), links_.self);
+    return connection.misplaced;
 }
 void Core::forget_if_misplaced(const wire::FlowKey& key) {
     if (owner_of(key, links_.cores) == links_.self) return;
@@ -223,7 +224,7 @@ void Core::open(std::uint32_t index, Instant now) {
     const bool free = key.local_port != 0 ? claim(key, connection.hash, now)
                                           : pick_port(key, connection.hash, now);
     connection.tcb.key = key;
-    if (!free) {
+    if (!free || !note_if_misplaced(index)) {
         fail_open(index, EADDRNOTAVAIL);
         return;
     }
@@ -287,12 +288,13 @@ bool Core::pick_port(wire::FlowKey& key, std::uint32_t& hash, Instant now) {
         (known.flow == key ? known.step : secret_port_step(key)) + ports_picked_;
     for (std::uint32_t step = 0; step < span; ++step) {
         key.local_port = port_at(start + step);
-        // Where another core listens, answers that land elsewhere would be taken for its own.
+        // A port on which another core listens is taken, as one of our own listeners is.
         if (links_.cores > 1 && (owner_of(key, links_.cores) != links_.self ||
                                  links_.shared->listening.any({key.local, key.local_port}))) {
             continue;
         }
-        if (find_listener(key) != nullptr || !claim(key, hash, now)) continue;
+        const bool listening = listeners_.find({key.local, key.local_port}, 0) != nullptr;
+        if (listening || !claim(key, hash, now)) continue;
         ports_picked_ += step + 1;
         return true;
     }
@@ -362,8 +364,7 @@ void Core::close(std::uint32_t index, std::uint64_t how, Instant now) {
 // --------------------------------------------------------------------------------------------
 
 void Core::listen(socket::Listener& listener) {
-    if (listeners_.size() <= listener.id) listeners_.resize(listener.id + 1, nullptr);
-    listeners_[listener.id] = &listener;
+    listeners_.add(listener);
     listener.fast_open_limit = fast_open_limit(listener, listener.fast_open_limit);
     if (links_.cores > 1) links_.shared->listening.add(listener.endpoint, links_.self);
 }
@@ -397,12 +398,10 @@ void Core::unlisten(socket::Listener& listener, Instant now) {
     std::uint32_t index;
     while (listener.accepted.pop(index))
         close(index, true, now);
-    listeners_[listener.id] = nullptr;
-    bool still = false;
-    for (const socket::Listener* other : listeners_) {
-        still |= other != nullptr && other->endpoint == listener.endpoint;
+    listeners_.remove(listener);
+    if (links_.cores > 1 && listeners_.count(listener.endpoint) == 0) {
+        links_.shared->listening.remove(listener.endpoint, links_.self);
     }
-    if (links_.cores > 1 && !still) links_.shared->listening.remove(listener.endpoint, links_.self);
     delete &listener;
 }
 

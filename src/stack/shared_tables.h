@@ -19,7 +19,7 @@ namespace mtcp::stack {
 // 56-bit hash of the tuple and the core. Open addressing; a full table refuses.
 class FlowExceptions {
   public:
-    static constexpr std::size_t kSlots = 8192;
+    static constexpr std::size_t kSlots = 65'536;
 
     [[nodiscard]] bool insert(std::uint64_t hash, std::size_t core) {
         const std::uint64_t entry = pack(hash, core);

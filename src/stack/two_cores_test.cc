@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two cores of one stack in virtual time: segments arrive at one that has no record of their flow.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <memory>
+
+#include "stack/core_mesh.h"
+#include "stack/flow_owner.h"
+#include "stack/testing/core_fixture.h"
+
+namespace mtcp::stack {
+namespace {
+
+constexpr std::uint16_t kPort = 80;
+
+class TwoCoresTest : public ::testing::Test {
+  protected:
+    struct Side {
+        std::unique_ptr<Core> core;
+        std::unique_ptr<VirtualDriver> driver;
+        std::unique_ptr<Application> app;
+
+        [[nodiscard]] socket::Descriptor& find(long id) const {
+            return *app->table().find(static_cast<int>(id));
+        }
+        [[nodiscard]] long make_stream(std::uint16_t port) const {
+            const long id = socket::make_stream(*app);
+            find(id).non_blocking = 1;
+            EXPECT_EQ(socket::bind(*app, find(id), {{}, port}), 0);
+            return id;
+        }
+        [[nodiscard]] long listen() const {
+            const long id = make_stream(kPort);
+            EXPECT_EQ(socket::listen(*app, find(id), 8), 0);
+            return id;
+        }
+        [[nodiscard]] long accept(long listener) const {
+            wire::Endpoint peer;
+            return socket::accept(*app, find(listener), peer);
+        }
+        [[nodiscard]] long send(long id, std::size_t length) const {
+            return socket::send(*app, find(id), std::span(kBytes).first(length), 0);
+        }
+        [[nodiscard]] long receive(long id) const {
+            std::array<std::byte, 64> bytes;
+            return socket::receive(*app, find(id), bytes, 0);
+        }
+        static constexpr std::array<std::byte, 64> kBytes{};
+    };
+
+    void SetUp() override {
+        ASSERT_TRUE(mesh.reserve(2, std::size_t{1} << 16));
+        for (std::size_t i = 0; i < 2; ++i) {
+            CoreSetup setup = small_setup();
+            setup.seed += i;
+            setup.links = mesh.links_of(i);
+            setup.links.ring_doorbell = [](void*, std::size_t) {};
+            auto made = Core::create(std::move(setup));
+            ASSERT_TRUE(made) << made.error().text();
+            sides[i].core = std::move(made).value();
+            sides[i].driver = std::make_unique<VirtualDriver>(world, *sides[i].core);
+            auto app = Application::create(sides[i].core->view(*sides[i].driver), {});
+            ASSERT_TRUE(app) << app.error().text();
+            sides[i].app = std::move(app).value();
+            world.cores.push_back(sides[i].core.get());
+        }
+        world.run_for(milliseconds(1));
+    }
+    // Connects from core 0 to the own address. The port is such that core 1 owns the flow: both
+    // ends' segments arrive where they are sent, and it is told only where that is not core 1.
+    long connect_from_core_0() {
+        wire::FlowKey key{
+            .local = kOwn, .remote = kOwn, .local_port = kPort, .remote_port = 30'000};
+        while (owner_of(key, 2) != 1)
+            ++key.remote_port;
+        local_port = key.remote_port;
+        const long client = sides[0].make_stream(local_port);
+        connected =
+            socket::connect(*sides[0].app, sides[0].find(client), wire::Endpoint{kOwn, kPort});
+        world.run_for(milliseconds(10));
+        return client;
+    }
+
+    VirtualWorld world;
+    CoreMesh mesh;
+    std::array<Side, 2> sides;
+    std::uint16_t local_port = 0;
+    long connected = 0;
+};
+
+// A server that stops listening keeps what it has accepted, though core 0, where the segments
+// arrive, goes on listening on the same port.
+TEST_F(TwoCoresTest, ConnectionsOutliveTheirListenerThoughTheOtherCoreListens) {
+    ASSERT_GE(sides[0].listen(), 0);
+    const long listener = sides[1].listen();
+    world.run_for(milliseconds(1));
+    const long client = connect_from_core_0();
+    const long server = sides[1].accept(listener);
+    ASSERT_GE(server, 0);
+    socket::close_listener(*sides[1].app, sides[1].find(listener));
+    world.run_for(milliseconds(10));
+    ASSERT_EQ(sides[0].send(client, 5), 5);
+    world.run_for(milliseconds(10));
+    sides[1].find(server).non_blocking = 1;
+    EXPECT_EQ(sides[1].receive(server), 5);
+    EXPECT_EQ(sides[0].receive(client), -EAGAIN);
+}
+
+// The owner does not listen: it asks who does, and that core does not ask back.
+TEST_F(TwoCoresTest, AnOwnerThatDoesNotListenNamesOneThatDoes) {
+    const long listener = sides[0].listen();
+    world.run_for(milliseconds(1));
+    const long client = connect_from_core_0();
+    const long server = sides[0].accept(listener);
+    ASSERT_GE(server, 0);
+    ASSERT_EQ(sides[0].send(client, 5), 5);
+    world.run_for(milliseconds(10));
+    sides[0].find(server).non_blocking = 1;
+    EXPECT_EQ(sides[0].receive(server), 5);
+    EXPECT_GT(sides[1].core->counters().handoffs_in, 0u);
+    EXPECT_GT(sides[1].core->counters().handoffs_out, 0u);
+}
+
+// RFC 9293 MUST-43 asks for a local end that the answers come to: where nobody could be told who
+// holds the flow, no SYN goes out.
+TEST_F(TwoCoresTest, AnOpenWhoseAnswersCouldNotComeBackFails) {
+    FlowExceptions& exceptions = mesh.links_of(0).shared->exceptions;
+    for (std::uint64_t i = 0; i < 2 * FlowExceptions::kSlots; ++i)
+        static_cast<void>(exceptions.insert((i + 1) * 0x9e37'79b9'7f4a'7c15u, 1));
+    for (std::uint64_t i = 0; i < FlowExceptions::kSlots; ++i)
+        static_cast<void>(exceptions.insert(i, 1));
+    const long client = connect_from_core_0();
+    EXPECT_EQ(connected, -EINPROGRESS);
+    EXPECT_EQ(sides[0].receive(client), -EADDRNOTAVAIL);
+    EXPECT_EQ(sides[0].core->counters().connects_failed, 1u);
+    EXPECT_EQ(sides[0].core->counters().active_opens, 0u);
+}
+
+}  // namespace
+}  // namespace mtcp::stack
