@@ -236,10 +236,12 @@ Complaint no_onvm(Reader& r, std::string_view) {
 }
 
 constexpr Duration kDay = seconds(86'400);
+// What TCP counts in microseconds of 32 bits.
+constexpr Duration kTimeoutMax = seconds(30 * 60);
 
 template <Duration tcp::Configuration::*field>
 Complaint read_tcp_ms(Reader& r, std::string_view value) {
-    return read_duration(r, value, milliseconds(1), kDay, r.result.stack.tcp.*field);
+    return read_duration(r, value, milliseconds(1), kTimeoutMax, r.result.stack.tcp.*field);
 }
 template <Duration tcp::Configuration::*field>
 Complaint read_tcp_s(Reader& r, std::string_view value) {

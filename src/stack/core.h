@@ -216,7 +216,8 @@ class Core {
     [[nodiscard]] socket::Listener* find_listener(const Arrival& arrival) const {
         return listeners_.find({arrival.key().local, arrival.key().local_port}, arrival.hash);
     }
-    void deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now);
+    void deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now,
+                             std::optional<wire::SequenceNumber> sent_before = {});
     void deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant now);
     void deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant now);
     bool keep_half_open(socket::Listener& listener, const tcp::HalfOpen& record,

@@ -29,10 +29,12 @@ tcp::ListenerSettings Core::listener_settings(socket::Listener& listener,
             .fast_open_keys = listener.fast_open_keys.chosen ? &listener.fast_open_keys : nullptr};
 }
 
-void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now) {
+void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Instant now,
+                               std::optional<wire::SequenceNumber> sent_before) {
     const wire::Flags flags = arrival.segment.flags;
     // RFC 9293 MUST-41, MUST-42: a listener has records of its own, whatever its port is used for.
     tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
+    settings.sent_before = sent_before;
     if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
         counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again
         return;
@@ -167,7 +169,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
 void Core::refuse_overflow(std::uint32_t index, const Arrival& arrival, Instant now) {
     HalfOpenRecord& half_open = half_open_[index];
     if (tcp_.configuration.abort_on_overflow == tcp::Configuration::Use::off) {
-        half_open.record.acked = 1;
+        tcp::keep_waiting(tcp_, half_open.record, now);
         return;
     }
     drop_half_open(index);
@@ -276,8 +278,9 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
         case tcp::TimeWaitVerdict::reopen:
             if (socket::Listener* listener = find_listener(arrival); listener != nullptr) {
                 ++counters_->time_wait_reused;
+                const wire::SequenceNumber sent = time_wait_[index].record.snd_nxt;
                 drop_time_wait(index);
-                deliver_to_listener(*listener, arrival, now);
+                deliver_to_listener(*listener, arrival, now, sent);
             } else {
                 counters_->drop(Drop::tcp_time_wait);
             }

@@ -3,6 +3,8 @@
 // long ago must not take the mark for the future, and totals do not wrap.
 #include <gtest/gtest.h>
 
+#include "tcp/clock.h"
+#include "tcp/recovery/side_record.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -107,6 +109,28 @@ TEST_P(LongLife, HeedsMarksAtAnyAge) {
         static_cast<void>(solo.out());
         solo.segment({.ack = at(queued)});
     }
+}
+
+// 40 minutes without an answer are more than half of what the clock of microseconds can tell apart:
+// what is delivered then is newer than what was before (RFC 8985 §6.2 step 2).
+TEST_P(LongLife, KnowsTheNewestDeliveryAfterALongSilence) {
+    solo.settings.user_timeout_ms = 3 * 3'600'000;
+    connect();
+    send(3000);
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1, .sack = {{1001, 2001}}});
+    const Instant end = solo.now + seconds(40 * 60);
+    while (solo.now < end)
+        static_cast<void>(solo.advance(seconds(60)));
+    solo.segment({.ack = 2001});
+    solo.tcb.cwnd = 20'000;
+    send(3000);
+    static_cast<void>(solo.out());
+    static_cast<void>(solo.advance(milliseconds(20)));
+    solo.segment({.ack = 2001, .sack = {{3513, 5049}}});
+    ASSERT_TRUE(has_record(solo.tcb));
+    const std::uint32_t age = to_us(solo.now) - solo.env.recoveries[solo.tcb.recovery].rack_sent_us;
+    EXPECT_LE(age, 20'000u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Prediction, LongLife,

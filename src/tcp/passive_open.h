@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "tcp/connection.h"
@@ -20,7 +21,8 @@ struct HalfOpen {
     std::uint32_t ts_offset;    // added to our clock to make TSval
     std::uint32_t deadline_ms;  // of the next SYN-ACK retransmission, milliseconds since 0
     std::uint16_t send_mss;     // what the peer can take, already limited
-    std::uint16_t sent_us;      // low bits of when the first SYN-ACK left
+    std::uint16_t sent_us;      // low bits of when the first SYN-ACK left; once `acked`, the
+                                // first one's round trip, in units of 32 us; 0: not known
     std::uint8_t window_shift;  // peer's, or wire::kNoWindowShift
     std::uint8_t retransmissions : 4;
     std::uint8_t ecn : 1;  // RFC 3168, agreed
@@ -43,6 +45,8 @@ struct ListenerSettings {
     std::uint16_t defer_accept_s = 0;  // TCP_DEFER_ACCEPT
     FastOpenQueue fast_open = FastOpenQueue::off;
     const FastOpenKeys* fast_open_keys = nullptr;  // nullptr: the core's
+    // What the connection of the same four numbers before this one sent, if its TIME-WAIT made way.
+    std::optional<wire::SequenceNumber> sent_before{};
 };
 
 enum class ListenVerdict : std::uint8_t {
@@ -85,6 +89,8 @@ struct HalfOpenDecision {
 };
 [[nodiscard]] HalfOpenDecision on_half_open_segment(const Environment&, const ListenerSettings&,
                                                     HalfOpen&, const wire::Segment&, Instant now);
+// The ACK that completes the handshake has come, and has to wait here.
+void keep_waiting(const Environment&, HalfOpen&, Instant now);
 // Call when half_open.deadline_ms has passed: reply (SYN-ACK again) or drop (given up).
 [[nodiscard]] HalfOpenDecision on_half_open_deadline(const Environment&, const ListenerSettings&,
                                                      HalfOpen&, Instant now);

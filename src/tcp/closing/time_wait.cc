@@ -39,14 +39,15 @@ wire::OutgoingSegment ack_from(const Environment& env, const TimeWait& record, I
 // RFC 9293 MAY-2, SHLD-4.
 // RFC 6191 §2: a larger timestamp proves the SYN to be new; if the peer's clock has not ticked
 // since, a larger number does. Without timestamps RFC 1122 §4.2.2.13 applies: its number must be
-// beyond all that was received, and our next ISS beyond all we sent.
-bool may_reopen(const Environment& env, const TimeWait& record, const Segment& seg, Instant now) {
+// beyond all that was received (and our next ISS beyond all we sent:
+// ListenerSettings::sent_before).
+bool may_reopen(const TimeWait& record, const Segment& seg) {
     const bool larger = seg.seq > record.rcv_nxt;
     if (record.timestamps != 0 && seg.options.timestamps) {
         return timestamp_is_newer(record, seg) ||
                (larger && seg.options.ts_value == record.ts_recent);
     }
-    return larger && initial_numbers(env.isn_key, record.key, now).iss > record.snd_nxt;
+    return larger;
 }
 
 }  // namespace
@@ -68,8 +69,7 @@ TimeWaitDecision on_time_wait_segment(const Environment& env, TimeWait& record, 
                                       Instant now) {
     TimeWaitDecision decision;
     if (seg.flags.has(Flags::rst)) return decision;
-    if (seg.flags.has(Flags::syn) && !seg.flags.has(Flags::ack) &&
-        may_reopen(env, record, seg, now)) {
+    if (seg.flags.has(Flags::syn) && !seg.flags.has(Flags::ack) && may_reopen(record, seg)) {
         decision.verdict = TimeWaitVerdict::reopen;
         decision.drop = Drop::count_;
         return decision;

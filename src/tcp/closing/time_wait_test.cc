@@ -97,11 +97,21 @@ TEST_F(TimeWaitRecord, NewSynBeyondTheOldNumbersReopens) {  // RFC 1122 §4.2.2.
     EXPECT_EQ(give(segment(Flags::syn | Flags::ack, 100)).verdict, TimeWaitVerdict::ack);
 }
 
-TEST_F(TimeWaitRecord, NotWhileOurOwnNumbersWouldRunBack) {
+// The listener then begins beyond them, as on Linux, instead of letting the client wait.
+TEST_F(TimeWaitRecord, ReopensThoughOurOwnNumbersHaveNotComeSoFar) {
     record.snd_nxt = record.snd_nxt + 10'000'000;  // 10 MB in no time
-    EXPECT_EQ(give(segment(Flags::syn, 100)).verdict, TimeWaitVerdict::ack);
+    const Segment syn = segment(Flags::syn, 100);
+    EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::reopen);
+    ListenerSettings listener;
+    const auto iss = [&] {
+        return on_listen_segment(solo.env, listener, record.key, syn, Backlog::has_room, solo.now)
+            .half_open.iss;
+    };
+    EXPECT_LE(iss(), record.snd_nxt);
+    listener.sent_before = record.snd_nxt;
+    EXPECT_EQ(iss(), record.snd_nxt + 65'537);
     solo.now = solo.now + seconds(50);
-    EXPECT_EQ(give(segment(Flags::syn, 100)).verdict, TimeWaitVerdict::reopen);
+    EXPECT_EQ(iss(), initial_numbers(solo.env.isn_key, record.key, solo.now).iss);
 }
 
 // Checks RFC 9293 SHLD-4.

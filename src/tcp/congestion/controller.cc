@@ -97,16 +97,19 @@ void begin(Environment& env, Tcb& tcb, Instant) {
     tcb.cwnd = syn_was_lost ? tcb.mss : initial_window(env.configuration, tcb.mss);
 }
 
+void watch_marks(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
+    if (tcb.settings.congestion != Algorithm::dctcp) return;
+    if (ack.ecn_echo == AckContext::EcnEcho::yes) take_record(env, tcb, now);
+    if (Record* const record = record_of(env, tcb); record != nullptr)
+        dctcp::observe(record->dctcp, tcb, ack);
+}
+
 void on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {
     Record* record = nullptr;
     switch (tcb.settings.congestion) {
         case Algorithm::new_reno:
         case Algorithm::cubic: break;
-        case Algorithm::dctcp:
-            if (ack.ecn_echo == AckContext::EcnEcho::yes) take_record(env, tcb, now);
-            record = record_of(env, tcb);
-            if (record != nullptr) dctcp::observe(record->dctcp, tcb, ack);
-            break;
+        case Algorithm::dctcp: watch_marks(env, tcb, ack, now); break;
         case Algorithm::bbr:
             record = record_of(env, tcb);
             if (record == nullptr && (tcb.phase >= Phase::fast_recovery || was_used(tcb, ack))) {

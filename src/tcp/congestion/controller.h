@@ -43,6 +43,8 @@ inline constexpr std::uint32_t kSsthreshInitial = 0x7fff'ffff;
 // The handshake is over: the initial window, or one segment if the SYN had to be sent again
 // (RFC 5681 §3.1).
 void begin(Environment& env, Tcb& tcb, Instant now);
+// RFC 8257 §3.3: every ACK counts, also those of a recovery, in which on_ack() is not called.
+void watch_marks(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
 // Precondition: ack.acked > 0 or ack.newly_sacked > 0 or ack.duplicate.
 void on_ack(Environment& env, Tcb& tcb, const AckContext& ack, Instant now);
 // `flight`: bytes that were in flight when the loss showed.

@@ -82,7 +82,7 @@ struct Bbr {                              // bbr/bbr.h; rates in bytes a second,
     std::uint32_t min_rtt_at_ms;
     std::uint32_t probe_rtt_min_us;
     std::uint32_t probe_rtt_min_at_ms;
-    std::uint32_t probe_rtt_done_ms;
+    std::uint32_t probe_rtt_since_ms;
     std::uint32_t cycle_start_us;
     std::uint32_t probe_wait_us;
     std::array<std::uint32_t, 2> extra_acked;
@@ -107,7 +107,7 @@ struct Bbr {                              // bbr/bbr.h; rates in bytes a second,
     bool probe_samples : 1;    // samples of this ACK come from probing
     bool probe_too_high : 1;   // the last probe ended with too much loss
     bool stopped_risky : 1;    // the last probe ended at inflight_hi
-    bool probe_rtt_waits : 1;  // probe_rtt_done_ms is valid
+    bool probe_rtt_waits : 1;  // probe_rtt_since_ms is valid
     bool probe_rtt_round : 1;  // a round trip has passed at the low level
     bool idle_restart : 1;
     bool repairing : 1;  // between on_loss() or on_timeout() and on_recovered()

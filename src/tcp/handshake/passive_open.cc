@@ -212,6 +212,9 @@ ListenDecision on_listen_segment(const Environment& env, const ListenerSettings&
     }
     decision.drop = Drop::count_;
     decision.half_open = remember(env, key, seg, now);
+    // RFC 1122 §4.2.2.13, as Linux.
+    if (listener.sent_before && decision.half_open.iss <= *listener.sent_before)
+        decision.half_open.iss = *listener.sent_before + 65'537;
     if (full || cookies == Cookies::always) {
         decision.verdict = ListenVerdict::cookie;
         decision.reply = cookie_syn_ack(env, listener, decision.half_open, now);
@@ -252,7 +255,7 @@ bool check_cookie(const Environment& env, const ListenerSettings&, const wire::F
         half.selective_ack = offer.selective_ack;
         half.ecn = offer.ecn && env.configuration.ecn != Configuration::Ecn::off;
     }
-    half.acked = 1;  // when the SYN-ACK left nobody remembers
+    half.acked = 1;  // when the SYN-ACK left nobody remembers, so that sent_us stays 0
     half.deadline_ms = to_ms_rounded_up(now + env.configuration.rto_initial);
     half_open = half;
     count(env, &Counters::cookies_accepted);
@@ -275,6 +278,7 @@ bool is_acceptable(const ListenerSettings& listener, const HalfOpen& half, const
 }
 
 constexpr std::uint8_t kCountMax = 15;  // a record counts no further
+constexpr std::uint32_t kRoundTripUnitUs = 32;
 
 std::uint8_t retries_of(const Environment& env) {
     return std::min(env.configuration.syn_ack_retries, kCountMax);
@@ -348,12 +352,20 @@ HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSett
     }
     const bool bare = seg.payload.empty() && !seg.flags.has(Flags::fin);
     if (bare && still_deferred(listener, half)) {
-        half.acked = 1;
+        keep_waiting(env, half, now);
         return keep(Drop::count_);
     }
     HalfOpenDecision decision;
     decision.verdict = HalfOpenVerdict::promote;
     return decision;
+}
+
+void keep_waiting(const Environment& env, HalfOpen& half, Instant now) {
+    if (half.acked != 0) return;
+    half.acked = 1;
+    const std::uint32_t units = elapsed_us(env, half, now) / kRoundTripUnitUs + 1;
+    const bool known = half.retransmissions == 0 && units <= UINT16_MAX;  // Karn
+    half.sent_us = known ? static_cast<std::uint16_t>(units) : std::uint16_t{0};
 }
 
 HalfOpenDecision on_half_open_deadline(const Environment& env, const ListenerSettings& listener,
@@ -408,8 +420,13 @@ void promote(Environment& env, const ListenerSettings& listener, const HalfOpen&
     tcb.rcv.wnd = window_of_syn(listener);
     tcb.ts_recent = half.ts_recent;
     tcb.ts_recent_s = to_s(now);
-    tcb.retransmissions = half.retransmissions;
-    // Of the first SYN-ACK's round trip (Karn), unless the ACK of it had to wait here.
+    if (half.acked != 0 && half.sent_us != 0) {
+        // It waited here while the record's time-outs passed, but nothing had been lost.
+        take_rtt_sample(tcb, half.sent_us * kRoundTripUnitUs, env.configuration, now);
+    } else {
+        tcb.retransmissions = half.retransmissions;
+    }
+    // Of the first SYN-ACK's round trip (Karn).
     if (half.retransmissions == 0 && half.acked == 0) {
         start_timing(tcb, tcb.snd.nxt, to_us(now) - elapsed_us(env, half, now));
     }

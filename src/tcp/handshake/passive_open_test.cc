@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "tcp/clock.h"
+#include "tcp/congestion/controller.h"
 #include "tcp/handshake/isn.h"
 #include "tcp/handshake/syn_cookies.h"
 #include "tcp/testing/solo.h"
@@ -153,7 +154,7 @@ TEST_F(PassiveOpen, HandshakeBelowAMillisecondIsMeasuredToo) {
     }
 }
 
-TEST_F(PassiveOpen, AckThatWaitedForTheListenerMeasuresNothing) {
+TEST_F(PassiveOpen, AckThatWaitedForTheListenerMeasuresItsOwnWay) {
     listener.defer_accept_s = 5;
     ListenDecision decision = listen(full_syn());
     HalfOpen& half = decision.half_open;
@@ -167,7 +168,7 @@ TEST_F(PassiveOpen, AckThatWaitedForTheListenerMeasuresNothing) {
     Tcb tcb;
     promote(env, listener, half, tcb, now);
     static_cast<void>(on_segment(env, tcb, ack, now));
-    EXPECT_EQ(tcb.srtt_us, 0u);
+    EXPECT_NEAR(tcb.srtt_us, 300, 40);
 }
 
 TEST_F(PassiveOpen, RepeatedSynIsAnsweredAgain) {
@@ -281,6 +282,48 @@ TEST_F(PassiveOpen, DeferAcceptWaitsForDataThenAsksAgain) {
     EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::reply);
     EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict,
               HalfOpenVerdict::promote);
+}
+
+// The client thinks before it asks: nothing was lost (RFC 6928 §2), and its pause is no round trip.
+TEST_F(PassiveOpen, ADeferredRequestMeetsAWindowAndARoundTripOfTheHandshake) {
+    listener.defer_accept_s = 5;
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    Segment bare = completing(decision.reply);
+    now = now + milliseconds(30);
+    EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict, HalfOpenVerdict::keep);
+    now = now + seconds(1);
+    EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::keep);
+    bare.payload = payload;
+    now = now + milliseconds(500);
+    ASSERT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict,
+              HalfOpenVerdict::promote);
+    Tcb tcb;
+    promote(env, listener, half, tcb, now);
+    EXPECT_NEAR(tcb.srtt_us, 30'000, 40);
+    static_cast<void>(on_segment(env, tcb, bare, now));
+    EXPECT_EQ(tcb.state, State::established);
+    EXPECT_EQ(tcb.cwnd, congestion::initial_window(env.configuration, tcb.mss));
+    EXPECT_NEAR(tcb.srtt_us, 30'000, 40);
+    static_cast<void>(on_abort(env, tcb, now));
+}
+
+// One whose SYN-ACK went again before it answered has no round trip to tell of (Karn).
+TEST_F(PassiveOpen, ADeferredRequestBehindALossMeetsASmallWindow) {
+    listener.defer_accept_s = 5;
+    ListenDecision decision = listen(full_syn());
+    HalfOpen& half = decision.half_open;
+    Segment bare = completing(decision.reply);
+    now = now + seconds(1);
+    EXPECT_EQ(on_half_open_deadline(env, listener, half, now).verdict, HalfOpenVerdict::reply);
+    EXPECT_EQ(on_half_open_segment(env, listener, half, bare, now).verdict, HalfOpenVerdict::keep);
+    bare.payload = payload;
+    Tcb tcb;
+    promote(env, listener, half, tcb, now);
+    EXPECT_EQ(tcb.srtt_us, 0u);
+    static_cast<void>(on_segment(env, tcb, bare, now));
+    EXPECT_EQ(tcb.cwnd, tcb.mss);
+    static_cast<void>(on_abort(env, tcb, now));
 }
 
 TEST_F(PassiveOpen, DeferAcceptMayWaitLongerThanASynAckIsSent) {

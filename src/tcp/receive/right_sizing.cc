@@ -12,14 +12,17 @@ namespace {
 
 constexpr std::uint32_t kSlackSegments = 16;
 constexpr std::uint32_t kRoundTripMinUs = 1'000;
+// Who only receives has the handshake's; not even that after a SYN cookie.
+constexpr std::uint32_t kRoundTripUnknownUs = 100'000;
 
 }  // namespace
 
 void right_size(const Environment& env, Tcb& tcb, std::uint32_t bytes, Instant now) {
-    if (tcb.settings.receive_fixed != 0 || tcb.srtt_us == 0) return;
+    if (tcb.settings.receive_fixed != 0) return;
+    const std::uint32_t round_trip_us = tcb.srtt_us != 0 ? tcb.srtt_us : kRoundTripUnknownUs;
     if (tcb.read_bytes == 0 && tcb.read_most == 0) tcb.read_since_us = to_us(now);
     tcb.read_bytes += bytes;
-    if (to_us(now) - tcb.read_since_us < std::max(tcb.srtt_us, kRoundTripMinUs)) return;
+    if (to_us(now) - tcb.read_since_us < std::max(round_trip_us, kRoundTripMinUs)) return;
     const std::uint32_t read = tcb.read_bytes;
     tcb.read_since_us = to_us(now);
     tcb.read_bytes = 0;

@@ -51,6 +51,14 @@ TEST_F(RightSizing, TwiceWhatWasReadInARoundTripFits) {
     EXPECT_GE(buffer(), 4 * kInitial);
 }
 
+// A connection born of a SYN cookie that only receives never learns of a round trip.
+TEST_F(RightSizing, WithoutARoundTripATenthOfASecondIsOne) {
+    solo.tcb.srtt_us = 0;
+    for (int i = 0; i < 6; ++i)
+        read(kInitial);
+    EXPECT_GE(buffer(), 8 * kInitial);
+}
+
 TEST_F(RightSizing, OnlyWholeRoundTripsCount) {
     right_size(solo.env, solo.tcb, 1'000'000, solo.now);
     solo.now = solo.now + milliseconds(19);

@@ -399,6 +399,7 @@ void set_window(Recovering& on) {
     Tcb& tcb = on.tcb;
     const AckContext& ack = on.evidence.ack;
     if (is_reducing(tcb) && !congestion::governs_recovery(tcb)) {
+        congestion::watch_marks(on.env, tcb, ack, on.now);
         const bool good = on.advanced && ack.lost == 0;
         prr_on_ack(tcb, on.r, ack.delivered(), good ? Progress::good : Progress::none);
         return;
@@ -483,6 +484,7 @@ bool forget_if_reneged(Recovery& r) {
 void mark_timed_out(Recovery& r, Instant now) {
     const bool reneged = forget_if_reneged(r);
     r.reno_sacked = 0;
+    if (to_us(now) - r.rack_sent_us > kEvidenceLifeUs) r.rack_known = false;
     for (std::size_t i = 0; i < r.log.count; ++i) {
         Run& run = r.log.runs[r.log.first + i];
         const bool recent = i > 0 && !reneged && !rack_has_timed_out(r, run.sent_us, now);

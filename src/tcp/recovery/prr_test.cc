@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tcp/congestion/record.h"
 #include "tcp/recovery/side_record.h"
 #include "tcp/testing/solo.h"
 
@@ -42,6 +43,30 @@ TEST(Prr, BringsMoreThanAWindowDownToSsthresh) {
     static_cast<void>(left_in_recovery(solo, 10'000, 20));
     EXPECT_EQ(solo.tcb.ssthresh, 5'000u);
     EXPECT_EQ(pipe(solo.tcb, *record_of(solo.env, solo.tcb)), 5'000u);
+}
+
+// RFC 8257 §3.3: what is acknowledged and what was marked counts in a recovery, too.
+TEST(Prr, MarksOfARecoveryCount) {
+    Solo solo;
+    solo.settings.congestion = CongestionAlgorithm::dctcp;
+    solo.env.configuration.ecn = Configuration::Ecn::request;
+    solo.peer_syn_flags = wire::Flags::ece;
+    solo.connect();
+    solo.tcb.cwnd = 20'000;
+    solo.send(20'000);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "E.", .ack = 1001});
+    static_cast<void>(solo.out());
+    solo.segment({.ack = 1001, .sack = {{2001, 8001}}});
+    ASSERT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    const congestion::Dctcp& d = solo.env.controllers[solo.tcb.controller].dctcp;
+    const std::uint32_t acked = d.acked;
+    const std::uint32_t marked = d.marked;
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "E.", .ack = 1501});
+    EXPECT_EQ(solo.tcb.phase, Phase::fast_recovery);
+    EXPECT_EQ(d.acked - acked, 500u);
+    EXPECT_EQ(d.marked - marked, 500u);
 }
 
 }  // namespace

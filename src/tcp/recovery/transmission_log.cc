@@ -188,7 +188,7 @@ void note_delivered(const Run& run, SequenceNumber end, Delivery& d) {
     } else if (rtt_us < d.rtt_min_us || rtt_us <= d.not_within_us) {
         return;  // RFC 8985 §6.2 step 2: likely, or surely, the ACK of the copy before
     }
-    if (!known) return;
+    if (!known || rtt_us > kEvidenceLifeUs) return;
     // Of the segment looked at last, not of the one sent last: where the ACK of a copy sent again
     // also covers originals, their longer time counts.
     d.rack_rtt_us = rtt_us;

@@ -124,6 +124,9 @@ void unmark_lost(TransmissionLog& log);
                                               wire::SequenceNumber una) {
     return (log.end - una) - log.sacked_bytes - log.lost_bytes + log.resent_bytes;
 }
+// What left longer ago says nothing of the order in which segments leave today: times half a turn
+// of the clock apart would compare the wrong way round.
+inline constexpr std::uint32_t kEvidenceLifeUs = 1u << 30;
 // Did `a` leave after `b`? (RFC 8985 §6.2, RACK_sent_after)
 [[nodiscard]] inline bool sent_after(std::uint32_t a_us, wire::SequenceNumber a_end,
                                      std::uint32_t b_us, wire::SequenceNumber b_end) {

@@ -252,7 +252,7 @@ void update_probe_bw(Step& s) {
 }
 
 void check_probe_rtt_done(Bbr& b, Tcb& tcb, Instant now) {
-    if (!b.probe_rtt_waits || !has_come(b.probe_rtt_done_ms, to_ms(now))) return;
+    if (!b.probe_rtt_waits || to_ms(now) - b.probe_rtt_since_ms < kProbeRttMs) return;
     b.probe_rtt_min_at_ms = to_ms(now);
     b.probe_rtt_waits = false;
     tcb.cwnd = std::max(tcb.cwnd, b.prior_cwnd);
@@ -284,7 +284,7 @@ void update_min_rtt(Step& s) {
             std::max(kMinWindowSegments * s.tcb.mss, bdp(b, s.tcb, bandwidth(b), kUnit / 2));
         if (!b.probe_rtt_waits && s.ack.in_flight <= low) {
             b.probe_rtt_waits = true;
-            b.probe_rtt_done_ms = now_ms + kProbeRttMs;
+            b.probe_rtt_since_ms = now_ms;
             b.probe_rtt_round = false;
             start_round(s);
         } else if (b.probe_rtt_waits) {

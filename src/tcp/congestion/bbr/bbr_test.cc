@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tcp/clock.h"
 #include "tcp/congestion/controller.h"
 #include "tcp/testing/solo.h"
 
@@ -37,6 +38,20 @@ TEST(Bbr, HearsOfLossesThatATimerFound) {
     EXPECT_TRUE(b->loss_in_round);
     static_cast<void>(solo.out());
     solo.segment({.ack = solo.tcb.snd.nxt - solo.tcb.iss});
+}
+
+// 30 days are more than half of what the clock of milliseconds can tell apart.
+TEST(Bbr, ALongIdleConnectionDoesNotStayInProbeRtt) {
+    testing::Solo solo;
+    solo.connect();
+    Bbr b{};
+    b.state = BbrState::probe_rtt;
+    b.probe_rtt_waits = true;
+    b.probe_rtt_since_ms = to_ms(solo.now);
+    on_idle_restart(b, solo.tcb, solo.now + milliseconds(100));
+    EXPECT_EQ(b.state, BbrState::probe_rtt);
+    on_idle_restart(b, solo.tcb, solo.now + seconds(30 * 86'400));
+    EXPECT_NE(b.state, BbrState::probe_rtt);
 }
 
 }  // namespace
