@@ -158,6 +158,19 @@ bool Network::has_route(const wire::IpAddress& destination) const {
     return false;
 }
 
+std::uint16_t Network::mtu_to(const wire::IpAddress& destination) const {
+    constexpr std::uint16_t kUnknown = 576;
+    const CachedRoute& cached = cached_route(destination);
+    if (cached.destination == destination && cached.path.interface != kLocal) {
+        return cached.path.mtu;
+    }
+    if (addresses_.is_local(destination)) {
+        return loopback_ == kLocal ? kLocalMtu : interfaces_[loopback_].mtu;
+    }
+    const RouteConfiguration* found = routes_.find(destination);
+    return found != nullptr ? interfaces_[found->interface].mtu : kUnknown;
+}
+
 void Network::give_back(std::size_t interface, const io::Frame& frame) {
     transmitters_[interface].give_back(frame);
 }

@@ -160,10 +160,10 @@ class Network {
     [[nodiscard]] const io::Capabilities& capabilities(std::size_t interface) const {
         return transmitters_[interface].capabilities();
     }
-    // Largest IP packet of an interface: the configured one, or less if the device carries less.
-    [[nodiscard]] std::uint16_t mtu(std::size_t interface) const {
-        return interfaces_[interface].mtu;
-    }
+    // Largest IP packet, bytes, of the interface by which those to `destination` leave: the
+    // configured one, or less if the device carries less. 576 where there is no way to it
+    // (RFC 1122 §3.3.3: of a path of which nothing is known).
+    [[nodiscard]] std::uint16_t mtu_to(const wire::IpAddress& destination) const;
     [[nodiscard]] std::size_t interface_count() const { return interfaces_.size(); }
 
     // --- own addresses

@@ -251,7 +251,7 @@ class Core {
     void passive_timers(Instant now);
     [[nodiscard]] Instant passive_deadline() const;
     [[nodiscard]] tcp::ListenerSettings listener_settings(socket::Listener& listener,
-                                                          std::size_t interface) const;
+                                                          const wire::IpAddress& remote) const;
     void reply(const wire::FlowKey& key, const wire::OutgoingSegment& segment,
                const tcp::Settings& settings, Instant now);
 

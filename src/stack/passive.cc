@@ -20,10 +20,10 @@ Instant at_ms(std::uint32_t deadline_ms, Instant now) {
 }  // namespace
 
 tcp::ListenerSettings Core::listener_settings(socket::Listener& listener,
-                                              std::size_t interface) const {
-    const std::uint32_t mtu = network_->mtu(interface);
+                                              const wire::IpAddress& remote) const {
+    // RFC 9293 MUST-16: of the way out, which need not be the one that the SYN came in by.
     return {.settings = listener.settings,
-            .path_mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu, 65535)),
+            .path_mtu = network_->mtu_to(remote),
             .defer_accept_s = listener.defer_accept_s,
             .fast_open = fast_open_queue(listener),
             .fast_open_keys = listener.fast_open_keys.chosen ? &listener.fast_open_keys : nullptr};
@@ -33,7 +33,7 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
                                std::optional<wire::SequenceNumber> sent_before) {
     const wire::Flags flags = arrival.segment.flags;
     // RFC 9293 MUST-41, MUST-42: a listener has records of its own, whatever its port is used for.
-    tcp::ListenerSettings settings = listener_settings(listener, arrival.inbound.interface);
+    tcp::ListenerSettings settings = listener_settings(listener, arrival.key().remote);
     settings.sent_before = sent_before;
     if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
         counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again
@@ -130,7 +130,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
     if (arrival.segment.flags.has(wire::Flags::rst)) ++counters_->resets_in;
     socket::Listener* listener = listeners_[half_open.record.listener];
     MTCP_ASSERT(listener != nullptr);  // a listener takes its half-open records along
-    const tcp::ListenerSettings settings = listener_settings(*listener, arrival.inbound.interface);
+    const tcp::ListenerSettings settings = listener_settings(*listener, arrival.key().remote);
     const unsigned tries = half_open.record.retransmissions;
     const auto decision =
         tcp::on_half_open_segment(tcp_, settings, half_open.record, arrival.segment, now);
@@ -300,9 +300,7 @@ void Core::passive_timers(Instant now) {
             socket::Listener* listener = listeners_[half_open.record.listener];
             MTCP_ASSERT(listener != nullptr);
             const wire::FlowKey key = half_open.record.key;
-            const auto route = network_->route(key.remote, key.local);
-            const tcp::ListenerSettings settings =
-                listener_settings(*listener, route ? route->path.interface : std::size_t{0});
+            const tcp::ListenerSettings settings = listener_settings(*listener, key.remote);
             const auto decision = tcp::on_half_open_deadline(tcp_, settings, half_open.record, now);
             if (decision.verdict == tcp::HalfOpenVerdict::drop) {
                 drop_half_open(index);
