@@ -16,7 +16,9 @@ namespace {
 constexpr std::size_t kBufferSize = 65536;
 // The payload of the largest packet (RFC 791: total length is 16 bits).
 constexpr std::uint32_t kPayloadMax = wire::kIpv4PacketMax - wire::kIpv4HeaderMin;
+constexpr std::uint8_t kNotCapable = 0;  // Not-ECT
 constexpr std::uint8_t kCongestionExperienced = 3;
+constexpr unsigned kMarkedAmongUncapable = 1u << kNotCapable | 1u << kCongestionExperienced;
 
 std::uint32_t end_of(const Fragment& fragment) {
     return fragment.offset + static_cast<std::uint32_t>(fragment.payload.size());
@@ -111,7 +113,7 @@ Reassembly::Slot* Reassembly::begin(const Fragment& fragment, Instant now) {
         slot.order = created_++;
         slot.length = kLengthUnknown;
         slot.highest = 0;
-        slot.ecn = 0;
+        slot.ecn = slot.ecn_seen = 0;
         slot.interface = fragment.interface;
         slot.header_length = 0;
         slot.state = State::collecting;
@@ -158,6 +160,7 @@ void Reassembly::store(Slot& slot, const Fragment& fragment) {
         std::memcpy(slot.header.data(), fragment.header.data(), fragment.header.size());
         if (slot.ecn != kCongestionExperienced) slot.ecn = fragment.ecn;
     }
+    slot.ecn_seen |= static_cast<std::uint8_t>(1u << fragment.ecn);
     // RFC 3168 §5.3: a mark on any fragment is a mark on the datagram.
     if (fragment.ecn == kCongestionExperienced) slot.ecn = kCongestionExperienced;
 }
@@ -192,6 +195,11 @@ Reassembly::Added Reassembly::add(const Fragment& fragment, Instant now, Datagra
     }
     store(*slot, fragment);
     if (slot->bytes != slot->length) return Added::held;
+    // RFC 3168 §5.3, as Linux: does the sender heed marks? Not to be told, and not to be guessed.
+    if ((slot->ecn_seen & kMarkedAmongUncapable) == kMarkedAmongUncapable) {
+        free(*slot);
+        return drop(Drop::fragment_bad);
+    }
 
     slot->state = State::lent;
     ++lent_;

@@ -96,6 +96,7 @@ class Reassembly {
         std::uint32_t highest = 0;              // end of the farthest fragment
         std::uint32_t bytes = 0;                // held; counted in bytes_
         std::uint8_t ecn = 0;
+        std::uint8_t ecn_seen = 0;  // bit n: a fragment with the codepoint n has come
         std::uint8_t interface = 0;
         std::uint8_t header_length = 0;  // 0: the first fragment has not come
         State state = State::free;

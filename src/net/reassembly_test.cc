@@ -271,6 +271,19 @@ TEST_F(ReassemblyTest, OneCongestionMarkMarksTheDatagram) {
     EXPECT_EQ(datagram_.ecn, 3);
 }
 
+TEST_F(ReassemblyTest, AMarkAmongFragmentsThatCannotBearOneDropsTheDatagram) {
+    ecn_ = 0;
+    ASSERT_EQ(add(0, 1480), Added::held);
+    ecn_ = 3;
+    ASSERT_EQ(add(2960, 4000), Added::held);
+    ecn_ = 0;
+    ASSERT_EQ(add(1480, 2960), Added::dropped);
+    EXPECT_EQ(counters_.drops(Drop::fragment_bad), 1u);
+    EXPECT_EQ(counters_.fragments_reassembled, 0u);
+    EXPECT_EQ(reassembly_.used(), 0u);
+    EXPECT_EQ(reassembly_.bytes_held(), 0u);
+}
+
 TEST_F(ReassemblyTest, RandomFragmentsNeverMakeAWrongDatagram) {
     // Three datagrams in pieces of 400 bytes, in random order, some twice, now and then one that
     // overlaps, beside forged fragments of others: what comes out must be right.
