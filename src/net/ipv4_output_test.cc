@@ -49,6 +49,26 @@ TEST(Route, FailuresAreToldApart) {
     }
 }
 
+// Whether or not the cache knows the way.
+TEST(Route, ALoopbackSourceLeavesByNoWire) {
+    NetworkConfiguration configuration = one_ethernet();
+    InterfaceConfiguration loopback;
+    loopback.name = "lo";
+    loopback.layer = io::Layer::ip;
+    loopback.kind = InterfaceKind::loopback;
+    loopback.addresses = {Prefix{ip(127, 0, 0, 1), 8}};
+    configuration.interfaces.push_back(loopback);
+    Host host(configuration);
+    for (int i = 0; i < 2; ++i) {
+        const auto outwards = host.network().route(kPeerIp, ip(127, 0, 0, 1));
+        ASSERT_FALSE(outwards.ok());
+        EXPECT_EQ(outwards.error(), RouteError::source_loops);
+        EXPECT_TRUE(host.network().route(kPeerIp, {}).ok());
+        EXPECT_TRUE(host.network().route(kOurIp, ip(127, 0, 0, 1)).ok());
+        EXPECT_TRUE(host.network().route(ip(127, 0, 0, 2), ip(127, 0, 0, 1)).ok());
+    }
+}
+
 TEST(Route, OwnAddressesStayInside) {
     Host host;
     const auto route = host.network().route(kOurIp, {});

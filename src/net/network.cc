@@ -104,6 +104,11 @@ Result<Route, RouteError> Network::route(const wire::IpAddress& destination,
     if (!any_source && !addresses_.is_local(source_hint)) {
         return failure(RouteError::source_not_ours);
     }
+    // RFC 1122 §3.2.1.3 (g): such addresses never leave the host.
+    if (source_hint.is_v4() && AddressTable::is_loopback(source_hint.v4_bits()) &&
+        !addresses_.is_local(destination)) {
+        return failure(RouteError::source_loops);
+    }
     CachedRoute& cached = cached_route(destination);
     if (known_path(destination) != nullptr) {
         return Route{cached.path, any_source ? cached.source : source_hint};

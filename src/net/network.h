@@ -69,6 +69,7 @@ struct Route {
 enum class RouteError : std::uint8_t {
     no_route,         // ENETUNREACH
     source_not_ours,  // EADDRNOTAVAIL: source_hint is not an own address
+    source_loops,     // EINVAL: source_hint is of 127.0.0.0/8, and the destination is not ours
     bad_destination,  // EADDRNOTAVAIL/ENETUNREACH: unspecified, broadcast or multicast
     no_neighbour,     // ENOBUFS: the neighbour table is full of unanswered requests
 };

@@ -103,6 +103,22 @@ TEST_F(CornerCase, ACrowdThatSendsAtOnceWaitsForASlowDeviceInsteadOfLosingFrames
     core.reset();  // before the link
 }
 
+// RFC 1122 §3.2.1.3 (g): as on Linux.
+TEST_F(CornerCase, FromALoopbackAddressNobodyElseIsReached) {
+    auto link = io::make_link({.frame_count = 256, .ring_frames = 64});
+    ASSERT_TRUE(link);
+    const wire::IpAddress loopback = wire::IpAddress::v4(0x7f000001);
+    CoreSetup setup = setup_on(*link);
+    setup.loopback_addresses.push_back({loopback, 8});
+    start(std::move(setup));
+    const long id = socket::make_stream(*app);
+    ASSERT_EQ(socket::bind(*app, descriptor(id), {loopback, 0}), 0);
+    EXPECT_EQ(socket::connect(*app, descriptor(id), {kPeer, 80}), -EINVAL);
+    EXPECT_EQ(core->counters().segments_out, 0u);
+    app.reset();
+    core.reset();  // before the link
+}
+
 // Each segment may be answered by one: who sends more than he reads fills the rings both ways.
 TEST_F(CornerCase, TurnsThatCannotTakeInAllThatWaitsSendLessAndLess) {
     auto link = io::make_link({.frame_count = 2048, .ring_frames = 1024});

@@ -216,6 +216,7 @@ void Core::open(std::uint32_t index, Instant now) {
     if (!route) {
         fail_open(index, route.error() == net::RouteError::no_route       ? ENETUNREACH
                          : route.error() == net::RouteError::no_neighbour ? ENOBUFS
+                         : route.error() == net::RouteError::source_loops ? EINVAL
                                                                           : EADDRNOTAVAIL);
         return;
     }
