@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a frame on an Ethernet to the protocol it carries.
 #include "net/network.h"
+#include "wire/big_endian.h"
 #include "wire/ethernet.h"
 
 namespace mtcp::net {
@@ -14,7 +15,14 @@ Verdict Network::ethernet_input(Arrival& arrival) {
         return dropped(Drop::ethernet_not_ours);
     }
     arrival.packet = arrival.packet.subspan(wire::kEthernetHeader);
-    switch (header->type) {
+    std::uint16_t type = header->type;
+    // IEEE 802.1Q: VLAN 0 is none. Such a tag says nothing but a priority.
+    if (type == wire::kEtherTypeVlan && arrival.packet.size() >= wire::kVlanTag &&
+        (wire::load_be16(arrival.packet.data()) & wire::kVlanMask) == 0) {
+        type = wire::load_be16(arrival.packet.data() + 2);
+        arrival.packet = arrival.packet.subspan(wire::kVlanTag);
+    }
+    switch (type) {
         case wire::kEtherTypeIpv4: return ipv4_input(arrival);
         case wire::kEtherTypeArp: return arp_input(arrival);
         case wire::kEtherTypeVlan:

@@ -8,6 +8,16 @@ namespace {
 
 using namespace testing;  // NOLINT: packet builders
 
+// The frame with a tag of IEEE 802.1Q; `tag`: priority and VLAN.
+Bytes tagged(std::uint16_t tag, const Bytes& frame) {
+    Bytes four(4);
+    wire::store_be16(four.data(), wire::kEtherTypeVlan);
+    wire::store_be16(four.data() + 2, tag);
+    Bytes all = frame;
+    all.insert(all.begin() + 12, four.begin(), four.end());
+    return all;
+}
+
 TEST(EthernetInput, FramesForUsPass) {
     Host host;
     EXPECT_EQ(host.input(tcp_frame()), Verdict::tcp);
@@ -29,8 +39,25 @@ TEST(EthernetInput, ShortFramesAreDropped) {
 
 TEST(EthernetInput, VlanTagsAreDroppedAndCounted) {
     Host host;
-    EXPECT_EQ(host.input(ethernet(Bytes(50), wire::kEtherTypeVlan)), Verdict::dropped);
+    const Bytes packet = ipv4({}, testing::tcp(kPeerIp, kOurIp, 1, 2, 3));
+    EXPECT_EQ(host.input(tagged(0xa005, ethernet(packet))), Verdict::dropped);
     EXPECT_EQ(host.input(ethernet(Bytes(50), wire::kEtherTypeServiceVlan)), Verdict::dropped);
+    EXPECT_EQ(host.counters.drops(Drop::ethernet_vlan), 2u);
+}
+
+TEST(EthernetInput, ATagWithoutAVlanIsPassedOver) {
+    Host host;
+    const Bytes packet = ipv4({}, testing::tcp(kPeerIp, kOurIp, 1, 2, 3));
+    EXPECT_EQ(host.input(tagged(0xa000, ethernet(packet))), Verdict::tcp);
+    EXPECT_EQ(host.tcp_in.key.remote, kPeerIp);
+    EXPECT_EQ(host.tcp_in.bytes.size(), 20u);
+    EXPECT_EQ(host.input(tagged(0xa000, arp_request(kPeerIp, kPeerMac, kOurIp))),
+              Verdict::consumed);
+    EXPECT_EQ(host.flush().size(), 1u);
+    EXPECT_EQ(host.drops(), 0u);
+    // No room for the tag, and another tag behind it.
+    EXPECT_EQ(host.input(ethernet(Bytes(3), wire::kEtherTypeVlan)), Verdict::dropped);
+    EXPECT_EQ(host.input(tagged(0, tagged(5, ethernet(packet)))), Verdict::dropped);
     EXPECT_EQ(host.counters.drops(Drop::ethernet_vlan), 2u);
 }
 

@@ -27,6 +27,10 @@ inline constexpr std::uint16_t kEtherTypeVlan = 0x8100;
 inline constexpr std::uint16_t kEtherTypeServiceVlan = 0x88a8;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 
+// The tag of IEEE 802.1Q behind such a type: priority and VLAN, then the type of what it tags.
+inline constexpr std::size_t kVlanTag = 4;
+inline constexpr std::uint16_t kVlanMask = 0x0fff;
+
 // Multicast and broadcast addresses.
 [[nodiscard]] constexpr bool is_group(const MacOctets& mac) { return (mac[0] & 1) != 0; }
 

@@ -56,6 +56,27 @@ TEST_P(AfXdpHookTest, OurFramesArriveAndTheRestGoesToTheKernel) {
     });
 }
 
+TEST_P(AfXdpHookTest, APriorityWithoutAVlanIsOursAndAVlanTheKernels) {
+    in_child([] {
+        const VethWorld world;
+        const auto device = must_open(config_for(GetParam()));
+        const PeerSocket peer(world);
+        const auto tagged = [](unsigned tag, Bytes frame) {
+            const Bytes four{0x81, 0, static_cast<std::uint8_t>(tag >> 8U),
+                             static_cast<std::uint8_t>(tag)};
+            frame.insert(frame.begin() + 12, four.begin(), four.end());
+            return frame;
+        };
+        const std::vector<Bytes> ours = {tagged(0xa000, ipv4(world, {})),
+                                         tagged(0, arp(world, ArpOperation::request, kOwn))};
+        EXPECT_TRUE(peer.send(tagged(0xa005, ipv4(world, {}))));
+        EXPECT_TRUE(peer.send(tagged(0, ipv4(world, {.to = kKernel}))));
+        for (const Bytes& frame : ours)
+            EXPECT_TRUE(peer.send(frame));
+        EXPECT_EQ(receive_bytes(device->queue(0), ours.size()), ours);
+    });
+}
+
 TEST_F(AfXdpQueueTest, PrefixesAndIpv6AddressesAreOurs) {
     in_child([] {
         const VethWorld world;

@@ -68,6 +68,14 @@ struct neighbour_solicitation {
 
 #define NEIGHBOUR_SOLICITATION 135
 
+// IEEE 802.1Q, behind the type ETH_P_8021Q.
+struct vlan_tag {
+    __be16 priority_and_vlan;
+    __be16 type;
+};
+
+#define VLAN_MASK 0x0fff
+
 static __always_inline int is_own_ipv4(__be32 address) {
     struct ipv4_key key = {.prefix_length = 32, .address = address};
     return bpf_map_lookup_elem(&own_ipv4, &key) != 0;
@@ -112,12 +120,20 @@ static __always_inline int redirect_own(struct xdp_md* frame) {
     const void* packet = ethernet + 1;
     if (packet > end) return XDP_PASS;
 
+    __be16 type = ethernet->h_proto;
+    if (type == bpf_htons(ETH_P_8021Q)) {
+        // VLAN 0 is none: the tag says nothing but a priority.
+        const struct vlan_tag* tag = packet;
+        packet = tag + 1;
+        if (packet > end || (tag->priority_and_vlan & bpf_htons(VLAN_MASK)) != 0) return XDP_PASS;
+        type = tag->type;
+    }
     int own = 0;
-    if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+    if (type == bpf_htons(ETH_P_IP)) {
         own = is_own_ipv4_packet(packet, end);
-    } else if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) {
+    } else if (type == bpf_htons(ETH_P_ARP)) {
         own = is_own_arp(packet, end);
-    } else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+    } else if (type == bpf_htons(ETH_P_IPV6)) {
         own = is_own_ipv6_packet(packet, end);
     }
     if (!own) return XDP_PASS;
