@@ -15,7 +15,7 @@ constexpr std::uint32_t kLimitedBroadcast = 0xffffffff;
 AddressTable::AddressTable(const std::vector<InterfaceConfiguration>& interfaces) {
     for (std::size_t i = 0; i < interfaces.size(); ++i) {
         for (const Prefix& prefix : interfaces[i].addresses) {
-            own_.push_back(OwnAddress{prefix, static_cast<std::uint8_t>(i)});
+            own_.push_back(OwnAddress{.prefix = prefix, .interface = static_cast<std::uint8_t>(i)});
         }
     }
     table_.resize(std::bit_ceil(own_.size() * 4 + 4));
@@ -56,6 +56,13 @@ bool AddressTable::is_on_interface(const wire::IpAddress& address, std::size_t i
         if (own.interface == interface && own.prefix.address == address) return true;
     }
     return false;
+}
+
+OwnAddress* AddressTable::find_on_interface(const wire::IpAddress& address, std::size_t interface) {
+    for (OwnAddress& own : own_) {
+        if (own.interface == interface && own.prefix.address == address) return &own;
+    }
+    return nullptr;
 }
 
 wire::IpAddress AddressTable::source_for(const wire::IpAddress& next_hop,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/time.h"
 #include "net/configuration.h"
 #include "wire/ip_address.h"
 
@@ -17,6 +18,8 @@ enum class AddressKind : std::uint8_t { own, broadcast, multicast, other };
 struct OwnAddress {
     wire::Prefix prefix;
     std::uint8_t interface = 0;
+    bool has_defended = false;
+    Instant defended{};  // last announcement in its defence
 };
 
 class AddressTable {
@@ -40,6 +43,9 @@ class AddressTable {
     }
     // ARP answers only for the addresses of the interface asked on.
     [[nodiscard]] bool is_on_interface(const wire::IpAddress& address, std::size_t interface) const;
+    // The same, as a record; nullptr: it is not.
+    [[nodiscard]] OwnAddress* find_on_interface(const wire::IpAddress& address,
+                                                std::size_t interface);
     // May a packet from the wire carry this source? On a loopback interface own addresses may.
     [[nodiscard]] bool is_valid_source(std::uint32_t v4, InterfaceKind link) const {
         const AddressKind kind_of_source = kind_v4(v4);

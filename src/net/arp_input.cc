@@ -26,8 +26,8 @@ Verdict Network::arp_input(const Arrival& arrival) {
     if (!packet) return dropped(Drop::arp_malformed);
     const std::uint8_t interface = arrival.interface;
     if (packet->sender_mac == interfaces_[interface].mac) return dropped(Drop::arp_reflected);
-    if (addresses_.is_on_interface(packet->sender, interface)) {
-        on_address_conflict(interface, *packet, arrival.now);
+    if (OwnAddress* own = addresses_.find_on_interface(packet->sender, interface); own != nullptr) {
+        on_address_conflict(*own, *packet, arrival.now);
         return dropped(Drop::arp_conflict);
     }
     const bool is_request = packet->operation == wire::ArpOperation::request;
@@ -76,15 +76,14 @@ Neighbours::Learned Network::learn(const NeighbourUpdate& update, Instant now) {
 
 // RFC 5227 §2.4 (b): defend the address once, and not again for a while, so that two defenders do
 // not flood the link. Connections stay: to give the address up is a decision for people.
-void Network::on_address_conflict(std::uint8_t interface, const wire::ArpPacket& packet,
-                                  Instant now) {
-    Interface& on = interfaces_[interface];
-    if (on.has_defended && now - on.defended < kDefendInterval) return;
-    on.has_defended = true;
-    on.defended = now;
-    log(LogLevel::warning, "%s: address conflict: %s is claimed by %s", on.name.c_str(),
-        wire::format_address(packet.sender).c_str(), wire::format_mac(packet.sender_mac).c_str());
-    send_announcement(interface, packet.sender, now);
+void Network::on_address_conflict(OwnAddress& own, const wire::ArpPacket& packet, Instant now) {
+    if (own.has_defended && now - own.defended < kDefendInterval) return;
+    own.has_defended = true;
+    own.defended = now;
+    log(LogLevel::warning, "%s: address conflict: %s is claimed by %s",
+        interfaces_[own.interface].name.c_str(), wire::format_address(packet.sender).c_str(),
+        wire::format_mac(packet.sender_mac).c_str());
+    send_announcement(own.interface, packet.sender, now);
 }
 
 }  // namespace mtcp::net

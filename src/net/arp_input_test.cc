@@ -139,6 +139,24 @@ TEST(ArpInput, AConflictIsLoggedAndTheAddressDefendedOnceInTenSeconds) {
     set_log_sink(nullptr, nullptr);
 }
 
+TEST(ArpInput, EachAddressIsDefendedByItself) {
+    static std::string logged;
+    logged.clear();
+    set_log_sink([](LogLevel, const char* text, void*) { logged += text; }, nullptr);
+    NetworkConfiguration configuration = one_ethernet();
+    configuration.interfaces[0].addresses.push_back(Prefix{ip(10, 0, 0, 9), 24});
+    Host host(configuration);
+    EXPECT_EQ(host.input(arp_request(kOurIp, kOtherMac, kOurIp)), Verdict::dropped);
+    EXPECT_EQ(host.flush().size(), 1u);
+    host.now = host.now + seconds(1);
+    EXPECT_EQ(host.input(arp_request(ip(10, 0, 0, 9), kOtherMac, kOurIp)), Verdict::dropped);
+    const auto sent = host.flush();
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(arp_in(sent[0]).sender, ip(10, 0, 0, 9));
+    EXPECT_NE(logged.find("10.0.0.9 is claimed by 02:00:00:00:00:03"), std::string::npos) << logged;
+    set_log_sink(nullptr, nullptr);
+}
+
 TEST(ArpAnnouncement, IsSentTwiceForEveryAddressTwoSecondsApart) {
     NetworkConfiguration configuration = one_ethernet();
     configuration.announcement = Announcement::announces;

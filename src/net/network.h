@@ -210,8 +210,6 @@ class Network {
         std::uint8_t header_room = 0;
         std::uint16_t mtu = 0;
         std::uint64_t mac_bits = 0;  // `mac` as a number, for who compares it with each frame's
-        bool has_defended = false;
-        Instant defended{};  // last announcement in defence of an address
         std::string name;
     };
     // How a frame was addressed on its link.
@@ -259,7 +257,7 @@ class Network {
     // arp_input.cc
     [[nodiscard]] Verdict arp_input(const Arrival& arrival);
     [[nodiscard]] Verdict on_arp_evidence(const NeighbourUpdate& update, Instant now);
-    void on_address_conflict(std::uint8_t interface, const wire::ArpPacket& packet, Instant now);
+    void on_address_conflict(OwnAddress& own, const wire::ArpPacket& packet, Instant now);
     [[nodiscard]] bool is_neighbour(const wire::IpAddress& address, std::uint8_t interface) const;
     Neighbours::Learned learn(const NeighbourUpdate& update, Instant now);
     // arp_output.cc
