@@ -360,7 +360,11 @@ Result<Done, Problem> AfXdpDevice::open_queue(const AfXdpConfig& config, std::ui
     parts.layout = layout_for(config, interface_.mtu, buffers_);
     parts.capabilities = capabilities_for(parts.layout, interface_.mtu, buffers_);
     parts.oversize_mend = oversize_mend(interface_, hook_);
-    if (interface_.driver == "veth") parts.received_checksum = Checksum::partial;
+    // A veth is memory, and in generic mode the frame may have come to this interface from another:
+    // from a macvlan's neighbour, from a host (virtio_net), out of GRO.
+    if (interface_.driver == "veth" || hook_ == XdpHook::generic) {
+        parts.received_checksum = Checksum::partial;
+    }
 
     const std::size_t bytes = parts.layout.size();
     const Problem no_memory{"cannot allocate the packet area for " + parts.name,

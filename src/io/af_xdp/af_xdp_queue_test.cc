@@ -173,6 +173,25 @@ TEST_F(AfXdpQueueTest, OnVethTheChecksumMayBePartial) {
     });
 }
 
+TEST_F(AfXdpQueueTest, InGenericModeTheChecksumMayBePartial) {
+    in_child([] {
+        const VethWorld world;
+        ASSERT_EQ(VethWorld::run_here("ip link add link here0 name mv0 type macvlan && "
+                                      "ip link set mv0 up"),
+                  0);
+        AfXdpConfig config = config_for(XdpMode::generic);
+        config.interface = "mv0";
+        const auto device = must_open(config);
+        const PeerSocket peer(world);
+        Bytes frame = ipv4(world, {});
+        std::copy_n(static_cast<const std::uint8_t*>(device->mac().octet), 6, frame.begin());
+        ASSERT_TRUE(peer.send(frame));
+        std::vector<Frame> frames = receive_frames(device->queue(0), 1);
+        ASSERT_EQ(frames.size(), 1U);
+        EXPECT_EQ(frames[0].checksum, Checksum::partial);
+    });
+}
+
 TEST_F(AfXdpQueueTest, TwoQueuesShareTheFlows) {
     in_child([] {
         const VethWorld world({.queues = 2});
