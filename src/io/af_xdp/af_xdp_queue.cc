@@ -69,7 +69,7 @@ bool AfXdpQueue::fill_stacks() {
 std::size_t AfXdpQueue::receive(std::span<Frame> frames, Instant now) {
     now_ = now;
     if (now >= statistics_due_) count_kernel_drops();
-    if (kick_pending_) kick();
+    if (kick_pending_) repeat_kick();
     std::size_t count = take_received(frames);
     if (count == 0) {
         refill();
@@ -339,6 +339,12 @@ void AfXdpQueue::kick() {
     }
 }
 
+// The kernel takes no more frames than there is room to tell of those that it has sent.
+void AfXdpQueue::repeat_kick() {
+    reap_completions();
+    kick();
+}
+
 // EAGAIN, EBUSY, ENOBUFS: the device or the socket is full for the moment. Anything else (ENETDOWN,
 // ENXIO) will last longer, and is told.
 void AfXdpQueue::retry_kick(int error) {
@@ -351,7 +357,7 @@ void AfXdpQueue::retry_kick(int error) {
 // ---- sleeping
 
 bool AfXdpQueue::prepare_wait() {
-    if (kick_pending_) kick();
+    if (kick_pending_) repeat_kick();
     refill();
     ConsumerRing<xdp_desc>& ring = parts_.socket.received();
     if (ring.waiting(1) != 0) return false;

@@ -83,6 +83,7 @@ class AfXdpQueue final : public Queue {
     void reap_completions();
     void take_back_sent(std::uint64_t address);
     void kick();
+    void repeat_kick();
     void retry_kick(int error);
     void count_kernel_drops();
 

@@ -455,6 +455,33 @@ TEST_F(AfXdpQueueTest, FramesThatCannotBeSentAreCountedAndTakenBack) {
     });
 }
 
+TEST_F(AfXdpQueueTest, MoreFramesThanCompletionsLeaveWithoutAnotherTransmit) {
+    in_child([] {
+        const VethWorld world;
+        AfXdpConfig config = config_for(XdpMode::automatic);
+        config.frames_per_queue = 512;
+        config.rings.completion = 32;
+        const auto device = must_open(config);
+        const PeerSocket peer(world);
+        Queue& queue = device->queue(0);
+        std::vector<Frame> frames(128);
+        ASSERT_EQ(queue.allocate(frames), 128U);
+        const Bytes bytes = ethernet(world.mac_there(), world.mac_here(), 0x88b5);
+        for (Frame& frame : frames) {
+            std::memset(frame.data, 0, 60);
+            std::memcpy(frame.data, bytes.data(), bytes.size());
+            frame.length = 60;
+        }
+        ASSERT_EQ(queue.transmit(frames, clock_now()), 128U);
+        EXPECT_TRUE(receive_frames(queue, 1, milliseconds(100)).empty());
+        std::size_t arrived = 0;
+        while (arrived < 128 && peer.receive(0x88b5).size() == 60)
+            ++arrived;
+        EXPECT_EQ(arrived, 128U);
+        EXPECT_EQ(queue.next_deadline(), kNever);
+    });
+}
+
 TEST_F(AfXdpQueueTest, BusyPollingReceives) {
     in_child([] {
         const VethWorld world;
