@@ -114,7 +114,11 @@ TEST_F(ConfigurationFile, ACaptureHasLimits) {
     EXPECT_EQ(c.stack.capture_bytes_max, 64u << 20);
     EXPECT_EQ(c.stack.capture_snap_bytes, 128u);
     EXPECT_TRUE(has(bad(kLink + "capture_max = 1\n"), "out of range"));
-    EXPECT_TRUE(has(bad(kLink + "rto_max = 1801s\n"), "out of range"));
+}
+
+TEST_F(ConfigurationFile, TimeOutsFitTheirClock) {
+    EXPECT_TRUE(has(bad(kLink + "rto_max = 1801s\n"), "too long"));
+    EXPECT_EQ(good(kLink + "rto_max = 30min\n").stack.tcp.rto_max, seconds(1800));
 }
 
 TEST_F(ConfigurationFile, DefaultsAreThoseOfTheHeaders) {
