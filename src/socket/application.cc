@@ -243,7 +243,6 @@ void Application::on_stream_event(std::uint32_t index, EventArray* array) {
     if (array == nullptr || !hand_out_at_once(*this, *array, d, bits)) raise(d, bits);
 }
 
-// Of all connections.
 void Application::take_progress() {
     Progress progress{};
     while (view_.channel->progress.pop(progress)) {

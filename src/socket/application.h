@@ -100,6 +100,8 @@ class Application {
     void drain_events() { drain_events(nullptr); }
     // Those that `array` takes (epoll.h) stand in it then, and on no ready list.
     void drain_events(EventArray* array);
+    // Of all connections: what SO_TIMESTAMPING tells of.
+    void take_progress();
     // Sleeps until there may be something new. Drain, attempt, then wait: in this order.
     [[nodiscard]] Driver::Wake wait(Instant deadline);
     // Sleeps and looks in turn, until `look` answers other than -EAGAIN, `deadline` has passed
@@ -153,7 +155,6 @@ class Application {
     void prefetch_for_events(std::span<const std::uint32_t> events);
     void on_stream_event(std::uint32_t index, EventArray* array);
     void on_listener_event(std::uint32_t id);
-    void take_progress();
     void feed_starved();
     void signal_event_descriptor();
     void clear_event_descriptor();

@@ -164,6 +164,29 @@ TEST_F(MessageTest, TheNextConnectionOfASocketBeginsItsStampsAnew) {
     EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, 0);
 }
 
+// An entry of the ring names a connection by its index, which another may have had.
+TEST_F(MessageTest, ProgressOfAnEarlierConnectionIsNotOfThisOne) {
+    const long id = make_connected();
+    ASSERT_TRUE(stack.channel.progress.push(
+        {.index = index(id), .sent = 5000, .acknowledged = 5000, .when = stack.clock}));
+    const int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+                      SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_OPT_TSONLY;
+    const auto bytes = std::as_bytes(std::span(&flags, 1));
+    ASSERT_EQ(set_option(*app, d(id), SOL_SOCKET, SO_TIMESTAMPING, bytes), 0);
+    EXPECT_EQ(write(id, "four"), 4);
+    stack.run_stack();
+    const auto tell = [this, id](std::uint32_t acknowledged) {
+        ASSERT_TRUE(stack.channel.progress.push(
+            {.index = index(id), .sent = 4, .acknowledged = acknowledged, .when = stack.clock}));
+        stack.post(index(id), StreamEvents::progress);
+        app->drain_events();
+    };
+    tell(0);
+    EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, -EAGAIN);
+    tell(4);
+    EXPECT_EQ(receive_with_control(id, MSG_ERRQUEUE).result, 0);
+}
+
 TEST_F(MessageTest, TimesOfWhatIsReceivedAreNotTaken) {
     const long id = make_connected();
     const int flags = SOF_TIMESTAMPING_RX_SOFTWARE;

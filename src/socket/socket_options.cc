@@ -475,6 +475,8 @@ long set_timestamping(const Access& a, std::span<const std::byte> value) {
     if (a.d.kind != DescriptorKind::stream || !is_connected(a.app, a.d)) {
         return flags == 0 ? 0 : -EINVAL;
     }
+    // What the ring still holds of an earlier connection with this index is not of this one.
+    if (a.d.stamps == 0) a.app.take_progress();
     Stream& s = a.app.stream(a.d);
     a.details.timestamping = flags;
     a.d.stamps = 1;

@@ -344,7 +344,7 @@ void Core::close(std::uint32_t index, std::uint64_t how, Instant now) {
         take_send_box(index, tcp::SendHint::none, now);
     }
     if (connection.alive) sync_consumed(index, now);
-    connection.attached = connection.announced = false;
+    connection.attached = connection.announced = connection.tells_progress = false;
     if (!connection.alive) {
         release_if_unused(index);
         return;
