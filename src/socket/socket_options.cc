@@ -318,7 +318,10 @@ long set_timeout(std::span<const std::byte> value, std::int64_t& timeout_ns) {
 long set_linger(DescriptorDetails& details, std::span<const std::byte> value) {
     ::linger given{};
     if (!read_value(value, given)) return -EINVAL;
-    details.linger_s = given.l_onoff == 0 ? -1 : std::clamp(given.l_linger, 0, 1'000'000);
+    // A negative time is a large one, as for the kernel.
+    constexpr std::uint32_t kMostSeconds = 1'000'000;
+    const std::uint32_t wait_s = std::min(static_cast<std::uint32_t>(given.l_linger), kMostSeconds);
+    details.linger_s = given.l_onoff == 0 ? -1 : static_cast<std::int32_t>(wait_s);
     return 0;
 }
 

@@ -176,6 +176,9 @@ TEST_F(OptionsTest, TimeoutsAndLinger) {
     linger = {1, 7};
     ASSERT_EQ(set(id, SOL_SOCKET, SO_LINGER, linger), 0);
     EXPECT_EQ(app->details(d(id)).linger_s, 7);
+    linger = {1, -1};  // as Linux: for ever, or nearly so, and no abort
+    ASSERT_EQ(set(id, SOL_SOCKET, SO_LINGER, linger), 0);
+    EXPECT_EQ(app->details(d(id)).linger_s, 1'000'000);
     linger = {0, 7};
     ASSERT_EQ(set(id, SOL_SOCKET, SO_LINGER, linger), 0);
     EXPECT_EQ(app->details(d(id)).linger_s, -1);
