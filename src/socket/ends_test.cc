@@ -86,5 +86,26 @@ TEST_F(Ends, ASignalEndsABlockingWriteThatFindsSomeRoom) {
     EXPECT_EQ(write(id, "y"), -EINTR);
 }
 
+// Telling what was read may run the stack, which takes the event of the end.
+TEST_F(Ends, ReadingForAllSeesTheEndThatComesWhileItTakesBytes) {
+    const long id = make_connected();
+    const std::uint32_t i = index(id);
+    d(id).non_blocking = 0;
+    stream(id).consume_step.store(1);
+    stack.during_waits.push_back([this, i] {
+        stack.deliver(i, "abc");
+        while (stack.channel.requests.push({.kind = RequestKind::consumed, .index = 60})) {
+        }
+        stack.on_turn = [this, i] {
+            stack.deliver(i, "d");
+            stack.close_by_peer(i);
+            stack.on_turn = nullptr;
+        };
+    });
+    std::string text;
+    EXPECT_EQ(read(id, text, 10, MSG_WAITALL), 4);
+    EXPECT_EQ(text, "abcd");
+}
+
 }  // namespace
 }  // namespace mtcp::socket::testing

@@ -107,6 +107,16 @@ long why_nothing(Application& app, Descriptor& d, std::uint32_t status) {
     return d.shut_read != 0 || (status & StreamStatus::ended) != 0 ? 0 : -EAGAIN;
 }
 
+// The status, to be followed by a look at the box: the stack puts the last bytes first, then says
+// it was the last. Taking the event that makes d.urgent known may take one that says so as well,
+// and nobody would be woken again: the status is looked at once more.
+std::uint32_t status_to_read_by(Application& app, const Stream& s) {
+    const std::uint32_t status = s.status.load(std::memory_order_acquire);
+    if ((status & StreamStatus::urgent) == 0) return status;
+    app.drain_events();
+    return s.status.load(std::memory_order_acquire);
+}
+
 // The reads that most are: what has come is one chunk, and all of it is wanted; or nothing comes
 // any more. Otherwise receive_from_stream() has to look, and finds everything where it was; where
 // both answer, they do the same.
@@ -153,23 +163,26 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     const bool discards = (flags & MSG_TRUNC) != 0;  // tcp(7): taken, not passed on
     std::size_t taken = 0;
     const auto once = [&]() -> long {
-        // The status before the box: the stack puts the last bytes first, then says it was the
-        // last.
-        const std::uint32_t status = s.status.load(std::memory_order_acquire);
-        if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
-        if ((flags & MSG_PEEK) != 0) {
-            taken = peek_bytes(app, d, s, to, flags);
-        } else {
-            taken += take_bytes(app, d, s, to.left(),
-                                [&to, discards](const std::byte* from, std::size_t n) {
-                                    discards ? to.skip(n) : to.put(from, n);
-                                });
+        while (true) {
+            const std::uint32_t status = status_to_read_by(app, s);
+            if ((flags & MSG_PEEK) != 0) {
+                taken = peek_bytes(app, d, s, to, flags);
+            } else {
+                taken += take_bytes(app, d, s, to.left(),
+                                    [&to, discards](const std::byte* from, std::size_t n) {
+                                        discards ? to.skip(n) : to.put(from, n);
+                                    });
+            }
+            if (taken == 0) return why_nothing(app, d, status);
+            // What cuts it short, an error too, is for the next call to tell.
+            const std::size_t ahead = (flags & MSG_PEEK) != 0 ? taken : 0;
+            const bool goes_on = all && !is_read_over(d, status) && !is_mark(d, s, ahead);
+            if (taken == wanted || !goes_on) return static_cast<long>(taken);
+            // Taking them may have run the stack, and taken the event of what came meanwhile.
+            const bool news = s.status.load(std::memory_order_acquire) != status ||
+                              s.receive_box.load(std::memory_order_relaxed) != kNoChunk;
+            if (!news) return -EAGAIN;
         }
-        if (taken == 0) return why_nothing(app, d, status);
-        // What cuts it short, an error too, is for the next call to tell.
-        const std::size_t ahead = (flags & MSG_PEEK) != 0 ? taken : 0;
-        const bool goes_on = all && !is_read_over(d, status) && !is_mark(d, s, ahead);
-        return taken != wanted && goes_on ? -EAGAIN : static_cast<long>(taken);
     };
     if (!blocking) return app.attempt(Attempts::once, kNever, once);
     long result = once();
@@ -476,8 +489,7 @@ long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std
     if (out.empty()) return -EINVAL;
     Stream& s = app.stream(d);
     const auto once = [&]() -> long {
-        const std::uint32_t status = s.status.load(std::memory_order_acquire);
-        if ((status & StreamStatus::urgent) != 0) app.drain_events();  // may set d.urgent
+        const std::uint32_t status = status_to_read_by(app, s);
         static_cast<void>(fetch(app, d, s));
         std::size_t left = up_to_mark(d, s, SIZE_MAX);
         std::size_t shown = 0;
