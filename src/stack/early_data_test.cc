@@ -107,6 +107,45 @@ TEST_F(EarlyDataTest, AConnectThatWaitsGoesWithTheFirstWrite) {
     close(never);  // no SYN has left
 }
 
+// RFC 7413: the calls come within one turn, before the SYN has left.
+TEST_F(EarlyDataTest, WhatWasWrittenLeavesThoughTheSocketIsClosedAtOnce) {
+    begin();
+    learn_cookie();
+    const auto arrives = [this](const std::string& text) {
+        world.run_for(seconds(1));
+        const long server = accept_from(listener);
+        EXPECT_EQ(receive_some(server), text);
+        EXPECT_EQ(receive_some(server), "");  // in order
+        close(server);
+    };
+    const std::string late = "late";
+    const iovec buffer{const_cast<char*>(late.data()), late.size()};
+    const long client = socket::make_stream(*app);
+    descriptor(client).non_blocking = 1;
+    set(client, TCP_FASTOPEN_CONNECT, 1);
+    EXPECT_EQ(socket::connect(*app, descriptor(client), {kOwn, 80}), 0);
+    EXPECT_EQ(socket::send_and_close(*app, descriptor(client), socket::ByteCursor({&buffer, 1})),
+              4);
+    arrives("late");
+    const long other = socket::make_stream(*app);
+    descriptor(other).non_blocking = 1;
+    EXPECT_EQ(socket::send_to(*app, descriptor(other), {kOwn, 80}, socket::ByteCursor({&buffer, 1}),
+                              MSG_FASTOPEN),
+              4);
+    close(other);
+    arrives("late");
+}
+
+TEST_F(EarlyDataTest, WithoutDataACloseBeforeTheSynSendsNone) {
+    begin();
+    app->run_stack();
+    const std::uint64_t segments = core->counters().segments_out;
+    close(open_to(80));
+    world.run_for(seconds(10));
+    EXPECT_EQ(core->counters().segments_out, segments);
+    EXPECT_EQ(core->levels().flows, 0u);
+}
+
 TEST_F(EarlyDataTest, WithoutTheClientBitItIsNotSupported) {
     begin(tcp::FastOpen::server);
     long client = -1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 9293 §3.10.8: TIMEOUTS. One function per timer.
+#include <algorithm>
 #include <cerrno>
 
 #include "tcp/connection.h"
@@ -39,7 +40,9 @@ bool user_timeout_passed(const Tcb& tcb, Instant now) {
 // RFC 9293 SHLD-11: R2.
 std::uint8_t retries_allowed(const Configuration& configuration, const Tcb& tcb) {
     if (tcb.state == State::syn_sent) {
-        return tcb.settings.syn_retries != 0 ? tcb.settings.syn_retries : configuration.syn_retries;
+        const std::uint8_t retries =
+            tcb.settings.syn_retries != 0 ? tcb.settings.syn_retries : configuration.syn_retries;
+        return tcb.flags.let_go ? std::min(retries, configuration.orphan_retries) : retries;
     }
     if (tcb.state == State::syn_received) return configuration.syn_ack_retries;
     // Nobody waits for a connection that was let go: it may not occupy memory for R2 (as Linux's

@@ -158,7 +158,9 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now) {
 Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) {
     Reaction reaction;
     if (has_ended(tcb) || tcb.flags.let_go) return reaction;
-    if (tcb.state == State::syn_sent) {  // RFC 9293 §3.10.4: nothing to tell anyone
+    // RFC 9293 §3.10.4: nothing to tell anyone, but for bytes that go with the SYN (RFC 7413), of
+    // which the program was told that they are sent.
+    if (tcb.state == State::syn_sent && tcb.snd.end == tcb.iss + 1) {
         end_connection(tcb, reaction, 0);
         return reaction;
     }

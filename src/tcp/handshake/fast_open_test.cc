@@ -68,6 +68,49 @@ TEST(FastOpenClient, CookieIsRememberedAndDataGoesWithTheSyn) {
     EXPECT_EQ(solo.counters.fast_opens_active, 1u);
 }
 
+TEST(FastOpenClient, DataOfTheSynIsDeliveredAlsoWhenTheProgramClosesBeforeTheAnswer) {
+    Solo solo;
+    learn_cookie(solo);
+    for (const bool left : {false, true}) {
+        solo.open();
+        solo.send(500);
+        std::string seen;
+        if (left) seen = solo.out();
+        solo.close();
+        EXPECT_EQ(solo.state(), State::syn_sent);
+        EXPECT_EQ(seen + solo.out(), "S 0:500(500)");
+        solo.segment(syn_ack(solo, left ? 1 : 501));
+        EXPECT_EQ(solo.state(), State::fin_wait_1);
+        EXPECT_EQ(solo.out(),
+                  left ? "P. 1:501(500) ack 1 | F. 501:501(0) ack 1" : "F. 501:501(0) ack 1");
+        solo.abort();
+        static_cast<void>(solo.out());
+        release(solo.env, solo.tcb);
+    }
+}
+
+TEST(FastOpenClient, WhatWasClosedBeforeTheAnswerIsGivenUpLikeAnyOrphan) {
+    Solo solo;
+    learn_cookie(solo);
+    solo.env.configuration.orphan_retries = 2;
+    solo.open();
+    solo.send(500);
+    solo.close();
+    EXPECT_EQ(solo.out(), "S 0:500(500)");
+    EXPECT_EQ(solo.advance(seconds(60)), "+1000 S 0:0(0) | +3000 S 0:0(0)");
+    EXPECT_EQ(solo.state(), State::closed);
+    EXPECT_EQ(solo.error, 0);
+}
+
+TEST(FastOpenClient, WithoutDataACloseBeforeTheAnswerEndsAtOnce) {
+    Solo solo;
+    learn_cookie(solo);
+    solo.open();
+    solo.close();
+    EXPECT_EQ(solo.out(), "");
+    EXPECT_EQ(solo.state(), State::closed);
+}
+
 TEST(FastOpenClient, RoomFollowsWhatThePeerCouldTakeLastTime) {
     Solo solo;
     const OpenRequest request{
