@@ -79,6 +79,25 @@ TEST_F(ListenSocket, ListeningOnPortZeroChoosesAPort) {
     EXPECT_NE(name.port, 0);
 }
 
+// As Linux: who lets the stack choose does not mean another's port.
+TEST_F(ListenSocket, AChosenPortIsNotShared) {
+    auto made = Application::create(stack.view(), {.port_first = 5000, .port_last = 5000});
+    ASSERT_TRUE(made.ok());
+    app = std::move(made).value();
+    const long a = make_socket();
+    const long b = make_socket();
+    for (const long id : {a, b})
+        app->own_details(d(id)).reuse_port = app->own_details(d(id)).reuse_address = 1;
+    EXPECT_EQ(bind(*app, d(a), ours(0)), 0);
+    wire::Endpoint name;
+    EXPECT_EQ(local_name(*app, d(a), name), 0);
+    EXPECT_EQ(name.port, 5000);
+    EXPECT_EQ(listen(*app, d(b), 8), -EADDRINUSE);
+    EXPECT_EQ(bind(*app, d(b), any(5000)), 0);  // who names it may
+    EXPECT_EQ(listen(*app, d(b), 8), 0);
+    EXPECT_EQ(listen(*app, d(a), 8), 0);
+}
+
 TEST_F(ListenSocket, AcceptTakesTheOldestConnectionAndNamesIt) {
     const long listener = make_listener();
     wire::Endpoint peer_name_of;

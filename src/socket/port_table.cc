@@ -14,6 +14,11 @@ bool PortTable::reserve(std::uint16_t first, std::uint16_t last, std::uint64_t s
 
 bool PortTable::conflicts(DescriptorTable& table, const Descriptor& d,
                           const wire::Endpoint& where) {
+    return conflicts(table, d, where, Sharing::by_options);
+}
+
+bool PortTable::conflicts(DescriptorTable& table, const Descriptor& d, const wire::Endpoint& where,
+                          Sharing sharing) {
     const DescriptorDetails& mine = table.details(d);
     for (std::uint32_t entry = head(where.port); entry != 0;) {
         const Descriptor& other = table.at(entry - 1);
@@ -24,6 +29,7 @@ bool PortTable::conflicts(DescriptorTable& table, const Descriptor& d,
                              theirs.local.address.is_unspecified() ||
                              where.address == theirs.local.address;
         if (!overlap) continue;
+        if (sharing == Sharing::never) return true;
         if (mine.reuse_port != 0 && theirs.reuse_port != 0) continue;
         if (mine.reuse_address != 0 && theirs.reuse_address != 0 &&
             other.kind != DescriptorKind::listener) {
@@ -40,7 +46,7 @@ std::uint16_t PortTable::choose(DescriptorTable& table, const Descriptor& d,
     const std::uint32_t start = random_.below(count);
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto port = static_cast<std::uint16_t>(first_ + (start + i) % count);
-        if (!conflicts(table, d, {address, port})) return port;
+        if (!conflicts(table, d, {address, port}, Sharing::never)) return port;
     }
     return 0;
 }

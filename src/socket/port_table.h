@@ -19,7 +19,7 @@ class PortTable {
     // SO_REUSEADDR and the other does not listen.
     [[nodiscard]] bool conflicts(DescriptorTable& table, const Descriptor& d,
                                  const wire::Endpoint& where);
-    // A port of the range for active opens on which `d` conflicts with nobody, or 0.
+    // A port of the range for active opens, or 0. Nobody shares it, whatever the options: as Linux.
     [[nodiscard]] std::uint16_t choose(DescriptorTable& table, const Descriptor& d,
                                        const wire::IpAddress& address);
     // `d` holds details.local.port from now on, until erase().
@@ -27,6 +27,9 @@ class PortTable {
     void erase(DescriptorTable& table, Descriptor& d);
 
   private:
+    enum class Sharing : std::uint8_t { by_options, never };
+    [[nodiscard]] bool conflicts(DescriptorTable& table, const Descriptor& d,
+                                 const wire::Endpoint& where, Sharing sharing);
     // Ids by port, as id + 1: the mapping begins as zeros, which is "none".
     [[nodiscard]] std::uint32_t& head(std::uint16_t port) {
         return reinterpret_cast<std::uint32_t*>(heads_.data())[port];
