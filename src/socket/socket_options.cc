@@ -404,8 +404,8 @@ long get_congestion_info(const Access& a, std::span<std::byte> out, socklen_t& l
 // The kernel, too, answers as much of the structure as the caller has room for.
 long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) {
     const tcp::Status status = ask_status(a);
-    const tcp_info info =
-        a.d.kind == DescriptorKind::listener ? listening_tcp_info() : to_tcp_info(status);
+    const tcp_info info = a.d.kind == DescriptorKind::listener ? listening_tcp_info(*a.d.listener)
+                                                               : to_tcp_info(status);
     const std::size_t bytes = std::min(out.size(), sizeof info);
     std::memcpy(out.data(), &info, bytes);
     length = static_cast<socklen_t>(bytes);

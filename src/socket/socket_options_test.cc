@@ -197,8 +197,12 @@ TEST_F(OptionsTest, TcpInfoHasLinuxsLayoutAndUnits) {
     socklen_t length = small.size();
     ASSERT_EQ(get_option(*app, d(id), IPPROTO_TCP, TCP_INFO, small, length), 0);
     EXPECT_EQ(length, 8u);
-    ASSERT_EQ(get(make_listener(), IPPROTO_TCP, TCP_INFO, info), 0);
+    const long listener = make_listener();
+    stack.arrive();
+    ASSERT_EQ(get(listener, IPPROTO_TCP, TCP_INFO, info), 0);
     EXPECT_EQ(info.tcpi_state, 10);  // TCP_LISTEN
+    EXPECT_EQ(info.tcpi_unacked, 1u);
+    EXPECT_EQ(info.tcpi_sacked, 16u);
     ASSERT_EQ(get(make_socket(), IPPROTO_TCP, TCP_INFO, info), 0);
     EXPECT_EQ(info.tcpi_state, 7);  // TCP_CLOSE
 }

@@ -116,9 +116,12 @@ std::size_t to_congestion_info(const tcp::Status& s, tcp_cc_info& info) {
     return 0;
 }
 
-tcp_info listening_tcp_info() {
+// As Linux: how many wait for accept, and the backlog, of which one more is kept.
+tcp_info listening_tcp_info(const Listener& listener) {
     tcp_info info{};
     info.tcpi_state = kLinuxState[static_cast<std::size_t>(tcp::State::listen)];
+    info.tcpi_unacked = static_cast<std::uint32_t>(listener.accepted.size());
+    info.tcpi_sacked = listener.backlog - 1;
     return info;
 }
 
