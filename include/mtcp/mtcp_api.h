@@ -276,7 +276,8 @@ MTCP_API int mtcp_getpeername(mctx_t mctx, int sockid, struct sockaddr* addr, so
 /**
  * Reads what is there, at least one byte unless the stream is at its end.
  * @return bytes read; 0: the peer sends no more; -1: EAGAIN (non-blocking, or SO_RCVTIMEO is over),
- *   ENOTCONN, ECONNRESET, ETIMEDOUT (reported once, then 0), EFAULT, EINTR.
+ *   ENOTCONN, ECONNRESET, ETIMEDOUT (reported once, then 0), EFAULT, EINTR. With `len` 0 it
+ *   answers 0 at once.
  */
 MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len);
 
@@ -284,7 +285,8 @@ MTCP_API ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len);
  * As mtcp_read(), with flags: MSG_PEEK (leave it there), MSG_WAITALL (a blocking socket waits for
  * all `len` bytes), MSG_TRUNC (take the bytes without passing them on, tcp(7); `buf` may be
  * NULL), MSG_DONTWAIT, MSG_NOSIGNAL; others: EINVAL. Urgent data is always in line (RFC 6093), so
- * MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it.
+ * MSG_OOB is EINVAL; ioctl SIOCATMARK tells whether reading has reached it. With `len` 0 it waits
+ * for a byte, which stays, and reports errors, as on Linux.
  */
 MTCP_API ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags);
 

@@ -2,6 +2,7 @@
 // mtcp_read ... mtcp_recvmsg: bytes.
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -38,6 +39,20 @@ long receive_into(mctx_t mctx, int sockid, Buffers buffers, int flags) {
     if (!call) return -1;
     if ((flags & ~socket::kReceiveFlags) != 0) return refuse(EINVAL);
     return answer(socket::receive(call.app(), call.descriptor(), ByteCursor(buffers), flags));
+}
+
+// As Linux: read(2) and readv(2) of no byte do not look at the connection.
+long read_nothing(mctx_t mctx, int sockid) {
+    const SocketCall call(mctx, sockid);
+    if (!call) return -1;
+    const socket::DescriptorKind kind = call.descriptor().kind;
+    if (kind == socket::DescriptorKind::stream || kind == socket::DescriptorKind::listener)
+        return 0;
+    return answer(socket::receive(call.app(), call.descriptor(), std::span<std::byte>{}, 0));
+}
+
+bool is_nothing(Buffers buffers) {
+    return std::ranges::all_of(buffers, [](const iovec& one) { return one.iov_len == 0; });
 }
 
 long send_from(mctx_t mctx, int sockid, Buffers buffers, int flags) {
@@ -82,6 +97,7 @@ ssize_t mtcp_recv(mctx_t mctx, int sockid, char* buf, size_t len, int flags) {
 }
 
 ssize_t mtcp_read(mctx_t mctx, int sockid, char* buf, size_t len) {
+    if (len == 0) return read_nothing(mctx, sockid);
     return mtcp_recv(mctx, sockid, buf, len, 0);
 }
 
@@ -89,6 +105,7 @@ int mtcp_readv(mctx_t mctx, int sockid, const struct iovec* iov, int numIOV) {
     if (numIOV < 0) return refuse(EINVAL);
     const auto count = static_cast<std::size_t>(numIOV);
     if (const int wrong = check_buffers(iov, count); wrong != 0) return refuse(wrong);
+    if (is_nothing({iov, count})) return static_cast<int>(read_nothing(mctx, sockid));
     return static_cast<int>(receive_into(mctx, sockid, {iov, count}, 0));
 }
 

@@ -107,5 +107,29 @@ TEST_F(Ends, ReadingForAllSeesTheEndThatComesWhileItTakesBytes) {
     EXPECT_EQ(text, "abcd");
 }
 
+// As recv(2) on Linux.
+TEST_F(Ends, ReadingNoByteWaitsForOneAndFindsErrors) {
+    const long id = make_connected();
+    const int kinds[] = {0, MSG_PEEK, MSG_WAITALL, MSG_TRUNC};
+    std::string text;
+    for (const int flags : kinds)
+        EXPECT_EQ(read(id, text, 0, flags), -EAGAIN);
+    d(id).non_blocking = 0;
+    stack.during_waits.push_back([this, id] { stack.deliver(index(id), "abc"); });
+    EXPECT_EQ(read(id, text, 0), 0);
+    for (const int flags : kinds)
+        EXPECT_EQ(read(id, text, 0, flags), 0);
+    EXPECT_EQ(read(id, text), 3);
+    stack.close_by_peer(index(id));
+    EXPECT_EQ(read(id, text, 0), 0);
+    const long failed = make_connected();
+    stack.deliver(index(failed), "abc");
+    stack.fail(index(failed), ECONNRESET);
+    EXPECT_EQ(read(failed, text, 0), 0);
+    EXPECT_EQ(read(failed, text), 3);
+    EXPECT_EQ(read(failed, text, 0), -ECONNRESET);
+    EXPECT_EQ(read(failed, text, 0), 0);
+}
+
 }  // namespace
 }  // namespace mtcp::socket::testing

@@ -159,7 +159,6 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
     const bool blocking = may_block(d, flags);
     const bool all = blocking && (flags & MSG_WAITALL) != 0;
     const std::size_t wanted = to.left();
-    if (wanted == 0) return 0;
     const bool discards = (flags & MSG_TRUNC) != 0;  // tcp(7): taken, not passed on
     std::size_t taken = 0;
     const auto once = [&]() -> long {
@@ -173,6 +172,8 @@ long receive_from_stream(Application& app, Descriptor& d, ByteCursor& to, int fl
                                         discards ? to.skip(n) : to.put(from, n);
                                     });
             }
+            // As Linux: recv(2) of no byte waits for one, or finds the error.
+            if (wanted == 0 && (d.held.unread != kNoChunk || fetch(app, d, s))) return 0;
             if (taken == 0) return why_nothing(app, d, status);
             // What cuts it short, an error too, is for the next call to tell.
             const std::size_t ahead = (flags & MSG_PEEK) != 0 ? taken : 0;
