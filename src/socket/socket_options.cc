@@ -48,6 +48,7 @@ struct IntegerOption {
     int (*get)(const Access&);              // nullptr: write-only
     void (*set)(const Access&, int value);  // nullptr: read-only
     bool of_connection;                     // the stack must learn of a change
+    std::int64_t unset = INT64_MAX;         // an int outside of these: as if it was never set
 };
 
 constexpr std::int64_t kAny = std::numeric_limits<int>::max();
@@ -121,6 +122,16 @@ int get_mss(const Access& a) {
                                                    : kMssUnconnected;
 }
 
+int get_syn_retries(const Access& a) {
+    const int set = a.details.settings.syn_retries;
+    return set != 0 ? set : a.app.view().syn_retries;
+}
+
+void set_time_to_live(const Access& a, int value) {
+    const std::uint8_t fallback = a.app.view().defaults.time_to_live;
+    a.details.settings.time_to_live = value > 0 ? static_cast<std::uint8_t>(value) : fallback;
+}
+
 void publish_listener(const Access& a) {
     if (a.d.kind == DescriptorKind::listener) change_listener(a.app, a.d, a.d.listener->backlog);
 }
@@ -192,15 +203,15 @@ constexpr IntegerOption kOptions[] = {
          a.details.settings.quick_ack = a.details.settings.quick_start = value != 0 ? 1 : 0;
      },
      true},
-    {IPPROTO_TCP, TCP_MAXSEG, 88, 65'495, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t),
-     true},
+    {IPPROTO_TCP, TCP_MAXSEG, 88, 32'767, get_mss, MTCP_SETTING_SET(maximum_segment, std::uint16_t),
+     true, 0},
     // RFC 9293 MUST-27.
     {IPPROTO_TCP, TCP_KEEPIDLE, 1, 32'767, MTCP_SETTING(keepalive_idle_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32'767, MTCP_SETTING(keepalive_interval_s, std::uint16_t)},
     {IPPROTO_TCP, TCP_KEEPCNT, 1, 127, MTCP_SETTING_GET(keepalive_count),
      [](const Access& a, int value) { a.details.settings.keepalive_count = value & 127; }, true},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, kAny, MTCP_SETTING(user_timeout_ms, std::uint32_t)},
-    {IPPROTO_TCP, TCP_SYNCNT, 1, 127, MTCP_SETTING_GET(syn_retries),
+    {IPPROTO_TCP, TCP_SYNCNT, 1, 127, get_syn_retries,
      [](const Access& a, int value) { a.details.settings.syn_retries = value & 127; }, true},
     {IPPROTO_TCP, TCP_LINGER2, kAnyNegative, kAny,
      [](const Access& a) -> int { return a.details.linger2_s; }, set_linger2, false},
@@ -244,7 +255,7 @@ constexpr IntegerOption kOptions[] = {
          a.details.settings.path_discovery = static_cast<std::uint8_t>(value & 7);
      },
      true},
-    {IPPROTO_IP, IP_TTL, 1, 255, MTCP_SETTING(time_to_live, std::uint8_t)},
+    {IPPROTO_IP, IP_TTL, 1, 255, MTCP_SETTING_GET(time_to_live), set_time_to_live, true, -1},
 };
 
 #undef MTCP_SWITCH
@@ -516,16 +527,14 @@ long get_option(Application& app, Descriptor& d, int level, int name, std::span<
     if (level == SOL_SOCKET && name == SO_TIMESTAMPING) {
         return answer(static_cast<int>(access.details.timestamping), out, length);
     }
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
         return get_fast_open_keys(access, out, length);
-    }
     if (level == IPPROTO_TCP && name == TCP_INFO) return get_tcp_info(access, out, length);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) return get_congestion(access, out, length);
     if (level == IPPROTO_TCP && name == TCP_CC_INFO)
         return get_congestion_info(access, out, length);
-    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE)
         return get_pacing_rate(access, out, length);
-    }
     if (level == IPPROTO_IP && name == IP_MTU) return get_path_mtu(access, out, length);
     return -ENOPROTOOPT;
 }
@@ -537,7 +546,8 @@ long set_option(Application& app, Descriptor& d, int level, int name,
     if (const IntegerOption* const option = find_integer(level, name); option != nullptr) {
         int given = 0;
         if (option->set == nullptr) return -ENOPROTOOPT;
-        if (!read_integer(level, value, given) || given < option->least || given > option->most)
+        if (!read_integer(level, value, given)) return -EINVAL;
+        if ((given < option->least || given > option->most) && given != option->unset)
             return -EINVAL;
         if (level == IPPROTO_TCP) {
             if (const long wrong = check_fast_open_option(access, name); wrong != 0) return wrong;
@@ -547,12 +557,10 @@ long set_option(Application& app, Descriptor& d, int level, int name,
         return 0;
     }
     if (level == SOL_SOCKET && name == SO_LINGER) return set_linger(access.details, value);
-    if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
+    if (level == SOL_SOCKET && name == SO_RCVTIMEO)
         return set_timeout(value, access.details.receive_timeout_ns);
-    }
-    if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
+    if (level == SOL_SOCKET && name == SO_SNDTIMEO)
         return set_timeout(value, access.details.send_timeout_ns);
-    }
     if (level == SOL_SOCKET && name == SO_TIMESTAMPING) return set_timestamping(access, value);
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return set_fast_open_keys(access, value);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) return set_congestion(access, value);

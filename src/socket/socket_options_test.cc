@@ -59,6 +59,69 @@ TEST_F(OptionsTest, IntegerOptionsComeBack) {
     }
 }
 
+// Programs save a value and put it back.
+TEST_F(OptionsTest, WhatIsReadCanBeSet) {
+    const std::pair<int, int> options[] = {{SOL_SOCKET, SO_REUSEADDR},
+                                           {SOL_SOCKET, SO_REUSEPORT},
+                                           {SOL_SOCKET, SO_OOBINLINE},
+                                           {SOL_SOCKET, SO_KEEPALIVE},
+                                           {SOL_SOCKET, SO_RCVBUF},
+                                           {SOL_SOCKET, SO_SNDBUF},
+                                           {SOL_SOCKET, SO_RCVLOWAT},
+                                           {SOL_SOCKET, SO_ZEROCOPY},
+                                           {SOL_SOCKET, SO_BROADCAST},
+                                           {SOL_SOCKET, SO_PRIORITY},
+                                           {SOL_SOCKET, SO_MARK},
+                                           {SOL_SOCKET, SO_BUSY_POLL},
+                                           {IPPROTO_TCP, TCP_INQ},
+                                           {IPPROTO_TCP, TCP_NODELAY},
+                                           {IPPROTO_TCP, TCP_CORK},
+                                           {IPPROTO_TCP, TCP_QUICKACK},
+                                           {IPPROTO_TCP, TCP_MAXSEG},
+                                           {IPPROTO_TCP, TCP_KEEPIDLE},
+                                           {IPPROTO_TCP, TCP_KEEPINTVL},
+                                           {IPPROTO_TCP, TCP_KEEPCNT},
+                                           {IPPROTO_TCP, TCP_USER_TIMEOUT},
+                                           {IPPROTO_TCP, TCP_SYNCNT},
+                                           {IPPROTO_TCP, TCP_LINGER2},
+                                           {IPPROTO_TCP, TCP_WINDOW_CLAMP},
+                                           {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+                                           {IPPROTO_TCP, TCP_FASTOPEN},
+                                           {IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+                                           {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE},
+                                           {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+                                           {IPPROTO_IP, IP_TOS},
+                                           {IPPROTO_IP, IP_TTL},
+                                           {IPPROTO_IP, IP_MTU_DISCOVER},
+                                           {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT}};
+    stack.fast_open_answer.use = tcp::FastOpenRoom::Use::no_data;
+    const long id = make_socket();
+    for (const auto& [level, name] : options) {
+        const int value = get_int(id, level, name);
+        EXPECT_EQ(set(id, level, name, value), 0) << level << '/' << name;
+        const bool doubled = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF);
+        EXPECT_EQ(get_int(id, level, name), doubled ? 2 * value : value) << level << '/' << name;
+    }
+}
+
+// As Linux.
+TEST_F(OptionsTest, SomeOptionsCanBeTakenBack) {
+    const long id = make_socket();
+    const tcp::Settings& seen = app->details(d(id)).settings;
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_SYNCNT), 6);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_MAXSEG, 32'767), 0);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_MAXSEG, 32'768), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_MAXSEG, 87), -EINVAL);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_MAXSEG), 32'767);
+    EXPECT_EQ(set(id, IPPROTO_TCP, TCP_MAXSEG, 0), 0);
+    EXPECT_EQ(seen.maximum_segment, 0);
+    EXPECT_EQ(get_int(id, IPPROTO_TCP, TCP_MAXSEG), 536);
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, 9), 0);
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, -2), -EINVAL);
+    EXPECT_EQ(set(id, IPPROTO_IP, IP_TTL, -1), 0);
+    EXPECT_EQ(get_int(id, IPPROTO_IP, IP_TTL), 64);
+}
+
 // socket(7).
 TEST_F(OptionsTest, BufferSizesAreReadDoubled) {
     struct Row {

@@ -133,6 +133,7 @@ socket::CoreView Core::view(socket::Driver& driver) {
             .pages = configuration_.huge_pages ? Pages::huge_if_available : Pages::normal,
             .driver = &driver,
             .defaults = configuration_.tcp.defaults,
+            .syn_retries = configuration_.tcp.syn_retries,
             .core = this,
             .key =
                 [](void* core, std::uint32_t index) {

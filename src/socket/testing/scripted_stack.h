@@ -162,6 +162,7 @@ class ScriptedStack : public Driver {
             .connection_capacity = kConnections,
             .driver = this,
             .defaults = {},
+            .syn_retries = 6,
             .core = this,
             .key =
                 [](void* core, std::uint32_t index) {
