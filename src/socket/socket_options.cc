@@ -114,9 +114,20 @@ int get_receive_buffer(const Access& a) {
     return static_cast<int>(set != 0 ? 2 * set : a.app.view().defaults.receive_buffer);
 }
 
+tcp::Status ask_status(const Access& a) {
+    tcp::Status status;
+    if (a.d.kind == DescriptorKind::stream && a.d.connection != kNoIndex) {
+        a.app.post({.kind = RequestKind::status,
+                    .index = a.d.connection,
+                    .value = reinterpret_cast<std::uint64_t>(&status)});
+        a.app.run_stack();
+    }
+    return status;
+}
+
 int get_mss(const Access& a) {
     if (a.d.kind == DescriptorKind::stream && is_connected(a.app, a.d)) {
-        return static_cast<int>(a.app.stream(a.d).send_mss);
+        return ask_status(a).send_mss;  // as the path is now
     }
     return a.details.settings.maximum_segment != 0 ? a.details.settings.maximum_segment
                                                    : kMssUnconnected;
@@ -384,17 +395,6 @@ long get_pacing_rate(const Access& a, std::span<std::byte> out, socklen_t& lengt
         return answer(rate == 0 ? UINT64_MAX : std::uint64_t{rate}, out, length);
     }
     return answer(rate == 0 ? UINT32_MAX : rate, out, length);
-}
-
-tcp::Status ask_status(const Access& a) {
-    tcp::Status status;
-    if (a.d.kind == DescriptorKind::stream && a.d.connection != kNoIndex) {
-        a.app.post({.kind = RequestKind::status,
-                    .index = a.d.connection,
-                    .value = reinterpret_cast<std::uint64_t>(&status)});
-        a.app.run_stack();
-    }
-    return status;
 }
 
 // ip(7): of a connected socket.

@@ -55,7 +55,7 @@ struct alignas(kCacheLine) Stream {
     std::atomic<std::uint16_t> status;        // StreamStatus
     std::atomic<std::uint16_t> events;        // StreamEvents not yet fetched; see EventRing
     std::int32_t error;                       // errno; valid once status has `failed`
-    std::uint32_t send_mss;                   // the effective MSS, for TCP_MAXSEG
+    std::uint32_t send_mss;                   // the effective MSS after the handshake
 
     // Written by the application.
     std::atomic<std::uint32_t> consumed;       // bytes taken from what was received, modulo 2^32
