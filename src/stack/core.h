@@ -155,6 +155,8 @@ class Core {
     static constexpr std::uint8_t kData = 3;
     static constexpr std::uint8_t kFreshAck = 4;
     static constexpr std::size_t kWorkLists = 5;
+    // `listed` of a connection: one of these, or, while it waits for room on its interface,
+    // kWorkLists * (1 + interface) more.
     struct WorkList {
         std::uint32_t first = kNoIndex;
         std::uint32_t last = kNoIndex;
@@ -190,6 +192,7 @@ class Core {
         bool worked = false;
     };
     Received receive(Instant now);
+    [[nodiscard]] bool catches_up(const Received& received, Instant now);
     void process_burst(std::size_t interface, std::span<io::Frame> frames, Instant now);
     void take_handoffs(Instant now);
     bool stage(Arrival& arrival);
@@ -338,7 +341,9 @@ class Core {
 
     // transmit.cc
     bool transmit(Instant now, std::uint32_t budget);
+    [[nodiscard]] bool somebody_waits(std::uint8_t which) const;
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
+    bool drain(WorkList& list, std::uint8_t which, Instant now, std::uint32_t& budget);
     void see_consumed(Connection& connection, Instant now);
     void tell_sent(std::uint32_t index);
     void say_sent(std::uint32_t index);
@@ -356,6 +361,12 @@ class Core {
     void copy_from_send_queue(Connection& connection, std::uint32_t offset,
                               std::span<std::byte> out);
     void put_on(std::uint8_t which, std::uint32_t index);
+    void wait_for_room(std::uint8_t which, std::uint32_t index);
+    [[nodiscard]] WorkList& list_of(std::uint8_t listed) {
+        return listed < kWorkLists ? work_[listed] : refused_[listed - kWorkLists];
+    }
+    void put_last(WorkList& list, std::uint8_t listed, std::uint32_t index);
+    void put_first(WorkList& list, std::uint8_t listed, std::uint32_t index);
     void take_off(std::uint32_t index);
     void take_first(WorkList& list);
     void promote_fresh_acks();
@@ -402,6 +413,11 @@ class Core {
     Instant cookies_until_;       // until then a cookie that was sent may come back
 
     Listeners listeners_;
+    // Connections that had their turn while their interface had no room, by interface and by
+    // kControl
+    // ...: served before work_, or who comes first after each full ring would be the only one
+    // served.
+    std::vector<WorkList> refused_;
     std::array<WorkList, kWorkLists> work_;  // by kControl ...; [0] is not used
     std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
     bool posted_ = false;
@@ -415,7 +431,9 @@ class Core {
 
     wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::size_t frames_per_turn_;
-    std::uint32_t turns_behind_ = 0;  // in a row that left frames to be received
+    Instant last_turn_;
+    std::uint32_t turns_to_catch_up_ = 0;  // before timers fire after a pause
+    std::uint32_t turns_behind_ = 0;       // in a row that left frames to be received
     std::array<io::Frame, io::kBurst> frames_;
     std::array<Arrival, io::kBurst> arrivals_;
 };

@@ -14,30 +14,68 @@ using socket::kNoChunk;
 bool Core::transmit(Instant now, std::uint32_t budget) {
     transmit_blocked_ = false;
     blocked_interfaces_ = 0;
+    // Answers do not take all there is while data waits: it may be what repairs a loss.
+    const std::uint32_t for_data = somebody_waits(kData) ? budget / 4 : 0;
+    budget -= for_data;
     bool worked = drain(kControl, now, budget);
     worked |= drain(kAck, now, budget);
     // An application that has something to answer will do so before the next turn, and its data
     // carries the ACK; without one nothing is gained by waiting.
     if (!posted_) worked |= drain(kFreshAck, now, budget);
+    budget += for_data;
     worked |= drain(kData, now, budget);
     promote_fresh_acks();
     if (network_->flush(now) != 0) transmit_blocked_ = true;
     return worked;
 }
 
+bool Core::somebody_waits(std::uint8_t which) const {
+    if (work_[which].first != kNoIndex) return true;
+    for (std::size_t place = which; place < refused_.size(); place += kWorkLists) {
+        if (refused_[place].first != kNoIndex) return true;
+    }
+    return false;
+}
+
 bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
-    WorkList& list = work_[which];
+    bool worked = false;
+    for (std::size_t interface = 0; interface < queues_.size(); ++interface) {
+        WorkList& refused = refused_[kWorkLists * interface + which];
+        if (refused.first == kNoIndex) continue;
+        if (network_->has_room(interface)) {
+            worked |= drain(refused, which, now, budget);
+        } else {
+            transmit_blocked_ = true;
+            blocked_interfaces_ |= std::uint64_t{1} << interface;
+        }
+    }
+    return drain(work_[which], which, now, budget) || worked;
+}
+
+bool Core::drain(WorkList& list, std::uint8_t which, Instant now, std::uint32_t& budget) {
     const std::uint32_t last = list.last;  // those put back at the end wait for the next turn
     bool worked = false;
-    // Visits are bounded as well: those that wait for a blocked interface use up no budget.
+    // Visits are bounded as well: those that find their interface blocked use up no budget.
     for (std::uint32_t visits = 0;
          list.first != kNoIndex && budget > 0 && visits < kSegmentsPerTurn; ++visits) {
         const std::uint32_t index = list.first;
+        const std::uint8_t listed = connections_[index].listed;
         const std::uint32_t budget_before = budget;
         take_first(list);
         const bool finished = send_from(index, now, budget);
-        if (!finished && connections_[index].alive) put_on(which, index);
-        worked |= finished || budget != budget_before;
+        const bool sent = budget != budget_before;
+        worked |= finished || sent;
+        const Connection& connection = connections_[index];
+        if (!finished && connection.alive) {
+            if (sent || !connection.has_path) {
+                put_on(which, index);
+            } else if (listed < kWorkLists) {
+                wait_for_room(which, index);
+            } else {
+                put_first(list, listed, index);
+                break;  // the others here wait for the same
+            }
+        }
         if (index == last) break;
     }
     return worked;
@@ -176,7 +214,11 @@ void Core::emit(Connection& connection, io::Frame& frame, const wire::OutgoingSe
     const wire::EmittedHeader emitted =
         wire::emit_header(segment, key.local_port, key.remote_port, {header, wire::kTcpHeaderMax});
     const std::size_t length = emitted.length + segment.data_length;
-    MTCP_ASSERT(connection.path.header_room + length <= frame.capacity);
+    if (connection.path.header_room + length > frame.capacity) [[unlikely]] {
+        counters_->drop(Drop::io_oversize);  // TCP fits segments to the path; as output() does
+        network_->give_back(connection.path.interface, frame);
+        return;
+    }
     if (segment.data_length != 0) {
         copy_from_send_queue(connection, segment.data_offset,
                              {header + emitted.length, segment.data_length});
@@ -233,24 +275,45 @@ void Core::put_on(std::uint8_t which, std::uint32_t index) {
     Connection& connection = connections_[index];
     if (connection.listed != 0) {
         // Control before all; data before a bare ACK, which it carries.
-        const bool higher = which == kControl ? connection.listed != kControl
-                                              : which == kData && connection.listed != kControl &&
-                                                    connection.listed != kData;
+        const std::size_t listed = connection.listed % kWorkLists;
+        const bool higher = which == kControl
+                                ? listed != kControl
+                                : which == kData && listed != kControl && listed != kData;
         if (!higher) return;
         take_off(index);
     }
-    WorkList& list = work_[which];
-    connection.listed = which;
+    put_last(work_[which], which, index);
+}
+
+// It had its turn, and its interface no room.
+void Core::wait_for_room(std::uint8_t which, std::uint32_t index) {
+    if (which == kFreshAck) which = kAck;  // it was held back long enough
+    const std::size_t place = kWorkLists * connections_[index].path.interface + which;
+    put_last(refused_[place], static_cast<std::uint8_t>(kWorkLists + place), index);
+}
+
+void Core::put_last(WorkList& list, std::uint8_t listed, std::uint32_t index) {
+    Connection& connection = connections_[index];
+    connection.listed = listed;
     connection.work_next = kNoIndex;
     connection.work_previous = list.last;
     (list.last != kNoIndex ? connections_[list.last].work_next : list.first) = index;
     list.last = index;
 }
 
+void Core::put_first(WorkList& list, std::uint8_t listed, std::uint32_t index) {
+    Connection& connection = connections_[index];
+    connection.listed = listed;
+    connection.work_previous = kNoIndex;
+    connection.work_next = list.first;
+    (list.first != kNoIndex ? connections_[list.first].work_previous : list.last) = index;
+    list.first = index;
+}
+
 void Core::take_off(std::uint32_t index) {
     Connection& connection = connections_[index];
     if (connection.listed == 0) return;
-    WorkList& list = work_[connection.listed];
+    WorkList& list = list_of(connection.listed);
     (connection.work_previous != kNoIndex ? connections_[connection.work_previous].work_next
                                           : list.first) = connection.work_next;
     (connection.work_next != kNoIndex ? connections_[connection.work_next].work_previous

@@ -16,7 +16,7 @@ TurnResult Core::turn(Instant now) {
     only_reserve_left_ = available * 8 < chunk_bytes_total_ * 3;
     const Received received = receive(now);  // inhale, process
     bool worked = received.worked;
-    timers(now);
+    if (!catches_up(received, now)) timers(now);
     worked |= take_requests(now);
     // exhale: control, then ACKs, then data
     worked |= transmit(now, segments_to_send(received));
@@ -34,13 +34,27 @@ TurnResult Core::turn(Instant now) {
 
     Instant next =
         earlier(earlier(wheel_.next_deadline(), passive_deadline()), network_->deadline());
-    const bool waiting = std::any_of(work_.begin(), work_.end(),
-                                     [](const WorkList& l) { return l.first != kNoIndex; });
+    const auto waits = [](const WorkList& list) { return list.first != kNoIndex; };
+    const bool waiting = std::any_of(work_.begin(), work_.end(), waits) ||
+                         std::any_of(refused_.begin(), refused_.end(), waits);
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
     if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
     if (waiting && !transmit_blocked_) next = now;
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
+}
+
+// After a pause (the application computed, the process was stopped) what has arrived meanwhile
+// comes before the timers: it may be the answer to what they would repair, or end, a connection
+// for.
+bool Core::catches_up(const Received& received, Instant now) {
+    constexpr Duration kPause = microseconds(500);
+    constexpr std::uint32_t kTurns = 64;  // of full bursts: what the longest ring holds
+    if (now - last_turn_ > kPause) turns_to_catch_up_ = kTurns;
+    last_turn_ = now;
+    const bool more = received.more_wait || (links_.cores > 1 && has_handoffs());
+    turns_to_catch_up_ = more && turns_to_catch_up_ > 0 ? turns_to_catch_up_ - 1 : 0;
+    return turns_to_catch_up_ > 0;
 }
 
 std::uint32_t Core::segments_to_send(const Received& received) {

@@ -259,6 +259,7 @@ Reaction on_segment(Environment& env, Tcb& tcb, const wire::Segment& seg, Instan
         segment_arrives_in_syn_sent(arrival);
         if (reaction.drop == Drop::count_ && is_one_of(tcb.state, kReceiving)) {
             check_urgent(arrival);
+            cut_to_window(arrival);
             if (process_text(arrival) == Step::next) check_fin(arrival);
         }
     } else if (predicts && is_in_order(arrival)) {

@@ -369,6 +369,22 @@ TEST_F(FastOpenServer, RightCookieBringsTheDataIn) {
     EXPECT_EQ(counters.fast_opens_passive, 1u);
 }
 
+// What came with the SYN lies below RCV.NXT: a SYN-ACK, as of a simultaneous open, brings it again.
+TEST_F(FastOpenServer, ASynAckBringsNothingThatTheSynHasBrought) {
+    accept_early();
+    wire::Segment seg;
+    seg.seq = kPeerIss;
+    seg.ack = tcb.snd.nxt;
+    seg.window = 60'000;
+    seg.flags = {Flags::syn | Flags::ack};
+    seg.payload = {kData, 5};
+    const Reaction answer = on_segment(env, tcb, seg, now);
+    EXPECT_EQ(answer.placement_count, 0);
+    EXPECT_EQ(answer.received_bytes, 0u);
+    EXPECT_EQ(check_invariants(env, tcb), nullptr);
+    EXPECT_EQ(tcb.rcv.nxt, kPeerIss + 301);
+}
+
 TEST_F(FastOpenServer, WindowIsWhatTheBufferStillTakes) {
     listener.settings.receive_buffer = 1000;
     accept_early();

@@ -305,5 +305,19 @@ TEST(Handshake, InitialNumbersAreUnrelatedBetweenTuplesAndRiseWithin) {
     EXPECT_GT(tcb.iss.raw - solo.tcb.iss.raw + 1'000'000, 2'000'000u);
 }
 
+// RFC 9293 §3.10.7.3, eighth: as text in any other segment, no more than the window has room for.
+TEST(Handshake, TextOfASynAckIsCutToTheWindow) {
+    Solo solo;
+    solo.settings.receive_buffer = 1'000;
+    solo.open();
+    static_cast<void>(solo.out());
+    testing::In answer{.flags = "SF.", .seq = 0, .length = 4'000};
+    answer.options = solo.peer_options;
+    solo.segment(answer);
+    EXPECT_EQ(solo.received, 1'000u);
+    EXPECT_EQ(solo.state(), State::established);
+    EXPECT_EQ(solo.out(), ". 1:1(0) ack 1001");
+}
+
 }  // namespace
 }  // namespace mtcp::tcp

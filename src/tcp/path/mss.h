@@ -11,7 +11,9 @@
 namespace mtcp::tcp {
 
 inline constexpr std::uint16_t kTimestampsOptionLength = 12;
-inline constexpr std::uint16_t kMssMinimum = 32;  // whatever limits say, progress must be possible
+// Whatever limits say, progress must be possible: what a packet of 68 bytes has room for beside the
+// headers and timestamps (RFC 791: every link carries as much).
+inline constexpr std::uint16_t kMssMinimum = 16;
 
 // Bytes of IP and TCP header without options.
 [[nodiscard]] constexpr std::uint16_t header_bytes(const wire::IpAddress& address) {

@@ -46,7 +46,8 @@ Step answer_unacceptable(Arrival& a, Drop why) {
 // answered, too: then the peer need not wait for our SYN-ACK if that was lost.
 bool is_crossing_syn_ack(const Arrival& a) {
     return a.tcb.state == State::syn_received && a.seg.flags.all(Flags::syn | Flags::ack) &&
-           a.seg.seq == a.tcb.irs && a.seg.ack == a.tcb.snd.nxt && !a.seg.flags.has(Flags::rst);
+           a.seg.seq == a.tcb.irs && a.tcb.rcv.nxt == a.tcb.irs + 1 && a.seg.ack == a.tcb.snd.nxt &&
+           !a.seg.flags.has(Flags::rst);
 }
 
 // The SYN that began this connection with data (RFC 7413): our SYN-ACK was lost.
@@ -73,6 +74,7 @@ Step check_sequence(Arrival& a) {
         a.seq += 1;
         note_duplicate(tcb, tcb.irs, a.seq);
         a.answer_at_once = true;
+        cut_to_window(a);
         return Step::next;
     }
     if (is_repeated_syn(a)) {
@@ -109,19 +111,21 @@ Step check_sequence(Arrival& a) {
         a.answer_at_once = true;
         trim_front(a);
     }
-    // RFC 9293 §3.10.7.4: with a zero window ACK, RST and URG are still processed (MUST-66); the
-    // text is not, and an ACK tells the prober so.
-    if (a.seq + a.length + (a.fin ? 1u : 0u) > edge) {
-        // A FIN alone takes no room. Peers that do not wait for a window to send it would else send
-        // it, and we refuse it, until the application has read.
-        if (a.fin && a.length == 0 && a.seq == tcb.rcv.nxt) return Step::next;
-        a.fin = false;
-        const std::uint32_t room = edge - a.seq;
-        if (a.length > room) a.length = room;
-        a.answer_at_once = true;
-        if (a.length == 0) a.reaction.drop = Drop::tcp_outside_window;
-    }
+    cut_to_window(a);
     return Step::next;
+}
+
+void cut_to_window(Arrival& a) {
+    const SequenceNumber edge = a.tcb.rcv.nxt + a.tcb.rcv.wnd;
+    if (a.seq + a.length + (a.fin ? 1u : 0u) <= edge) return;
+    // A FIN alone takes no room. Peers that do not wait for a window to send it would else send
+    // it, and we refuse it, until the application has read.
+    if (a.fin && a.length == 0 && a.seq == a.tcb.rcv.nxt) return;
+    a.fin = false;
+    const std::uint32_t room = edge - a.seq;
+    if (a.length > room) a.length = room;
+    a.answer_at_once = true;
+    if (a.length == 0) a.reaction.drop = Drop::tcp_outside_window;
 }
 
 void note_timestamp(Tcb& tcb, const wire::Segment& seg, Instant now) {

@@ -8,6 +8,8 @@ namespace mtcp::tcp {
 
 // RFC 9293 §3.4, Table 6; PAWS (RFC 7323 §5) before it. Trims the arrival to the window.
 [[nodiscard]] Step check_sequence(Arrival& a);
+// Cuts what lies beyond the receive window.
+void cut_to_window(Arrival& a);
 // RFC 7323 §4.3: which timestamp to echo.
 void note_timestamp(Tcb& tcb, const wire::Segment& seg, Instant now);
 

@@ -2,6 +2,10 @@
 // RFC 2018 §4: the receiver's side of selective acknowledgment.
 #include "tcp/receive/sack_report.h"
 
+#include <algorithm>
+
+#include "tcp/path/mss.h"
+
 namespace mtcp::tcp {
 namespace {
 
@@ -25,9 +29,14 @@ bool has_sack_to_report(const Environment& env, const Tcb& tcb) {
 
 void report_sack(const Environment& env, Tcb& tcb, wire::Options& options) {
     if (!tcb.flags.selective_ack) return;
-    const std::size_t blocks_max = tcb.flags.timestamps ? 3 : 4;
+    constexpr std::size_t kBlock = 8;
+    constexpr std::size_t kBlocksHeader = 4;
+    const std::size_t others = header_bytes(tcb.key.remote) + kBlocksHeader +
+                               (tcb.flags.timestamps ? kTimestampsOptionLength : 0u);
+    const std::size_t room = tcb.path_mtu > others ? (tcb.path_mtu - others) / kBlock : 0;
+    const std::size_t blocks_max = std::min<std::size_t>(tcb.flags.timestamps ? 3 : 4, room);
     std::size_t count = 0;
-    if (tcb.flags.dsack) {
+    if (tcb.flags.dsack && blocks_max > 0) {
         options.sack[count++] = {tcb.dsack_begin, tcb.dsack_end};
         tcb.flags.dsack = false;
     }
