@@ -55,14 +55,15 @@ struct RecentResets {
 // the stack answers by deleting it.
 struct Listener {
     Listener(const wire::Endpoint& where, std::uint32_t backlog_entries, const tcp::Settings& s)
-        : endpoint(where), backlog(backlog_entries), settings(s), accepted(backlog_entries) {}
+        : endpoint(where), backlog(backlog_entries), settings(s) {}
 
     const wire::Endpoint endpoint;  // address unspecified: any of ours
     std::uint32_t backlog;          // most connections waiting for accept
     tcp::Settings settings;         // inherited by accepted connections; `inherit` changes it
     std::uint16_t defer_accept_s = 0;
-    std::uint32_t id = 0;              // index in the application's and the stack's listener tables
-    SpscRing<std::uint32_t> accepted;  // connection indices, stack → application
+    std::uint32_t id = 0;  // index in the application's and the stack's listener tables
+    // Connection indices, stack → application. mtcp_listen() makes room for the backlog.
+    SpscRing<std::uint32_t> accepted{2};
     std::atomic<std::uint8_t> event_pending{0};  // an event for this listener is in the ring
     std::uint32_t half_open = 0;                 // stack side: records in SYN-RECEIVED
 

@@ -72,7 +72,8 @@ long listen(Application& app, Descriptor& d, int backlog) {
     if (id == kNoIndex) return -ENOBUFS;
     const DescriptorDetails& details = app.details(d);
     auto* const listener = new (std::nothrow) Listener(details.local, entries, details.settings);
-    if (listener == nullptr) {
+    if (listener == nullptr || !listener->accepted.grow(entries)) {
+        delete listener;
         app.give_back_listener_id(id);
         return -ENOMEM;
     }

@@ -2,7 +2,21 @@
 // Binding rules, listening, accepting.
 #include "socket/listen_socket.h"
 
+#include <cstdint>
+#include <new>
+
 #include "socket/testing/scripted_stack.h"
+
+namespace {
+
+std::size_t refused_from = SIZE_MAX;  // bytes
+
+}  // namespace
+
+// What the library asks memory of when it can do without: a test says no. The usual delete matches.
+void* operator new[](std::size_t bytes, const std::nothrow_t& /*unused*/) noexcept {
+    return bytes < refused_from ? ::operator new[](bytes) : nullptr;
+}
 
 namespace mtcp::socket::testing {
 namespace {
@@ -219,6 +233,18 @@ TEST_F(ListenSocket, AConnectedSocketCannotListen) {
     EXPECT_EQ(listen(*app, d(id), 8), -EINVAL);
     wire::Endpoint who;
     EXPECT_EQ(accept(*app, d(id), who), -EINVAL);
+}
+
+TEST_F(ListenSocket, AQueueThatFindsNoMemoryIsAnErrorAndCanBeAskedForAgain) {
+    make(100'000);
+    const long id = make_socket();
+    ASSERT_EQ(bind(*app, d(id), any(80)), 0);
+    refused_from = 100'000;
+    EXPECT_EQ(listen(*app, d(id), 50'000), -ENOMEM);
+    EXPECT_EQ(listen(*app, d(id), 8), 0);
+    EXPECT_EQ(d(id).listener->id, 0u);  // of the first try nothing is left
+    refused_from = SIZE_MAX;
+    EXPECT_EQ(listen(*app, d(id), 50'000), 0);
 }
 
 }  // namespace
