@@ -82,7 +82,7 @@ Result<Done, Problem> Core::reserve() {
     if (!tcp_.destinations.reserve(configuration_.destinations_max, destination_secret_)) {
         return failure(refused("what is known of other hosts"));
     }
-    unposted_.reserve(std::size_t{connections} + 64);
+    if (!unposted_.grow(std::size_t{connections} + 64)) return failure(refused("events"));
     wheel_.start(now_);
     chunk_bytes_total_ = chunks_.available_bytes();
 

@@ -19,6 +19,7 @@
 #include "base/problem.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/spsc_ring.h"
 #include "base/time.h"
 #include "io/loopback/loopback_queue.h"
 #include "io/packet_io.h"
@@ -287,6 +288,7 @@ class Core {
     void forget_if_misplaced(const wire::FlowKey& key);
     void post(std::uint32_t index, std::uint16_t event_bits);
     void post_listener(socket::Listener& listener);
+    void announce(std::uint32_t entry);
     void publish();
     void give_to_accept_queue(std::uint32_t index, Instant now);
     void end_connection(std::uint32_t index);
@@ -419,7 +421,9 @@ class Core {
     // served.
     std::vector<WorkList> refused_;
     std::array<WorkList, kWorkLists> work_;  // by kControl ...; [0] is not used
-    std::vector<std::uint32_t> unposted_;  // events that found the ring full, by stream or listener
+    // Events that found the ring full, by stream or listener, oldest first: a ring within a thread,
+    // of which unused room costs no memory.
+    SpscRing<std::uint32_t> unposted_{2};
     bool posted_ = false;
     bool transmit_blocked_ = false;         // some interface took less than there was to send
     std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn

@@ -7,11 +7,24 @@
 #include <sys/socket.h>
 #include <array>
 
+#include <cstdint>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "socket/readiness.h"
 #include "stack/testing/core_fixture.h"
+
+namespace {
+
+std::size_t refused_from = SIZE_MAX;  // bytes
+
+}  // namespace
+
+// What the library asks memory of when it can do without: a test says no. The usual delete matches.
+void* operator new[](std::size_t bytes, const std::nothrow_t& /*unused*/) noexcept {
+    return bytes < refused_from ? ::operator new[](bytes) : nullptr;
+}
 
 namespace mtcp::stack {
 namespace {
@@ -300,6 +313,17 @@ TEST_F(CoreTest, AFullAcceptQueueResetsWhereThatIsWanted) {
         core.reset();
         world.now = Instant{1'000'000'000'000};
     }
+}
+
+TEST_F(CoreTest, WithoutMemoryForEventsThereIsAnErrorAndNoCore) {
+    CoreSetup setup = small_setup();
+    setup.configuration.max_concurrency = 1'000'000;
+    refused_from = 4'000'000;
+    auto made = Core::create(std::move(setup));
+    refused_from = SIZE_MAX;
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().error, ENOMEM);
+    EXPECT_EQ(made.error().what, "cannot reserve memory for events");
 }
 
 }  // namespace

@@ -370,23 +370,29 @@ void Core::post(std::uint32_t index, std::uint16_t event_bits) {
     } else if (events.fetch_or(event_bits, std::memory_order_acq_rel) != 0) {
         return;
     }
-    if (!unposted_.empty() || !channel_.events.push(index)) unposted_.push_back(index);
+    announce(index);
 }
 
 void Core::post_listener(socket::Listener& listener) {
     posted_ = true;
     if (listener.event_pending.exchange(1, std::memory_order_acq_rel) != 0) return;
-    const std::uint32_t entry = socket::kListenerEvent | listener.id;
-    if (!unposted_.empty() || !channel_.events.push(entry)) unposted_.push_back(entry);
+    announce(socket::kListenerEvent | listener.id);
+}
+
+void Core::announce(std::uint32_t entry) {
+    if (unposted_.empty() && channel_.events.push(entry)) return;
+    if (unposted_.push(entry)) [[likely]]
+        return;
+    // More than one for each connection: listeners, or a connection whose end still stands there.
+    MTCP_ASSERT(unposted_.grow(2 * unposted_.capacity()) && unposted_.push(entry));
 }
 
 void Core::publish() {
-    std::size_t pushed = 0;
-    while (pushed < unposted_.size() && channel_.events.push(unposted_[pushed]))
-        ++pushed;
-    if (pushed == 0) return;
-    posted_ = true;  // the driver must wake the application for these as well
-    unposted_.erase(unposted_.begin(), unposted_.begin() + static_cast<std::ptrdiff_t>(pushed));
+    const std::uint32_t* next = unposted_.peek();
+    for (; next != nullptr && channel_.events.push(*next); next = unposted_.peek()) {
+        unposted_.drop_front(1);
+        posted_ = true;  // the driver must wake the application for these as well
+    }
 }
 
 void Core::give_to_accept_queue(std::uint32_t index, Instant now) {
