@@ -271,6 +271,7 @@ class Core {
     [[nodiscard]] bool may_use_the_reserve(const Connection& connection,
                                            const wire::Segment& segment) const;
     [[nodiscard]] bool can_store(const Connection& connection, const wire::Segment& segment) const;
+    [[nodiscard]] bool has_chunks_for(std::size_t bytes) const;
     void free_acknowledged(std::uint32_t index, std::uint32_t bytes);
     void drop_front(Connection& connection, std::uint32_t bytes);
     void wake_writer(std::uint32_t index);

@@ -33,7 +33,8 @@ bool Core::open_early(socket::Listener& listener, const tcp::ListenerSettings& s
     if (index == kNoIndex) return false;
     make_connection(index, listener.settings);
     Connection& connection = connections_[index];
-    if (!arrival.segment.payload.empty() && !can_store(connection, arrival.segment)) {
+    // Not can_store(): there is no TCB yet. These bytes are in order and none is unread.
+    if (!arrival.segment.payload.empty() && !has_chunks_for(arrival.segment.payload.size())) {
         connections_.give_back(index);
         return false;
     }

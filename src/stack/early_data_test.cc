@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <string>
+#include <vector>
 
 #include "socket/socket_options.h"
 #include "stack/testing/core_fixture.h"
@@ -181,6 +182,29 @@ TEST(RecentResets, CountForAMinute) {
     EXPECT_EQ(resets.total, 0u);
     resets.add(5000);
     EXPECT_EQ(resets.total, 1u);
+}
+
+// A new connection has read all there is: it may use the reserve, whoever had its record before.
+TEST_F(EarlyDataTest, ComesInWhereOnlyTheReserveIsLeft) {
+    begin();
+    learn_cookie();
+    socket::ChunkStore& chunks = *core->view(*driver).chunks;
+    std::vector<socket::ChunkRef> hoard;
+    const std::uint64_t all = chunks.available_bytes();
+    while (chunks.available_bytes() * 3 > all)
+        hoard.push_back(chunks.take_any(socket::ChunkClass::large));
+    for (std::uint64_t opens = 1; opens <= 8; ++opens) {
+        app->run_stack();
+        long client = -1;
+        ASSERT_EQ(open_with("again", client), 5);
+        EXPECT_EQ(core->counters().fast_opens_passive, opens);
+        const long server = accept_from(listener);
+        EXPECT_EQ(receive_some(server), "again");
+        close(client);
+        close(server);
+    }
+    for (const socket::ChunkRef chunk : hoard)
+        chunks.give_back(chunk);
 }
 
 }  // namespace

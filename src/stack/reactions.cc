@@ -136,8 +136,13 @@ bool Core::can_store(const Connection& connection, const wire::Segment& segment)
         return false;
     }
     if (only_reserve_left_ && !may_use_the_reserve(connection, segment)) return false;
+    return has_chunks_for(segment.payload.size());
+}
+
+// Of a segment, however it is cut into placements.
+bool Core::has_chunks_for(std::size_t bytes) const {
     const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
-    const std::size_t needed = tcp::kPlacementsMax + segment.payload.size() / smallest + 1;
+    const std::size_t needed = tcp::kPlacementsMax + bytes / smallest + 1;
     if (chunks_.available(socket::ChunkClass::small) >= needed) return true;  // mostly
     std::size_t available = 0;
     for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
