@@ -326,5 +326,27 @@ TEST_F(CoreTest, WithoutMemoryForEventsThereIsAnErrorAndNoCore) {
     EXPECT_EQ(made.error().what, "cannot reserve memory for events");
 }
 
+// Of few chunks a large one holds what many small ones would.
+TEST_F(CoreTest, LargeSegmentsFindRoomInFewChunks) {
+    CoreSetup setup = small_setup();
+    setup.configuration.chunks.count = {16, 16, 16};
+    start(std::move(setup));
+    const long listener = listen_on(80);
+    const long client = connect_to(80);
+    const long server = accept_from(listener);
+    descriptor(client).non_blocking = 1;
+    const std::string text(300'000, 'x');
+    std::size_t sent = 0;
+    std::string all;
+    for (int i = 0; i < 200 && all.size() < text.size(); ++i) {
+        const long n = send_some(client, text.data() + sent, text.size() - sent, 0);
+        if (n > 0) sent += static_cast<std::size_t>(n);
+        world.run_for(milliseconds(10));
+        if (socket::readable_bytes(*app, descriptor(server)) != 0) all += receive_some(server);
+    }
+    EXPECT_EQ(all.size(), text.size());
+    EXPECT_EQ(core->counters().drops(Drop::tcp_no_chunk), 0u);
+}
+
 }  // namespace
 }  // namespace mtcp::stack

@@ -139,16 +139,19 @@ bool Core::can_store(const Connection& connection, const wire::Segment& segment)
     return has_chunks_for(segment.payload.size());
 }
 
-// Of a segment, however it is cut into placements.
+// Of a segment, however it is cut into placements. Each chunk that is taken is filled, or holds the
+// last bytes of a placement; and who finds none of one class takes of another, until all are empty
+// (take_any). So a class is enough that alone would do, whatever is taken besides.
 bool Core::has_chunks_for(std::size_t bytes) const {
-    const std::size_t smallest = socket::chunk_capacity(socket::ChunkClass::small);
-    const std::size_t needed = tcp::kPlacementsMax + bytes / smallest + 1;
-    if (chunks_.available(socket::ChunkClass::small) >= needed) return true;  // mostly
-    std::size_t available = 0;
+    std::size_t total = 0;
     for (std::size_t c = 0; c < socket::kChunkClasses; ++c) {
-        available += chunks_.available(static_cast<socket::ChunkClass>(c));
+        const auto chunk_class = static_cast<socket::ChunkClass>(c);
+        const std::size_t available = chunks_.available(chunk_class);
+        if (available > tcp::kPlacementsMax + bytes / socket::chunk_capacity(chunk_class))
+            return true;  // mostly the first
+        total += available;
     }
-    return available >= needed;
+    return total > tcp::kPlacementsMax + bytes / socket::chunk_capacity(socket::ChunkClass::small);
 }
 
 void Core::store_received(std::uint32_t index, const tcp::Reaction& reaction,
