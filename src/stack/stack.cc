@@ -427,13 +427,16 @@ void Stack::stop_core(std::size_t core) {
     Instant now = monotonic_now();
     const Instant end = now + kClosingGrace;
     slot.core->shut_down(now);
+    Instant next_look = now;  // which walks over all connections, so not after each turn
     while (true) {
         const TurnResult result = slot.core->turn(now);
-        if (slot.core->closing_connections() == 0 || now >= end) break;
+        const bool looks = now >= next_look;
+        if ((looks && slot.core->closing_connections() == 0) || now >= end) break;
+        if (looks) next_look = monotonic_now() + milliseconds(1);
         if (!result.did_work && result.next_deadline > now) {
-            static_cast<void>(
-                sleep_on(*slot.core, slot.doorbell, now,
-                         earlier(earlier(result.next_deadline, end), now + milliseconds(10))));
+            const Instant latest = looks ? now + milliseconds(10) : next_look;
+            static_cast<void>(sleep_on(*slot.core, slot.doorbell, now,
+                                       earlier(earlier(result.next_deadline, end), latest)));
         }
         now = monotonic_now();
     }
