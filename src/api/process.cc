@@ -119,6 +119,7 @@ void forget_problem() { last_problem.clear(); }
 int open_stack(const ConfigurationText& source) {
     forget_problem();
     Process& p = process();
+    watch_for_fork();  // before the lock is held: a child must not inherit it so
     const std::scoped_lock lock(p.mutex);
     if (p.stack != nullptr) {
         return report({source.name, "the stack is open", "call mtcp_destroy() first", EALREADY});
@@ -133,7 +134,6 @@ int open_stack(const ConfigurationText& source) {
     p.configuration = std::move(*parsed);
     p.stack = std::move(*opened);
     p.stack_for_signals.publish(p.stack.get());
-    watch_for_fork();
     return 0;
 }
 

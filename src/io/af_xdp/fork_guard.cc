@@ -15,7 +15,6 @@ namespace {
 struct Registry {
     std::mutex mutex;
     std::vector<AfXdpDevice*> devices;
-    bool watching = false;
 };
 
 Registry& registry() {
@@ -32,14 +31,17 @@ void after_fork_in_child() {
     registry().mutex.unlock();
 }
 
+// Who opens or closes a device holds the lock of the process (api/process.cc) already. A fork takes
+// the locks in the same order only if ours was registered first: what comes before a fork runs last
+// registered first. So it is, as the library is loaded.
+[[gnu::constructor]] void watch_for_fork() {
+    static_cast<void>(::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child));
+}
+
 }  // namespace
 
 void guard_against_fork(AfXdpDevice* device) {
     const std::scoped_lock lock(registry().mutex);
-    if (!registry().watching) {
-        registry().watching =
-            ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
-    }
     registry().devices.push_back(device);
 }
 
