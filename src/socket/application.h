@@ -133,6 +133,8 @@ class Application {
     void raise(const Descriptor& d, std::uint32_t bits);
     // `d` found room to write but no chunk; OUT is raised when there are chunks again.
     void starve(Descriptor& d);
+    // There was none when somebody looked last.
+    [[nodiscard]] bool is_starving() const { return !starved_.empty(); }
     // A kernel descriptor that is readable when a wait would find something, or when one is needed
     // to let the stack run.
     [[nodiscard]] int event_descriptor();

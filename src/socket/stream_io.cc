@@ -213,7 +213,8 @@ std::uint32_t append(Application& app, ChunkRef& head, ByteCursor& from, std::ui
         if (tail == kNoChunk || chunks.at(tail).end == chunk_capacity(tail)) {
             tail = app.cache().take(class_for(left));
             if (tail == kNoChunk) {
-                app.run_stack();
+                // Where turns brought none, the next one is worth its time a little later.
+                app.is_starving() ? static_cast<void>(app.run_stack_for_retry()) : app.run_stack();
                 tail = app.cache().take(class_for(left));
             }
             if (tail == kNoChunk) break;

@@ -426,6 +426,11 @@ TEST_F(StreamSocket, WriteWithoutChunksIsToldWhenThereAreSome) {
     EpollEvent event{};
     ASSERT_EQ(wait_epoll(*app, d(epoll), {&event, 1}, 0), 1);
     EXPECT_EQ(write(id, "x"), -EAGAIN);
+    stack.clock_step = {};
+    const int turns = stack.turns;
+    EXPECT_EQ(write(id, "x"), -EAGAIN);
+    EXPECT_EQ(stack.turns, turns);  // none a moment ago, none now
+    stack.clock_step = microseconds(30);
     EXPECT_EQ(wait_epoll(*app, d(epoll), {&event, 1}, 1), 0);
     stack.during_waits.push_back([this] { stack.grants_chunks = true; });
     EXPECT_EQ(wait_epoll(*app, d(epoll), {&event, 1}, 1000), 1);
