@@ -344,7 +344,7 @@ class Core {
 
     // transmit.cc
     bool transmit(Instant now, std::uint32_t budget);
-    [[nodiscard]] bool somebody_waits(std::uint8_t which) const;
+    [[nodiscard]] bool data_waits() const;
     bool drain(std::uint8_t which, Instant now, std::uint32_t& budget);
     bool drain(WorkList& list, std::uint8_t which, Instant now, std::uint32_t& budget);
     void see_consumed(Connection& connection, Instant now);
@@ -421,6 +421,7 @@ class Core {
     // ...: served before work_, or who comes first after each full ring would be the only one
     // served.
     std::vector<WorkList> refused_;
+    bool somebody_refused_ = false;          // may be there; false: surely not
     std::array<WorkList, kWorkLists> work_;  // by kControl ...; [0] is not used
     // Events that found the ring full, by stream or listener, oldest first: a ring within a thread,
     // of which unused room costs no memory.

@@ -329,7 +329,7 @@ TEST_F(CoreTest, WithoutMemoryForEventsThereIsAnErrorAndNoCore) {
 // Of few chunks a large one holds what many small ones would.
 TEST_F(CoreTest, LargeSegmentsFindRoomInFewChunks) {
     CoreSetup setup = small_setup();
-    setup.configuration.chunks.count = {16, 16, 16};
+    setup.configuration.chunks.count = {32, 32, 32};
     start(std::move(setup));
     const long listener = listen_on(80);
     const long client = connect_to(80);

@@ -15,7 +15,7 @@ bool Core::transmit(Instant now, std::uint32_t budget) {
     transmit_blocked_ = false;
     blocked_interfaces_ = 0;
     // Answers do not take all there is while data waits: it may be what repairs a loss.
-    const std::uint32_t for_data = somebody_waits(kData) ? budget / 4 : 0;
+    const std::uint32_t for_data = data_waits() ? budget / 4 : 0;
     budget -= for_data;
     bool worked = drain(kControl, now, budget);
     worked |= drain(kAck, now, budget);
@@ -25,13 +25,19 @@ bool Core::transmit(Instant now, std::uint32_t budget) {
     budget += for_data;
     worked |= drain(kData, now, budget);
     promote_fresh_acks();
+    if (somebody_refused_) {
+        somebody_refused_ = std::any_of(refused_.begin(), refused_.end(), [](const WorkList& list) {
+            return list.first != kNoIndex;
+        });
+    }
     if (network_->flush(now) != 0) transmit_blocked_ = true;
     return worked;
 }
 
-bool Core::somebody_waits(std::uint8_t which) const {
-    if (work_[which].first != kNoIndex) return true;
-    for (std::size_t place = which; place < refused_.size(); place += kWorkLists) {
+bool Core::data_waits() const {
+    if (work_[kData].first != kNoIndex) return true;
+    for (std::size_t place = kData; somebody_refused_ && place < refused_.size();
+         place += kWorkLists) {
         if (refused_[place].first != kNoIndex) return true;
     }
     return false;
@@ -39,7 +45,7 @@ bool Core::somebody_waits(std::uint8_t which) const {
 
 bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
     bool worked = false;
-    for (std::size_t interface = 0; interface < queues_.size(); ++interface) {
+    for (std::size_t interface = 0; somebody_refused_ && interface < queues_.size(); ++interface) {
         WorkList& refused = refused_[kWorkLists * interface + which];
         if (refused.first == kNoIndex) continue;
         if (network_->has_room(interface)) {
@@ -289,6 +295,7 @@ void Core::put_on(std::uint8_t which, std::uint32_t index) {
 void Core::wait_for_room(std::uint8_t which, std::uint32_t index) {
     if (which == kFreshAck) which = kAck;  // it was held back long enough
     const std::size_t place = kWorkLists * connections_[index].path.interface + which;
+    somebody_refused_ = true;
     put_last(refused_[place], static_cast<std::uint8_t>(kWorkLists + place), index);
 }
 

@@ -34,9 +34,9 @@ TurnResult Core::turn(Instant now) {
 
     Instant next =
         earlier(earlier(wheel_.next_deadline(), passive_deadline()), network_->deadline());
-    const auto waits = [](const WorkList& list) { return list.first != kNoIndex; };
-    const bool waiting = std::any_of(work_.begin(), work_.end(), waits) ||
-                         std::any_of(refused_.begin(), refused_.end(), waits);
+    const bool waiting = somebody_refused_ ||
+                         std::any_of(work_.begin(), work_.end(),
+                                     [](const WorkList& list) { return list.first != kNoIndex; });
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
     if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
