@@ -28,6 +28,23 @@ std::uint64_t between(std::chrono::steady_clock::time_point from,
     return static_cast<std::uint64_t>(std::chrono::nanoseconds{to - from}.count());
 }
 
+// There is no room for a connection now, but will be once others have ended.
+bool out_of_sockets(int error) {
+    return error == EMFILE || error == EADDRNOTAVAIL || error == EAGAIN || error == ENOBUFS;
+}
+
+Failure failure_of(int error, bool connected) {
+    switch (error) {
+        case ECONNREFUSED: return Failure::refused;
+        case EHOSTUNREACH:
+        case ENETUNREACH: return Failure::unreachable;
+        case ECONNRESET:
+        case EPIPE: return Failure::reset;
+        case ETIMEDOUT: return connected ? Failure::timed_out : Failure::connect_timed_out;
+        default: return Failure::other;
+    }
+}
+
 std::string request(const Options& options, const char* connection) {
     return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: {}\r\n\r\n", options.path,
                        options.host, connection);
@@ -96,8 +113,10 @@ void Worker::refill(const std::atomic<bool>& stopping) {
     if (now_ < retry_open_at_) {
         return;
     }
-    while (open_ < share_.concurrency &&
-           (share_.connections == 0 || started_ < share_.connections)) {
+    // Connections that fail at once count too: where all do, the loop shall still see the time.
+    for (std::uint64_t tried = open_;
+         tried < share_.concurrency && (share_.connections == 0 || started_ < share_.connections);
+         ++tried) {
         if (stopping.load(std::memory_order_relaxed) || !open_one()) {
             return;
         }
@@ -117,10 +136,16 @@ bool Worker::open_one() {
     next_address_ = (next_address_ + 1) % options_.addresses;
     if (net::connect(context_, socket, net::address_of(address, options_.port)) != 0 &&
         errno != EINPROGRESS) {
-        ++results_.failures[static_cast<std::size_t>(Failure::no_socket)];
+        const int error = errno;
         net::close(context_, socket);
-        retry_open_at_ = now_ + kRetryOpenAfter;
-        return false;
+        if (out_of_sockets(error)) {
+            ++results_.failures[static_cast<std::size_t>(Failure::no_socket)];
+            retry_open_at_ = now_ + kRetryOpenAfter;
+            return false;
+        }
+        ++results_.failures[static_cast<std::size_t>(failure_of(error, false))];
+        ++started_;
+        return true;
     }
     const auto index = static_cast<std::size_t>(socket);
     if (index >= connections_.size()) {
@@ -272,18 +297,7 @@ void Worker::fail(Connection& connection, Failure failure) {
 }
 
 void Worker::fail_with_errno(Connection& connection, int error) {
-    switch (error) {
-        case ECONNREFUSED: fail(connection, Failure::refused); break;
-        case EHOSTUNREACH:
-        case ENETUNREACH: fail(connection, Failure::unreachable); break;
-        case ECONNRESET:
-        case EPIPE: fail(connection, Failure::reset); break;
-        case ETIMEDOUT:
-            fail(connection,
-                 connection.connected ? Failure::timed_out : Failure::connect_timed_out);
-            break;
-        default: fail(connection, Failure::other); break;
-    }
+    fail(connection, failure_of(error, connection.connected));
 }
 
 void Worker::release(Connection& connection) {

@@ -54,6 +54,7 @@ class Worker {
 
     void loop(const std::atomic<bool>& stopping);
     void refill(const std::atomic<bool>& stopping);
+    // Begins one connection, which may fail at once; false: there is no room for one now.
     bool open_one();
     void on_event(const net::Event& event);
     bool established(Connection& connection, std::uint32_t events);
