@@ -239,9 +239,14 @@ constexpr Duration kDay = seconds(86'400);
 // What TCP counts in microseconds of 32 bits.
 constexpr Duration kTimeoutMax = seconds(30 * 60);
 
+// Of a time-out of no time all retries would be spent at once.
 template <Duration tcp::Configuration::*field>
 Complaint read_tcp_ms(Reader& r, std::string_view value) {
-    return read_duration(r, value, milliseconds(1), kTimeoutMax, r.result.stack.tcp.*field);
+    Duration duration{};
+    if (auto bad = read_duration(r, value, milliseconds(1), kTimeoutMax, duration)) return bad;
+    if (duration < milliseconds(1)) return r.bad("too short", "at least 1ms");
+    r.result.stack.tcp.*field = duration;
+    return {};
 }
 template <Duration tcp::Configuration::*field>
 Complaint read_tcp_s(Reader& r, std::string_view value) {

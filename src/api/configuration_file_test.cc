@@ -119,6 +119,11 @@ TEST_F(ConfigurationFile, ACaptureHasLimits) {
 TEST_F(ConfigurationFile, TimeOutsFitTheirClock) {
     EXPECT_TRUE(has(bad(kLink + "rto_max = 1801s\n"), "too long"));
     EXPECT_EQ(good(kLink + "rto_max = 30min\n").stack.tcp.rto_max, seconds(1800));
+    for (const char* const key : {"rto_initial", "rto_min", "rto_max"}) {
+        EXPECT_TRUE(has(bad(kLink + key + " = 0\n"), "at least 1ms")) << key;
+        EXPECT_TRUE(has(bad(kLink + key + " = 999us\n"), "at least 1ms")) << key;
+    }
+    EXPECT_EQ(good(kLink + "rto_min = 1ms\n").stack.tcp.rto_min, milliseconds(1));
 }
 
 TEST_F(ConfigurationFile, DefaultsAreThoseOfTheHeaders) {
