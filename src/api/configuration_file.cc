@@ -514,13 +514,15 @@ Complaint read_line(Reader& r, std::string_view line) {
     line = trim(line.substr(0, line.find('#')));
     if (line.empty()) return {};
     r.line = line;
-    // `key = value`, or the original's `key value`.
-    std::size_t end = line.find('=');
-    if (end == std::string_view::npos) end = line.find_first_of(" \t");
-    if (end == std::string_view::npos) end = line.size();
+    // `key = value`, or the original's `key value`, where the value may contain a '='.
+    std::size_t end = std::min(line.find_first_of(" \t="), line.size());
+    if (const std::size_t sign = line.find('=');
+        sign != std::string_view::npos && line.substr(0, end) == "device") {
+        end = sign;
+    }
     const std::string_view name = trim(line.substr(0, end));
-    const std::string_view value =
-        end == line.size() ? std::string_view{} : trim(line.substr(end + 1));
+    std::string_view value = trim(line.substr(end));
+    if (value.starts_with('=')) value = trim(value.substr(1));
     if (name.empty()) return r.bad("a value without a key", "key = value");
     return read_key(r, name, value);
 }

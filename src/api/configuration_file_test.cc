@@ -162,6 +162,20 @@ TEST_F(ConfigurationFile, ReadsOurKeys) {
     EXPECT_EQ(c.stack.interfaces[0].faults.loss_ppm, 10'000u);
 }
 
+TEST_F(ConfigurationFile, AValueMayContainAnEqualsSign) {
+    const Configuration c = good(
+        "port eth0 tap0\nio.kernel_address\t10.0.0.1/24\nfaults loss=1% delay=10ms\n"
+        "capture /tmp/a=b.pcap\ndevice tap0 io = tap\ndevice tap0 faults = loss=2%\n"
+        "device tap0 capture=c=d.pcap\naddress=10.0.0.2/24 dev tap0\n");
+    ASSERT_EQ(c.stack.interfaces.size(), 2u);
+    EXPECT_EQ(c.stack.interfaces[0].faults.loss_ppm, 10'000u);
+    EXPECT_EQ(c.stack.interfaces[0].faults.delay, milliseconds(10));
+    EXPECT_EQ(c.stack.interfaces[0].capture_file, "/tmp/a=b.pcap");
+    EXPECT_EQ(c.stack.interfaces[1].faults.loss_ppm, 20'000u);
+    EXPECT_EQ(c.stack.interfaces[1].capture_file, "c=d.pcap");
+    EXPECT_EQ(c.stack.interfaces[1].options.at(0).second, "10.0.0.1/24");
+}
+
 TEST_F(ConfigurationFile, OneBufferSizeIsTheSizeOfBoth) {
     const Configuration c = good(kLink + "sndbuf = 1m\n");
     EXPECT_EQ(c.stack.tcp.defaults.receive_buffer, 1u << 20);
@@ -240,6 +254,9 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"route = 10.0.0.0/8\n", "mtcp.conf:1:", "via"},
         {"neighbour = 10.0.0.9\n", "mtcp.conf:1:", "02:00"},
         {"device x = 1\n", "mtcp.conf:1:", "device NAME OPTION"},
+        {"device eth0 mode native\n", "mtcp.conf:1:", "device NAME OPTION"},
+        {"device\n", "mtcp.conf:1:", "no value"},
+        {"faults loss=lots\n", "mtcp.conf:1: faults", "\"loss=lots\" is not understood"},
         {"faults = loss=lots\n", "mtcp.conf:1: faults", "\"loss=lots\" is not understood"},
         {"device eth0 faults = delay\n", "mtcp.conf:1: device eth0", "keys are loss"},
         {"onvm_serv = 1\n", "mtcp.conf:1:", "memif"},
