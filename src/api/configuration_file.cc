@@ -501,7 +501,7 @@ Complaint read_key(Reader& r, std::string_view name, std::string_view value) {
     const std::vector<std::string_view> words = split_words(name);
     if (words.front() == "device") return read_device(r, words, value);
     if (name.starts_with("io.")) {
-        r.options.emplace_back(name.substr(3), value);
+        r.options.push_back({std::string(name.substr(3)), std::string(value), r.place});
         return {};
     }
     for (const Key& key : kKeys) {

@@ -30,14 +30,15 @@ inline constexpr int kBufferMost = 64 << 20;
 struct InterfacePlaces {
     std::string port;
     std::string capture;
+    std::vector<std::string> options;  // in the order of the interface's
 };
 
 struct Configuration {
     stack::StackConfiguration stack;
     LogLevel log = LogLevel::warning;
-    int cores_asked = 0;                   // num_cores; 0: cores_of()
-    std::uint32_t buffers_asked = 10'000;  // max_num_buffers
-    std::vector<std::string> warnings;     // one line each, for the log
+    int cores_asked = 0;                            // num_cores; 0: cores_of()
+    std::uint32_t buffers_asked = 10'000;           // max_num_buffers
+    std::vector<std::string> warnings;              // one line each, for the log
     std::vector<InterfacePlaces> interface_places;  // in the order of stack.interfaces
 };
 

@@ -178,7 +178,7 @@ Complaint read_device(Reader& r, const std::vector<std::string_view>& words,
     } else if (words[2] == "faults") {
         return read_faults(r, value, draft.faults.emplace());
     } else {
-        draft.options.emplace_back(words[2], value);
+        draft.options.push_back({std::string(words[2]), std::string(value), r.place});
     }
     return {};
 }
@@ -192,14 +192,20 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
     }
     const PlacedText& capture = draft.capture ? *draft.capture : r.capture;
     stack::InterfaceConfiguration interface {
-        .kind = draft.kind.empty() ? r.io : draft.kind, .name = draft.name, .options = r.options,
+        .kind = draft.kind.empty() ? r.io : draft.kind, .name = draft.name, .options = {},
         .addresses = {}, .capture_file = capture.text, .faults = draft.faults.value_or(r.faults)
     };
     // A device's own option replaces the common one.
-    for (const auto& option : draft.options) {
-        std::erase_if(interface.options,
-                      [&option](const auto& o) { return o.first == option.first; });
-        interface.options.push_back(option);
+    std::vector<OptionDraft> options = r.options;
+    for (const OptionDraft& option : draft.options) {
+        std::erase_if(options, [&option](const auto& o) { return o.name == option.name; });
+        options.push_back(option);
+    }
+    InterfacePlaces places{
+        .port = draft.place.text(), .capture = capture.place.text(), .options = {}};
+    for (const OptionDraft& option : options) {
+        interface.options.emplace_back(option.name, option.value);
+        places.options.push_back(option.place.text());
     }
     if (interface.kind == "link" && (!capture.text.empty() || interface.faults.any())) {
         r.warn(capture.text.empty() ? draft.place : capture.place,
@@ -210,8 +216,7 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
                         "one of: " + kernel_names(r.host), ENODEV);
     }
     r.result.stack.interfaces.push_back(std::move(interface));
-    r.result.interface_places.push_back(
-        {.port = draft.place.text(), .capture = capture.place.text()});
+    r.result.interface_places.push_back(std::move(places));
     return {};
 }
 

@@ -36,12 +36,19 @@ using Complaint = std::optional<Problem>;
 [[nodiscard]] Problem complain(const Place& place, std::string_view what, std::string why,
                                std::string mend, int error = EINVAL);
 
+// An option of a back end.
+struct OptionDraft {
+    std::string name;
+    std::string value;
+    Place place;
+};
+
 struct DeviceDraft {
     std::string name;
     Place place;
     bool is_port = false;  // named by `port`, not only by `device`
     std::string kind;      // empty: as `io` says
-    std::vector<std::pair<std::string, std::string>> options;
+    std::vector<OptionDraft> options;
     std::optional<PlacedText> capture;
     std::optional<io::Faults> faults;
 };
@@ -65,7 +72,7 @@ struct Reader {
     std::string_view line;  // as written, for messages
 
     std::string io = "af_xdp";
-    std::vector<std::pair<std::string, std::string>> options;  // io.*
+    std::vector<OptionDraft> options;  // io.*
     PlacedText capture;
     io::Faults faults;
     std::vector<DeviceDraft> devices;

@@ -24,21 +24,49 @@ thread_local std::string last_problem;
 // The process object is never destroyed: threads of the program may outlive main().
 alignas(Process) std::byte process_memory[sizeof(Process)];
 
+// Is there `name` in what failed, and not just as a part of another name?
+bool is_about(const Problem& problem, const std::string& name) {
+    const std::string& text = problem.what;
+    for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+        const std::size_t end = at + name.size();
+        const bool begins = at == 0 || text[at - 1] == ' ' || text[at - 1] == '\'';
+        if (begins && (end == text.size() || std::strchr(" ':,", text[end]) != nullptr))
+            return true;
+    }
+    return false;
+}
+
+// The line of the option that the interface's device cannot take (io/open_device.cc), or else of
+// the port.
+const std::string& place_of_device(const Problem& problem,
+                                   const stack::InterfaceConfiguration& interface,
+                                   const InterfacePlaces& places) {
+    for (std::size_t i = 0; i < interface.options.size(); ++i) {
+        const auto& [name, value] = interface.options[i];
+        if (problem.what.ends_with(" has no option " + name) ||
+            problem.what.ends_with(": bad value \"" + value + "\" for " + name)) {
+            return places.options[i];
+        }
+    }
+    return places.port;
+}
+
 // Names the line of the configuration that the problem of a device or of its capture comes from.
 Problem with_place(Problem problem, const Configuration& configuration, const std::string& file) {
-    const auto is_about = [&problem](const std::string& name) {
-        return problem.what.find(name) != std::string::npos;
-    };
     std::string place = file;
-    for (std::size_t i = 0; i < configuration.stack.interfaces.size(); ++i) {
-        const stack::InterfaceConfiguration& interface = configuration.stack.interfaces[i];
+    const auto& interfaces = configuration.stack.interfaces;
+    for (std::size_t i = 0; i < interfaces.size(); ++i) {
+        const stack::InterfaceConfiguration& interface = interfaces[i];
         const InterfacePlaces& places = configuration.interface_places[i];
-        if (!interface.capture_file.empty() && is_about("capture " + interface.capture_file)) {
+        if (!interface.capture_file.empty() &&
+            is_about(problem, "capture " + interface.capture_file)) {
             place = places.capture;
             break;
         }
-        if (configuration.stack.interfaces.size() == 1 || is_about(interface.name))
-            place = places.port;
+        if (interfaces.size() == 1 || is_about(problem, interface.name)) {
+            place = place_of_device(problem, interface, places);
+            break;
+        }
     }
     problem.what = place + ": " + problem.what;
     if (problem.error == 0) problem.error = EIO;

@@ -76,6 +76,21 @@ static void bad_configurations_are_explained(void) {
                                     "capture = /nonexistent/x.pcapng\n"),
                 ENOENT);
     CHECK(strstr(mtcp_last_problem(), ":5: cannot write the capture") != NULL);
+    /* Of two ports, one with a name that begins as the other's; and an option. */
+    CHECK_FAILS(mtcp_init_from_text("io = tap\nport = an_interface_name10\n"
+                                    "port = an_interface_name1\nnum_cores = 1\n"
+                                    "address = 10.0.0.2/24 dev an_interface_name10\n"
+                                    "address = 10.0.1.2/24 dev an_interface_name1\n"),
+                EINVAL);
+    CHECK(strstr(mtcp_last_problem(), ":2: interface name 'an_interface_name10'") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("io = tap\nport = tap0\naddress = 10.0.0.2/24\n"
+                                    "num_cores = 1\nio.mtux = 9000\n"),
+                EINVAL);
+    CHECK(strstr(mtcp_last_problem(), ":5: tap tap0 has no option mtux") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("io = tap\nport = tap0\naddress = 10.0.0.2/24\n"
+                                    "num_cores = 1\nio.mtu = 1500\ndevice tap0 mtu = x\n"),
+                EINVAL);
+    CHECK(strstr(mtcp_last_problem(), ":6: tap tap0: bad value") != NULL);
     CHECK_FAILS(mtcp_init_from_text(NULL), EINVAL);
     CHECK(strstr(mtcp_last_problem(), "NULL") != NULL);
 }
