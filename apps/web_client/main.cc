@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -118,6 +119,27 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
     return problems.load() == 0 && total->failed() == 0 && total->requests > 0 ? 0 : 1;
 }
 
+// What every body must equal. Ends the process when it cannot be read: nothing would be compared.
+std::string read_expected_body(const std::string& name) {
+    std::string body;
+    std::FILE* const file = std::fopen(name.c_str(), "re");
+    int error = file == nullptr ? errno : 0;
+    char block[4096];
+    for (std::size_t got = 1; file != nullptr && got != 0;) {
+        got = std::fread(block, 1, sizeof block, file);
+        body.append(block, got);
+        error = std::ferror(file) != 0 ? errno : 0;
+    }
+    if (error != 0) {
+        fmt::print(stderr,
+                   "web_client: cannot read {}: {} (mend: --compare a file that you may read)\n",
+                   name, std::strerror(error));
+        std::exit(2);
+    }
+    static_cast<void>(std::fclose(file));
+    return body;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -128,17 +150,18 @@ int main(int argc, char** argv) {
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+    load::Expected expected{.length = options.expected_length, .body = {}};
     std::string body;
     if (!options.compare_file.empty()) {
-        std::ifstream file{options.compare_file, std::ios::binary};
-        body.assign(std::istreambuf_iterator<char>{file}, {});
+        body = read_expected_body(options.compare_file);
+        expected.body = body;
     }
     if (const std::string problem = net::start(options.configuration_file, options.cores);
         !problem.empty()) {
         fmt::print(stderr, "web_client: {}\n", problem);
         return 1;
     }
-    const int status = run(options, load::Expected{options.expected_length, body}, signals);
+    const int status = run(options, expected, signals);
     net::stop();
     return status;
 }

@@ -41,7 +41,7 @@ ResponseReader::Step ResponseReader::feed(std::string_view bytes) {
         return {going_on ? Outcome::incomplete : Outcome::failed, used};
     }
     const bool wrong_length = (expected_.length && *expected_.length != body_bytes_) ||
-                              (!expected_.body.empty() && expected_.body.size() != body_bytes_);
+                              (expected_.body && expected_.body->size() != body_bytes_);
     if (parser_.status_code / 100 != 2) {
         failure_ = Failure::bad_status;
     } else if (wrong_) {
@@ -68,10 +68,11 @@ ResponseReader::Outcome ResponseReader::finish() {
 
 int ResponseReader::on_body(http_parser* parser, const char* at, std::size_t size) {
     ResponseReader& reader = self(parser);
-    const std::string_view body = reader.expected_.body;
-    if (!body.empty() && !reader.wrong_) {
+    const std::optional<std::string_view>& body = reader.expected_.body;
+    if (body && !reader.wrong_) {
         const std::uint64_t from = reader.body_bytes_;
-        reader.wrong_ = from + size > body.size() || std::memcmp(body.data() + from, at, size) != 0;
+        reader.wrong_ =
+            from + size > body->size() || std::memcmp(body->data() + from, at, size) != 0;
     }
     reader.body_bytes_ += size;
     return 0;

@@ -46,6 +46,14 @@ TEST(ResponseReader, NamesWhatIsWrong) {
     }
 }
 
+TEST(ResponseReader, AnEmptyBodyCanBeExpected) {
+    ResponseReader reader{Expected{.length = {}, .body = ""}};
+    EXPECT_EQ(reader.feed(answer("200 OK", "")).outcome, Outcome::complete);
+    reader.restart();
+    EXPECT_EQ(reader.feed(answer("200 OK", "hello")).outcome, Outcome::failed);
+    EXPECT_EQ(reader.failure(), Failure::wrong_body);
+}
+
 TEST(ResponseReader, AnEarlyEndIsAFailure) {
     ResponseReader cut{Expected{}};
     const std::string text = answer("200 OK", "hello");
