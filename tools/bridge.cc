@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <ctime>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/counters.h"
 #include "io/middleware/bridge.h"
@@ -38,12 +41,30 @@ struct Port {
     [[nodiscard]] io::Queue& queue() { return injector ? *injector : device->queue(0); }
 };
 
+// What can be opened but not bridged.
+std::optional<Problem> refuse(const io::DeviceConfig& device) {
+    if (device.kind == "af_xdp") {
+        return Problem{.what = "cannot bridge af_xdp:" + device.name,
+                       .why = "it takes only what is sent to addresses of ours, and has none here",
+                       .mend = "use the interface's name alone: " + device.name,
+                       .error = EINVAL};
+    }
+    if (device.queues != 1) {
+        return Problem{.what = "cannot bridge " + device.kind + ":" + device.name,
+                       .why = std::to_string(device.queues) + " queues, and one is served",
+                       .mend = "leave queues= out",
+                       .error = EINVAL};
+    }
+    return std::nullopt;
+}
+
 // `faults` befall what is sent through the port. False after a complaint.
 bool open_port(const std::string& name, const std::string& faults, Port& port) {
     const auto parsed = io::parse_faults(faults);
     if (!parsed) return complain(parsed.error()), false;
     const auto config = io::parse_device(name);
     if (!config) return complain(config.error()), false;
+    if (const auto refused = refuse(*config)) return complain(*refused), false;
     auto device = io::open_device(*config);
     if (!device) return complain(device.error()), false;
     port.device = std::move(device).value();

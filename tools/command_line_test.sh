@@ -20,6 +20,10 @@ says trust=untrusted bridge --help
 says mark bridge --help
 says 'no such subcommand: nonsense' nonsense
 says 'mtcp 0.' --version
+says 'queues, and one is served' bridge memif:/tmp/a.sock,queues=2 link:a
+says "use the interface's name alone: eth0" bridge af_xdp:eth0 link:a
+refuses bridge af_xdp:eth0 link:a
+refuses bridge link:a,queues=2 link:a
 refuses nonsense
 refuses stat --watch
 refuses stat --rounds -1 1

@@ -29,13 +29,14 @@ void add_stat(CLI::App& app, mtcp::tools::StatOptions& options) {
     stat->add_flag("-j,--json", options.json, "JSON; one line per round with --watch");
 }
 
-// The options of every kind of device, a line each.
+// The options of every kind of device that can be bridged, a line each.
 std::string options_of_devices() {
     std::string text;
     const std::string kinds = mtcp::io::device_kinds();
     for (std::size_t at = 0, end = 0; at < kinds.size(); at = end + 2) {
         end = std::min(kinds.find(", ", at), kinds.size());
         const std::string kind = kinds.substr(at, end - at);
+        if (kind == "af_xdp") continue;  // of configuration files only
         text += fmt::format("\n  {:<10} {}", kind + ":", mtcp::io::device_options(kind));
     }
     return text;
@@ -55,8 +56,9 @@ void add_bridge(CLI::App& app, mtcp::tools::BridgeOptions& options) {
     bridge->footer(
         "A device is an interface (eth0: everything it carries, by AF_PACKET) or KIND:NAME with\n"
         "options behind commas: tap:bad0,mtu=9000  memif:/run/a.sock,role=master. Kinds and\n"
-        "their options, besides queues=COUNT:" +
-        options_of_devices() +
+        "their options:" +
+        options_of_devices() + "\nOptions of af_xdp, which only configuration files have: " +
+        mtcp::io::device_options("af_xdp") +
         "\nFaults: loss duplicate reorder corrupt (1% or 100ppm), gilbert=A/B/C, delay jitter\n"
         "reorder_delay (10ms), rate (100mbit), queue mark (64k), seed (7).");
 }
