@@ -3,11 +3,15 @@
 #include "bridge.h"
 
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdint>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <optional>
@@ -23,6 +27,32 @@ namespace mtcp::tools {
 namespace {
 
 volatile std::sig_atomic_t stopped = 0;
+// Readable once a signal came: also one that comes after the last look at `stopped` ends the wait.
+int stop_event = -1;
+
+void on_stop(int) {
+    const int error = errno;
+    stopped = 1;
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(stop_event, &one, sizeof one));
+    errno = error;
+}
+
+bool catch_signals() {
+    stop_event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_event < 0) {
+        fmt::print(stderr,
+                   "mtcp bridge: cannot make an event descriptor: {} (mend: raise the "
+                   "limit, ulimit -n)\n",
+                   std::strerror(errno));
+        return false;
+    }
+    struct sigaction action {};
+    action.sa_handler = on_stop;
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+    return true;
+}
 
 Instant clock_now() {
     timespec time{};
@@ -108,6 +138,7 @@ void move_until(Port& a, Port& b, Instant end, bool stats) {
     io::BridgeDirection there(a.queue(), b.queue(), b.counters);
     io::BridgeDirection back(b.queue(), a.queue(), a.counters);
     const std::array<io::Queue*, 2> queues{&a.queue(), &b.queue()};
+    const std::array<int, 1> wakers{stop_event};
     Instant now = clock_now();
     Instant next_stats = stats ? now + seconds(1) : kNever;
     while (stopped == 0 && now < end) {
@@ -117,7 +148,7 @@ void move_until(Port& a, Port& b, Instant end, bool stats) {
             next_stats = next_stats + seconds(1);
         }
         if (moved == 0) {
-            static_cast<void>(io::wait_until(queues, {}, now, earlier(end, next_stats)));
+            static_cast<void>(io::wait_until(queues, wakers, now, earlier(end, next_stats)));
         }
         now = clock_now();
     }
@@ -126,11 +157,7 @@ void move_until(Port& a, Port& b, Instant end, bool stats) {
 }  // namespace
 
 int run_bridge(const BridgeOptions& options) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { stopped = 1; };
-    ::sigaction(SIGINT, &action, nullptr);
-    ::sigaction(SIGTERM, &action, nullptr);
-
+    if (!catch_signals()) return 1;
     Port a;
     Port b;
     if (!open_port(options.device_a, options.faults_back, a)) return 1;
