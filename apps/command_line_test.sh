@@ -3,6 +3,7 @@
 # command_line_test.sh WEB_CLIENT WEB_SERVER (both on the kernel): what is asked wrongly is refused.
 set -uo pipefail
 client=$1 server=$2 failed=0
+cd "$(mktemp -d)" || exit 1
 fail() { failed=1; printf 'FAILED: %s\n' "$*"; }
 
 # ends_with STATUS WORD COMMAND...: with WORD in what it says
@@ -18,5 +19,23 @@ ends_with() {
 ends_with 2 'cannot read /proc/self/mem: Input/output error' \
     "$client" http://127.0.0.1:1/ -n 1 --compare /proc/self/mem
 ends_with 1 '1 x connection refused' "$client" http://127.0.0.1:1/ -n 1
-ends_with 0 Usage "$server" --help
+
+# A result that cannot be written is an error, of a run that went well, too.
+port=$((20000 + $$ % 20000))
+"$server" --address 127.0.0.1 --port $port --respond-64 > /dev/full 2> server.log &
+serving=$!
+for ((i = 0; i < 100; ++i)); do
+    timeout 20 "$client" http://127.0.0.1:$port/ -n 1 -q > /dev/null 2>&1 && break
+    sleep 0.1
+done
+for more in "" "--json -"; do  # without quotes below: two words
+    timeout 20 "$client" http://127.0.0.1:$port/ -n 1 -q $more > /dev/full 2> client.log
+    [[ $? == 1 ]] || fail "web_client $more: a full disk is not noticed"
+    grep -q 'web_client: cannot write the output: No space left' client.log || fail "$(< client.log)"
+done
+kill $serving
+wait $serving
+[[ $? == 1 ]] || fail "web_server: a full disk is not noticed"
+grep -q 'web_server: cannot write the output: No space left' server.log || fail "$(< server.log)"
+rm -r "$PWD"
 ((failed == 0))

@@ -107,14 +107,17 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
     for (const auto& worker : workers) {
         total->add(worker->results());
     }
+    const auto complain = [&problems](const std::string& problem) {
+        if (!problem.empty()) {
+            fmt::print(stderr, "web_client: {}\n", problem);
+            problems.fetch_add(1);
+        }
+    };
     if (options.json_file != "-") {
-        load::print_report(options, *total);
+        complain(load::print_report(options, *total));
     }
     if (!options.json_file.empty()) {
-        if (const std::string problem = load::write_json(options, *total); !problem.empty()) {
-            fmt::print(stderr, "web_client: {}\n", problem);
-            return 1;
-        }
+        complain(load::write_json(options, *total));
     }
     return problems.load() == 0 && total->failed() == 0 && total->requests > 0 ? 0 : 1;
 }

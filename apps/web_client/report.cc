@@ -53,9 +53,17 @@ nlohmann::json to_json(const Histogram& histogram) {
             {"max", microseconds(histogram.max())}};
 }
 
+// What was printed may still fail to be written: a full disk, a closed pipe.
+std::string flush_output() {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+        return {};
+    }
+    return fmt::format("cannot write the output: {}", std::strerror(errno));
+}
+
 }  // namespace
 
-void print_report(const Options& options, const Results& results) {
+std::string print_report(const Options& options, const Results& results) {
     fmt::print(
         "web_client on {}: {} connections, {} requests, {} failures in {:.2f} s ({} core(s), "
         "{} at a time)\n",
@@ -72,7 +80,7 @@ void print_report(const Options& options, const Results& results) {
             fmt::print("  failed: {} x {}\n", results.failures[i], kFailureTexts[i].text);
         }
     }
-    std::fflush(stdout);
+    return flush_output();
 }
 
 std::string write_json(const Options& options, const Results& results) {
@@ -106,7 +114,7 @@ std::string write_json(const Options& options, const Results& results) {
     const std::string text = all.dump(2) + "\n";
     if (options.json_file == "-") {
         std::fputs(text.c_str(), stdout);
-        return {};
+        return flush_output();
     }
     std::ofstream file{options.json_file};
     file << text;

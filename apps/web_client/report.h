@@ -9,9 +9,8 @@
 
 namespace load {
 
-void print_report(const Options& options, const Results& results);
-
-// Returns what went wrong, or nothing.
+// Both return what went wrong, or nothing.
+std::string print_report(const Options& options, const Results& results);
 std::string write_json(const Options& options, const Results& results);
 
 }  // namespace load

@@ -5,9 +5,11 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <system_error>
@@ -54,7 +56,8 @@ void print_rates(const Totals& before, const Totals& now) {
                static_cast<double>(now.bytes_out - before.bytes_out) * 8e-6);
 }
 
-void print_summary(const Totals& totals, double seconds) {
+// False when it cannot be written: a full disk, a closed pipe.
+bool print_summary(const Totals& totals, double seconds) {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     const auto in_seconds = [](const timeval& time) {
@@ -65,7 +68,11 @@ void print_summary(const Totals& totals, double seconds) {
         "{} idle closed, {} broken; CPU {:.2f} s user, {:.2f} s system\n",
         seconds, totals.accepted, totals.requests, totals.ok, totals.bytes_out, totals.timed_out,
         totals.broken, in_seconds(usage.ru_utime), in_seconds(usage.ru_stime));
-    std::fflush(stdout);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+        return true;
+    }
+    fmt::print(stderr, "web_server: cannot write the output: {}\n", std::strerror(errno));
+    return false;
 }
 
 // Blocked here, before any thread exists, and taken by wait_for_stop().
@@ -128,8 +135,8 @@ int serve(const web::Options& options, const sigset_t& signals) {
         thread.join();
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
-    print_summary(sum(workers), taken.count());
-    return failures.load() == 0 ? 0 : 1;
+    const bool told = print_summary(sum(workers), taken.count());
+    return told && failures.load() == 0 ? 0 : 1;
 }
 
 }  // namespace
