@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# command_line_test.sh WEB_CLIENT WEB_SERVER (both on the kernel): what is asked wrongly is refused.
+# command_line_test.sh WEB_CLIENT WEB_SERVER [WEB_CLIENT WEB_SERVER]: on the kernel, then on mtcp; what is asked
+# wrongly is refused.
 set -uo pipefail
 client=$1 server=$2 failed=0
 cd "$(mktemp -d)" || exit 1
@@ -37,5 +38,16 @@ kill $serving
 wait $serving
 [[ $? == 1 ]] || fail "web_server: a full disk is not noticed"
 grep -q 'web_server: cannot write the output: No space left' server.log || fail "$(< server.log)"
+
+# More cores than there are: the configuration has one.
+if (($# == 4)); then
+    printf 'io = link\naddress = 10.0.0.2/24\nnum_cores = 1\nbuffer_memory = 16m\n' > one.conf
+    for program in "$3 http://10.0.0.2/" "$4"; do
+        refused=$(timeout 20 $program -N 3 -f one.conf 2>&1)
+        [[ $? == 1 ]] || fail "$program -N 3: not status 1"
+        [[ $(grep -c '^web_.*: the stack has 1 cores (mend: raise num_cores)' <<< "$refused") == 1 ]] || fail "$refused"
+        timeout 20 $program -N 65 -f one.conf > /dev/null 2>&1 && fail "$program -N 65 is taken"
+    done
+fi
 rm -r "$PWD"
 ((failed == 0))

@@ -17,6 +17,7 @@
 namespace net {
 
 inline constexpr const char* kStack = "kernel";
+inline constexpr int kCoresMax = CPU_SETSIZE;
 
 struct KernelContext {
     int core;

@@ -13,6 +13,7 @@
 namespace net {
 
 inline constexpr const char* kStack = "mtcp";
+inline constexpr int kCoresMax = 64;  // mtcp_conf::num_cores
 
 using Context = mctx_t;
 using Event = mtcp_epoll_event;
@@ -34,8 +35,7 @@ inline std::string start(const std::string& configuration_file, int cores) {
     mtcp_conf configuration{};
     mtcp_getconf(&configuration);
     configuration.num_cores = cores;
-    mtcp_setconf(&configuration);
-    if (mtcp_init(configuration_file.c_str()) != 0) {
+    if (mtcp_setconf(&configuration) != 0 || mtcp_init(configuration_file.c_str()) != 0) {
         return mtcp_last_problem();
     }
     return {};

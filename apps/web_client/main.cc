@@ -81,8 +81,10 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
     for (const auto& worker : workers) {
         threads.emplace_back([&, one = worker.get()] {
             if (const std::string problem = one->run(stopping); !problem.empty()) {
-                fmt::print(stderr, "web_client: {}\n", problem);
-                problems.fetch_add(1);
+                stopping.store(true);
+                if (problems.fetch_add(1) == 0) {  // the other cores have the same one
+                    fmt::print(stderr, "web_client: {}\n", problem);
+                }
             }
             running.fetch_sub(1);
         });

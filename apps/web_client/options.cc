@@ -50,8 +50,10 @@ Options parse_options(int argc, char** argv) {
     double duration = -1;
     CLI::App app{std::string{"HTTP load client on the stack: "} + net::kStack};
     app.add_option("url", url, "http://ADDRESS[:PORT]/PATH (an IPv4 address, no name)")->required();
-    app.add_option("-N,--cores", options.cores, "cores, each with its share of the connections")
-        ->check(CLI::Range(1, 1024));
+    app.add_option("-N,--cores", options.cores,
+                   "cores, each with its share of the connections; num_cores in the configuration "
+                   "file, where there is one, must be as many")
+        ->check(CLI::Range(1, net::kCoresMax));
     app.add_option("-f,--config", options.configuration_file,
                    "configuration file of mtcp (not read where the stack is the kernel's)")
         ->capture_default_str();

@@ -113,8 +113,9 @@ int serve(const web::Options& options, const sigset_t& signals) {
     for (const auto& worker : workers) {
         threads.emplace_back([&, one = worker.get()] {
             if (const std::string problem = one->run(stopping, ready); !problem.empty()) {
-                fmt::print(stderr, "web_server: {}\n", problem);
-                failures.fetch_add(1);
+                if (failures.fetch_add(1) == 0) {  // the other cores have the same one
+                    fmt::print(stderr, "web_server: {}\n", problem);
+                }
                 stopping.store(true);
                 ready.fetch_add(1);  // after `stopping`: nobody shall say that we listen
             }

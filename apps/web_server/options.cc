@@ -15,8 +15,10 @@ Options parse_options(int argc, char** argv) {
     app.add_option("-p,--www", options.root, "directory to serve")
         ->check(CLI::ExistingDirectory)
         ->capture_default_str();
-    app.add_option("-N,--cores", options.cores, "cores, one listener each")
-        ->check(CLI::Range(1, 1024))
+    app.add_option("-N,--cores", options.cores,
+                   "cores, one listener each; num_cores in the configuration file, where there is "
+                   "one, must be as many")
+        ->check(CLI::Range(1, net::kCoresMax))
         ->capture_default_str();
     app.add_option("-f,--config", options.configuration_file,
                    "configuration file of mtcp (not read where the stack is the kernel's)")
