@@ -2,6 +2,7 @@
 // Configuration files with their ARP and route tables: bytes 0x01 and 0x02 separate the three
 // files. Whatever they say, the answer is a configuration that the network layer takes or explains,
 // or a problem with a text.
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -21,6 +22,7 @@ std::string route_file;
 std::optional<std::string> read_file(const std::string& path) {
     if (path.find("arp") != std::string::npos) return arp_file;
     if (path.find("route") != std::string::npos) return route_file;
+    errno = ENOENT;
     return std::nullopt;
 }
 

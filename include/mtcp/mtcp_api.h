@@ -80,8 +80,9 @@ typedef struct mtcp_context* mctx_t;
  *
  * @param config_file path of the file; NULL: an empty configuration.
  * @return 0, or -1 with errno, and mtcp_last_problem() telling file, line, reason and mend.
- *   EINVAL: bad configuration; EALREADY: the stack is open; ENODEV: no such interface; EPERM,
- *   EBUSY, ENOMEM: as the device said. Never exits.
+ *   EINVAL: bad configuration; ENOENT, EACCES, EISDIR: as the file said, this one or one that it
+ *   names; EALREADY: the stack is open; ENODEV: no such interface; EPERM, EBUSY, ENOMEM: as the
+ *   device said. Never exits.
  */
 MTCP_API int mtcp_init(const char* config_file);
 

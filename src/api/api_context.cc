@@ -129,8 +129,7 @@ int mtcp_init(const char* config_file) {
     if (!text) {
         const int error = errno;
         forget_problem();
-        return report({config_file, std::strerror(error),
-                       "paths are relative to the current directory", error});
+        return report({config_file, std::strerror(error), mend_of_reading(error), error});
     }
     return open_stack({config_file, *text, SideFiles::defaults});
 }

@@ -262,6 +262,7 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"onvm_serv = 1\n", "mtcp.conf:1:", "memif"},
         {"huge_pages = perhaps\n", "mtcp.conf:1:", "on nor off"},
         {"arp_file = none.conf\nio = link\n", "mtcp.conf:1: none.conf", "No such file"},
+        {"route_file = none.conf\nio = link\n", "mtcp.conf:1: none.conf", "current directory"},
         {"io = link\n", "mtcp.conf", "no address on it"},
         {"num_cores = 1\n", "mtcp.conf: no port", "port = NAME"},
         {"io = tap\nport = tap0\n", "mtcp.conf:2: port tap0", "address = 10.0.0.2/24 dev tap0"},

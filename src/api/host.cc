@@ -46,6 +46,17 @@ const KernelInterface* Host::find(const std::string& name) const {
     return found == interfaces.end() ? nullptr : &*found;
 }
 
+std::string mend_of_reading(int error) {
+    switch (error) {
+        case ENOENT:
+        case ENOTDIR: return "name a file that exists; paths are relative to the current directory";
+        case EACCES:
+        case EPERM: return "let this user read the file, and enter its folder";
+        case EISDIR: return "name a file in this folder";
+        default: return "";
+    }
+}
+
 int online_cpus() {
     const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : static_cast<int>(count);

@@ -26,6 +26,9 @@ struct Host {
     [[nodiscard]] const KernelInterface* find(const std::string& name) const;
 };
 
+// What to do about a file that read_file() could not read.
+[[nodiscard]] std::string mend_of_reading(int error);
+
 [[nodiscard]] int online_cpus();
 // The machine this runs on.
 [[nodiscard]] Host this_host();

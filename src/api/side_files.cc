@@ -95,10 +95,11 @@ Complaint read_file(Reader& r, const Table& table, const std::optional<PlacedTex
     if (!named && r.source.side_files == SideFiles::named_only) return {};
     const std::string path = named ? named->text : table.default_path;
     const std::optional<std::string> text = r.host.read_file(path);
+    const int error = errno;
     if (text) return read_table(r, table, path, *text);
     if (!named) return {};  // the defaults need not exist
-    return complain(named->place, path, std::string("cannot be read: ") + std::strerror(errno),
-                    "paths are relative to the current directory", ENOENT);
+    return complain(named->place, path, std::string("cannot be read: ") + std::strerror(error),
+                    mend_of_reading(error), error);
 }
 
 }  // namespace

@@ -66,6 +66,10 @@ static void absurd_values_are_refused(void) {
 static void bad_configurations_are_explained(void) {
     CHECK_FAILS(mtcp_init("/nonexistent/mtcp.conf"), ENOENT);
     CHECK(strstr(mtcp_last_problem(), "/nonexistent/mtcp.conf") != NULL);
+    CHECK_FAILS(mtcp_init("/"), EISDIR);
+    CHECK(strstr(mtcp_last_problem(), "name a file in this folder") != NULL);
+    CHECK_FAILS(mtcp_init_from_text("io = link\naddress = 10.0.0.2/24\narp_file = /\n"), EISDIR);
+    CHECK(strstr(mtcp_last_problem(), ":3: /: cannot be read: Is a directory") != NULL);
     CHECK_FAILS(mtcp_init_from_text("io = dpdk\n"), EINVAL);
     CHECK(strstr(mtcp_last_problem(), ":1: io = dpdk") != NULL);
     CHECK(strstr(mtcp_last_problem(), "af_xdp") != NULL);
