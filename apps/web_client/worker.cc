@@ -46,8 +46,10 @@ Failure failure_of(int error, bool connected) {
 }
 
 std::string request(const Options& options, const char* connection) {
-    return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: {}\r\n\r\n", options.path,
-                       options.host, connection);
+    // RFC 9110 §7.2: with the port, unless it is the scheme's.
+    const std::string port = options.port == 80 ? "" : fmt::format(":{}", options.port);
+    return fmt::format("GET {} HTTP/1.1\r\nHost: {}{}\r\nConnection: {}\r\n\r\n", options.path,
+                       options.host, port, connection);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
+#include <thread>
 
 namespace load {
 namespace {
@@ -22,6 +24,23 @@ class Port {
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
     ~Port() { ::close(socket_); }
+    void listen() const { EXPECT_EQ(::listen(socket_, 1), 0); }
+    // Takes one connection and a request, says that all is well, and returns the request.
+    [[nodiscard]] std::string serve_one() const {
+        const int peer = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+        std::string request;
+        char block[512];
+        while (request.find("\r\n\r\n") == std::string::npos) {
+            const ssize_t got = ::recv(peer, block, sizeof block, 0);
+            if (got <= 0) break;
+            request.append(block, static_cast<std::size_t>(got));
+        }
+        const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        EXPECT_EQ(::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(answer.size()));
+        ::close(peer);
+        return request;
+    }
     [[nodiscard]] std::uint16_t number() const { return number_; }
 
   private:
@@ -59,6 +78,22 @@ TEST(Worker, SeesTheTimeWhenEveryConnectionFailsAtOnce) {
     const std::atomic<bool> stopping{false};
     EXPECT_EQ(worker.run(stopping), "");
     EXPECT_GT(worker.results().failures[static_cast<std::size_t>(Failure::refused)], 0u);
+}
+
+TEST(Worker, NamesThePortInHost) {
+    const Port port;
+    port.listen();
+    const Options options = options_for(port);
+    Worker worker(options, {.core = 0, .concurrency = 1, .connections = 1}, {});
+    const std::atomic<bool> stopping{false};
+    std::thread runner([&] { EXPECT_EQ(worker.run(stopping), ""); });
+    const std::string request = port.serve_one();
+    runner.join();
+    EXPECT_NE(request.find("\r\nHost: 127.0.0.1:" + std::to_string(port.number()) + "\r\n"),
+              std::string::npos)
+        << request;
+    EXPECT_EQ(worker.results().requests, 1u);
+    EXPECT_EQ(worker.results().failed(), 0u);
 }
 
 }  // namespace
