@@ -16,14 +16,20 @@ stop() { blocking=$((blocking + 1)); lack "$@"; }
 capabilities=$((16#$(awk '/^CapEff/ {print $2}' /proc/self/status)))
 capable() { (((capabilities >> $1) & 1)); }
 
+# What ./dev run has, as root or by sudo.
+by_sudo() { [[ $EUID -ne 0 ]] && command -v sudo > /dev/null; }
+run_has() { capable "$1" || by_sudo; }
+
 check_capabilities() {
     echo "Capabilities of this user"
+    local admin=("not held" "only back ends link and memif open" "run as root, or: setcap cap_net_admin,cap_net_raw,cap_bpf,cap_ipc_lock+ep PROGRAM")
     if capable 12; then have CAP_NET_ADMIN "interfaces, XDP and TAP can be opened"
-    else stop CAP_NET_ADMIN "not held" "only back ends link and memif open" "run as root, or: setcap cap_net_admin,cap_net_raw,cap_bpf,cap_ipc_lock+ep PROGRAM"; fi
+    elif by_sudo; then admin[1]+=" (./dev run uses sudo)"; lack CAP_NET_ADMIN "${admin[@]}"
+    else stop CAP_NET_ADMIN "${admin[@]}"; fi
     if capable 13; then have CAP_NET_RAW "AF_XDP sockets can be made"
-    else stop CAP_NET_RAW "not held" "no back end af_xdp; tap, memif and link work" "run as root, or add cap_net_raw as above"; fi
+    else lack CAP_NET_RAW "not held" "no back end af_xdp; tap, memif and link work" "run as root, or add cap_net_raw as above"; fi
     if capable 39 || capable 21; then have "CAP_BPF, CAP_SYS_ADMIN" "XDP programs can be loaded"
-    else stop "CAP_BPF, CAP_SYS_ADMIN" "neither is held" "no back end af_xdp; tap, memif and link work" "run as root, or add cap_bpf (Linux 5.8 and later)"; fi
+    else lack "CAP_BPF, CAP_SYS_ADMIN" "neither is held" "no back end af_xdp; tap, memif and link work" "run as root, or add cap_bpf (Linux 5.8 and later)"; fi
     if capable 14; then have CAP_IPC_LOCK "packet memory may be locked without limit"
     else check_memlock; fi
 }
@@ -39,7 +45,7 @@ check_memlock() {
 check_kernel() {
     echo "Kernel $(uname -r)"
     if grep -q '^XDP ' /proc/net/protocols 2> /dev/null; then have AF_XDP "the kernel has XDP sockets"
-    else stop AF_XDP "this kernel has no XDP sockets" "use the back end tap" "a kernel with CONFIG_XDP_SOCKETS=y, 5.11 or later"; fi
+    else lack AF_XDP "this kernel has no XDP sockets" "use the back end tap" "a kernel with CONFIG_XDP_SOCKETS=y, 5.11 or later"; fi
     local major minor
     IFS=.- read -r major minor _ < <(uname -r)
     if ((major > 5 || (major == 5 && minor >= 11))); then have "kernel version" "BPF links and preferred busy polling"
@@ -53,6 +59,12 @@ check_kernel() {
     if [[ -c /dev/net/tun && -r /dev/net/tun && -w /dev/net/tun ]]; then have /dev/net/tun "TAP devices can be made"
     elif [[ -c /dev/net/tun ]]; then lack /dev/net/tun "no permission" "no back end tap" "run as root, or chmod 666 /dev/net/tun"
     else lack /dev/net/tun "not there" "no back end tap" "modprobe tun; in a container: mkdir -p /dev/net && mknod /dev/net/tun c 10 200"; fi
+}
+
+xdp_for_run() { grep -q '^XDP ' /proc/net/protocols 2> /dev/null && run_has 13 && { run_has 39 || run_has 21; }; }
+tun_for_run() { [[ -c /dev/net/tun ]] && { [[ -r /dev/net/tun && -w /dev/net/tun ]] || by_sudo; }; }
+check_back_ends() {
+    xdp_for_run || tun_for_run || stop "a back end" "neither af_xdp nor tap can be used" "./dev run has none" "what one of the two lacks is above"
 }
 
 check_memory() {
@@ -113,12 +125,13 @@ check_tools() {
 
 check_capabilities
 check_kernel
+check_back_ends
 check_memory
 check_interfaces
 check_tools
 echo
 if ((blocking > 0)); then
-    echo "doctor: $good things are there, $missing are missing, $blocking of them stop ./dev run"
+    echo "doctor: $good things are there, $missing are missing; what stops ./dev run: $blocking"
     exit 1
 fi
 echo "doctor: $good things are there, $missing are missing, none of them stops ./dev run"
