@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SANDBOX = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
@@ -31,6 +32,18 @@ def add_arguments(parser):
     parser.add_argument("--priority", type=int, default=0, help="run all programs at this SCHED_RR priority")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--inside", action="store_true", help="(the script calls itself with it)")
+
+
+def check_writable(path):
+    """Ends here, not after the measurement, where `path` cannot be written."""
+    there = path.exists()
+    try:
+        with open(path, "a"):
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        sys.exit(f"{path} cannot be written: {error.strerror}; name a file in a folder that is there")
 
 
 def sh(*command):
@@ -69,6 +82,7 @@ class Stage:
     def __init__(self, options):
         self.options = options
         self.programs = []
+        self.wire = None
         self.spaces = []
         self.devices = []
 
@@ -111,9 +125,15 @@ class Stage:
         o = self.options
         product = int(o.rate * 1e6 / 8 * o.rtt / 1e3)
         common = f"rate={o.rate:g}mbit delay={o.rtt / 2 * 1000:g}us seed={seed}"
-        self.start(None, binary(o.build, "mtcp"), "bridge", from_device, to_device,
-                   "--faults", f"{common} queue={int(product * o.queue)} {there}".strip(),
-                   "--faults-back", f"{common} queue=16m {back}".strip())
+        self.wire = self.start(None, binary(o.build, "mtcp"), "bridge", from_device, to_device,
+                               "--faults", f"{common} queue={int(product * o.queue)} {there}".strip(),
+                               "--faults-back", f"{common} queue=16m {back}".strip())
+
+    def settle(self):
+        """Until the bridge has opened its devices; it says nothing unless it cannot."""
+        time.sleep(0.2)
+        if self.wire.poll() is not None:
+            sys.exit(f"mtcp bridge does not start: {self.wire.communicate()[0].strip()}")
 
     def receiver(self, address):
         server = self.start("receiver", binary(self.options.build, "peer_kernel"), "serve", "-a", address)
