@@ -411,7 +411,7 @@ MTCP_API int mtcp_getsockopt(mctx_t mctx, int sockid, int level, int optname, vo
 
 /**
  * Sets an option of the list above (SO_ERROR to SO_ACCEPTCONN, SO_SNDLOWAT, TCP_INFO, TCP_CC_INFO
- * and IP_MTU are read-only).
+ * and IP_MTU are read-only; SO_RCVLOWAT takes 0 and 1, and 1 is what it is).
  * @return 0, or -1: ENOPROTOOPT, EINVAL (length or value), EFAULT, ENOENT (congestion control).
  */
 MTCP_API int mtcp_setsockopt(mctx_t mctx, int sockid, int level, int optname, const void* optval,
