@@ -15,16 +15,16 @@ state=$(sources | xargs -0 sha256sum | sha256sum)
 configure() { cmake --preset fast -DMTCP_PROFILE="$1" > "$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }; }
 # With a clock that every reading moves: how often timers fire, and so the profile, does not depend on what else runs.
 both_ends() {
-    LD_PRELOAD=$build/bench/libbench_stepping_clock.so "$build/bench/bench_both_ends" --cpu -1 --warm-up 1000 \
+    LD_PRELOAD=$work/clock.so "$build/bench/bench_both_ends" --cpu -1 --warm-up 1000 \
         --time-wait-max 20000 "$@" > /dev/null
 }
 
 # A server and a client of ours over memif, for one kind of load. They sleep while they wait: empty turns of two that spin
 # would be what runs most, and the more, the busier the machine.
 over_memif() {
-    local layer=$1 work server
+    local layer=$1 server
     shift
-    work=$(mktemp -d)
+    rm -f "$work"/server.* "$work"/client.* "$work/memif.sock"
     local common=("io = memif" "port = $work/memif.sock" "io.layer = $layer" "num_cores = 1")
     local address=(10.78.0.1 10.78.1.1) server_only=() client_only=()
     if [[ $layer == ethernet ]]; then
@@ -33,19 +33,27 @@ over_memif() {
     fi
     printf '%s\n' "${common[@]}" "io.role = master" "address = ${address[0]}/16" "${server_only[@]}" > "$work/server.conf"
     printf '%s\n' "${common[@]}" "io.role = slave" "address = ${address[1]}/16" "${client_only[@]}" > "$work/client.conf"
-    "$build/bench/bench_end" server -f "$work/server.conf" --wait sleeping "$@" > "$work/server.out" 2> /dev/null &
+    "$build/bench/bench_end" server -f "$work/server.conf" --wait sleeping "$@" > "$work/server.out" 2> "$work/server.err" &
     server=$!
     for _ in $(seq 100); do grep -q ready "$work/server.out" && break; sleep 0.05; done
     timeout 30 "$build/bench/bench_end" client -f "$work/client.conf" --wait sleeping --server "${address[0]}" \
         --client "${address[1]}" --seconds 1 "$@" > /dev/null 2> "$work/client.err" ||
-        { echo "the training over memif failed: $(tail -n 1 "$work/client.err")" >&2; kill "$server"; exit 1; }
+        {
+            echo "the training over memif failed; the client: $(tail -n 1 "$work/client.err")" >&2
+            echo "the server: $(tail -n 1 "$work/server.err")" >&2
+            kill "$server" 2> /dev/null || true
+            exit 1
+        }
     kill "$server" 2> /dev/null || true
     wait "$server" 2> /dev/null || true
-    rm -rf "$work"
 }
 
 train() {
     local close
+    # LD_PRELOAD takes no path with a space or a colon, which that of the checkout may have.
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    ln -s "$build/bench/libbench_stepping_clock.so" "$work/clock.so"
     for close in client server reset; do both_ends --measured 60000 --close "$close" --concurrency 256; done
     both_ends --measured 60000 --form batch --concurrency 64
     both_ends --measured 30000 --no-checksums

@@ -12,7 +12,9 @@ while [[ $# -gt 0 ]]; do
     case $1 in
         --seconds) seconds=${2:-}; shift; shift || true ;;
         -*) echo "usage: ./dev fuzz [TARGET] [--seconds N]" >&2; exit 2 ;;
-        *) target=${1#fuzz_}; shift ;;
+        *)
+            [[ -z $target ]] || { echo "fuzz: one target or all, not $target and ${1#fuzz_}" >&2; exit 2; }
+            target=${1#fuzz_}; shift ;;
     esac
 done
 [[ $seconds =~ ^[1-9][0-9]{0,7}$ ]] || { echo "fuzz: --seconds $seconds is no number of seconds" >&2; exit 2; }

@@ -9,11 +9,21 @@ extent=${1:-}
 case $extent in "" | --quick | --full) ;; *) echo "usage: ./dev test [--quick|--full|-k NAME]" >&2; exit 2 ;; esac
 jobs=${MTCP_JOBS:-$(nproc)}
 logs=$PWD/build/test-logs
-rm -rf "$logs"
-mkdir -p "$logs"
+
+refuse() { echo "test: $*" >&2; exit 1; }
+# One at a time in a checkout; no step inherits the lock.
+mkdir -p build
+exec 9<> build/.test_lock || refuse "build/ is another user's: test as that user, or remove it"
+flock -n 9 || refuse "another ./dev test runs in this checkout ($(< build/.test_lock)): wait for its end, or use a git worktree"
+echo "process $$" > build/.test_lock
+rm -rf "$logs" && mkdir -p "$logs" || refuse "build/test-logs cannot be made anew: remove it by hand"
 passed=0 failed=0 skipped=0 failures=() begun=$SECONDS
 
-as_root() { if [[ $EUID -eq 0 ]]; then "$@"; else sudo -E "$@"; fi; }
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; return; fi
+    command -v sudo > /dev/null || { echo "$1 needs root, and there is no sudo here: call ./dev as root"; return 1; }
+    sudo -E "$@"
+}
 
 count() {  # NAME, PASSED, FAILED, SECONDS
     passed=$((passed + $2)) failed=$((failed + $3))
@@ -26,7 +36,7 @@ step() {
     local name=$1 start=$SECONDS status=0 line good=0 bad=0
     shift
     printf '== %s\n' "$name"
-    "$@" > "$logs/$name.log" 2>&1 < /dev/null || status=$?
+    "$@" > "$logs/$name.log" 2>&1 < /dev/null 9>&- || status=$?
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name.log" | tail -1)
     if [[ $status -eq 77 ]]; then
         skipped=$((skipped + 1))
@@ -50,7 +60,7 @@ tests() {
     shift 2
     printf '== %s\n' "$name"
     ctest --test-dir "build/$preset" -j "$jobs" --timeout 300 --output-on-failure --output-junit "$report" "$@" \
-        > "$logs/$name.log" 2>&1 < /dev/null
+        > "$logs/$name.log" 2>&1 < /dev/null 9>&-
     local status=$?
     all=$(sed -n 's/^\s*tests="\([0-9]*\)".*/\1/p' "$report" 2> /dev/null | head -1)
     bad=$(sed -n 's/^\s*failures="\([0-9]*\)".*/\1/p' "$report" 2> /dev/null | head -1)
@@ -66,7 +76,7 @@ tests() {
     ((bad == 0)) || { sed -n '/^The following tests FAILED/,$p' "$logs/$name.log" | head -40 | sed 's/^/   | /'; }
 }
 
-build() { cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"; }
+build() { ./dev build "$1"; }  # it waits for other builds in this checkout
 
 finish() {
     printf '\n%d s' $((SECONDS - begun))

@@ -46,7 +46,7 @@ refused soak nonsense
 scripts=$(dirname "$dev")/scripts
 for wrong in "run_demo --rounds 0" "goodput --pairs 0" "goodput --loss x" "beside_kernel --rounds 0" "run_bench --drive nonsense" \
     "run_bench nonsense" "run_bench --publish /nowhere" "run_bench --publish /" "run_bench --compare /" \
-    "run_bench --build /nowhere" "fuzz_all.sh --seconds x" "fuzz_all.sh nonsense"; do
+    "run_bench --build /nowhere" "fuzz_all.sh --seconds x" "fuzz_all.sh nonsense" "fuzz_all.sh wire network"; do
     # shellcheck disable=SC2086
     text=$("$scripts"/$wrong 2>&1 < /dev/null) && fail "$wrong ends with 0"
     [[ $text != *Traceback* ]] || fail "$wrong ends in a traceback"
