@@ -17,39 +17,6 @@ constexpr std::uint16_t kPort = 80;
 
 class TwoCoresTest : public ::testing::Test {
   protected:
-    struct Side {
-        std::unique_ptr<Core> core;
-        std::unique_ptr<VirtualDriver> driver;
-        std::unique_ptr<Application> app;
-
-        [[nodiscard]] socket::Descriptor& find(long id) const {
-            return *app->table().find(static_cast<int>(id));
-        }
-        [[nodiscard]] long make_stream(std::uint16_t port) const {
-            const long id = socket::make_stream(*app);
-            find(id).non_blocking = 1;
-            EXPECT_EQ(socket::bind(*app, find(id), {{}, port}), 0);
-            return id;
-        }
-        [[nodiscard]] long listen() const {
-            const long id = make_stream(kPort);
-            EXPECT_EQ(socket::listen(*app, find(id), 8), 0);
-            return id;
-        }
-        [[nodiscard]] long accept(long listener) const {
-            wire::Endpoint peer;
-            return socket::accept(*app, find(listener), peer);
-        }
-        [[nodiscard]] long send(long id, std::size_t length) const {
-            return socket::send(*app, find(id), std::span(kBytes).first(length), 0);
-        }
-        [[nodiscard]] long receive(long id) const {
-            std::array<std::byte, 64> bytes;
-            return socket::receive(*app, find(id), bytes, 0);
-        }
-        static constexpr std::array<std::byte, 64> kBytes{};
-    };
-
     void SetUp() override {
         ASSERT_TRUE(mesh.reserve(2, std::size_t{1} << 16));
         for (std::size_t i = 0; i < 2; ++i) {
@@ -57,14 +24,7 @@ class TwoCoresTest : public ::testing::Test {
             setup.seed += i;
             setup.links = mesh.links_of(i);
             setup.links.ring_doorbell = [](void*, std::size_t) {};
-            auto made = Core::create(std::move(setup));
-            ASSERT_TRUE(made) << made.error().text();
-            sides[i].core = std::move(made).value();
-            sides[i].driver = std::make_unique<VirtualDriver>(world, *sides[i].core);
-            auto app = Application::create(sides[i].core->view(*sides[i].driver), {});
-            ASSERT_TRUE(app) << app.error().text();
-            sides[i].app = std::move(app).value();
-            world.cores.push_back(sides[i].core.get());
+            sides[i].start(world, std::move(setup));
         }
         world.run_for(milliseconds(1));
     }
@@ -76,7 +36,7 @@ class TwoCoresTest : public ::testing::Test {
         while (owner_of(key, 2) != 1)
             ++key.remote_port;
         local_port = key.remote_port;
-        const long client = sides[0].make_stream(local_port);
+        const long client = sides[0].bind_to(local_port);
         connected =
             socket::connect(*sides[0].app, sides[0].find(client), wire::Endpoint{kOwn, kPort});
         world.run_for(milliseconds(10));
@@ -85,7 +45,7 @@ class TwoCoresTest : public ::testing::Test {
 
     VirtualWorld world;
     CoreMesh mesh;
-    std::array<Side, 2> sides;
+    std::array<TestHost, 2> sides;
     std::uint16_t local_port = 0;
     long connected = 0;
 };
@@ -93,8 +53,8 @@ class TwoCoresTest : public ::testing::Test {
 // A server that stops listening keeps what it has accepted, though core 0, where the segments
 // arrive, goes on listening on the same port.
 TEST_F(TwoCoresTest, ConnectionsOutliveTheirListenerThoughTheOtherCoreListens) {
-    ASSERT_GE(sides[0].listen(), 0);
-    const long listener = sides[1].listen();
+    ASSERT_GE(sides[0].listen_on(kPort), 0);
+    const long listener = sides[1].listen_on(kPort);
     world.run_for(milliseconds(1));
     const long client = connect_from_core_0();
     const long server = sides[1].accept(listener);
@@ -103,21 +63,19 @@ TEST_F(TwoCoresTest, ConnectionsOutliveTheirListenerThoughTheOtherCoreListens) {
     world.run_for(milliseconds(10));
     ASSERT_EQ(sides[0].send(client, 5), 5);
     world.run_for(milliseconds(10));
-    sides[1].find(server).non_blocking = 1;
     EXPECT_EQ(sides[1].receive(server), 5);
     EXPECT_EQ(sides[0].receive(client), -EAGAIN);
 }
 
 // The owner does not listen: it asks who does, and that core does not ask back.
 TEST_F(TwoCoresTest, AnOwnerThatDoesNotListenNamesOneThatDoes) {
-    const long listener = sides[0].listen();
+    const long listener = sides[0].listen_on(kPort);
     world.run_for(milliseconds(1));
     const long client = connect_from_core_0();
     const long server = sides[0].accept(listener);
     ASSERT_GE(server, 0);
     ASSERT_EQ(sides[0].send(client, 5), 5);
     world.run_for(milliseconds(10));
-    sides[0].find(server).non_blocking = 1;
     EXPECT_EQ(sides[0].receive(server), 5);
     EXPECT_GT(sides[1].core->counters().handoffs_in, 0u);
     EXPECT_GT(sides[1].core->counters().handoffs_out, 0u);

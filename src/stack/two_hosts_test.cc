@@ -20,39 +20,16 @@ const wire::IpAddress kServer = wire::IpAddress::v4(0x0a010002);
 
 class TwoHosts : public ::testing::Test {
   protected:
-    struct Host {
-        std::unique_ptr<Core> core;
-        std::unique_ptr<VirtualDriver> driver;
-        std::unique_ptr<Application> app;
-
-        [[nodiscard]] socket::Descriptor& find(long id) const {
-            return *app->table().find(static_cast<int>(id));
-        }
-        [[nodiscard]] long make_stream() const {
-            const long id = socket::make_stream(*app);
-            find(id).non_blocking = 1;
-            return id;
-        }
-        [[nodiscard]] long send(long id, std::span<const std::byte> bytes) const {
-            return socket::send(*app, find(id), bytes, 0);
-        }
-        [[nodiscard]] long receive(long id, std::span<std::byte> bytes) const {
-            return socket::receive(*app, find(id), bytes, 0);
-        }
-    };
     void start(const io::LinkConfig& config) {
         auto made = io::make_link(config);
         ASSERT_TRUE(made);
         link = std::move(made).value();
         start_host(client, *link.a, kClient, config);
         start_host(server, *link.b, kServer, config);
-        const long listener = server.make_stream();
-        ASSERT_EQ(socket::bind(*server.app, server.find(listener), {{}, kPort}), 0);
-        ASSERT_EQ(socket::listen(*server.app, server.find(listener), 1024), 0);
+        listening = server.listen_on(kPort);
         world.run_for(milliseconds(1));
-        listening = listener;
     }
-    void start_host(Host& host, io::LinkDevice& device, const wire::IpAddress& address,
+    void start_host(TestHost& host, io::LinkDevice& device, const wire::IpAddress& address,
                     const io::LinkConfig& config) {
         CoreSetup setup = small_setup();
         setup.loopback_addresses.clear();
@@ -63,31 +40,20 @@ class TwoHosts : public ::testing::Test {
                                             .mtu = static_cast<std::uint16_t>(config.mtu),
                                             .addresses = {{address, 24}}});
         setup.network.announcement = net::Announcement::silent;
-        auto made = Core::create(std::move(setup));
-        ASSERT_TRUE(made) << made.error().text();
-        host.core = std::move(made).value();
-        host.driver = std::make_unique<VirtualDriver>(world, *host.core);
-        auto app = Application::create(host.core->view(*host.driver), {.descriptors = 1024});
-        ASSERT_TRUE(app) << app.error().text();
-        host.app = std::move(app).value();
-        world.cores.push_back(host.core.get());
+        host.start(world, std::move(setup));
     }
     // A connection: the client's end and the server's.
     std::array<long, 2> connect() {
         const long id = client.make_stream();
         EXPECT_EQ(socket::connect(*client.app, client.find(id), {kServer, kPort}), -EINPROGRESS);
         world.run_for(milliseconds(10));
-        wire::Endpoint peer;
-        const long accepted = socket::accept(*server.app, server.find(listening), peer);
-        EXPECT_GE(accepted, 0);
-        server.find(accepted).non_blocking = 1;
-        return {id, accepted};
+        return {id, server.accept(listening)};
     }
 
     VirtualWorld world;
     io::LinkPair link;
-    Host client;
-    Host server;
+    TestHost client;
+    TestHost server;
     long listening = -1;
 };
 
@@ -98,12 +64,11 @@ TEST_F(TwoHosts, ConnectionsShareARingThatIsAlwaysFull) {
     std::vector<std::array<long, 2>> connections;
     for (int i = 0; i < 3; ++i)
         connections.push_back(connect());
-    std::vector<std::byte> bytes(std::size_t{1} << 16);
     std::array<long, 3> received{};
     for (int step = 0; step < 20'000; ++step) {
         for (std::size_t i = 0; i < connections.size(); ++i) {
-            static_cast<void>(client.send(connections[i][0], bytes));
-            received[i] += std::max(0L, server.receive(connections[i][1], bytes));
+            static_cast<void>(client.send(connections[i][0], 1u << 16));
+            received[i] += std::max(0L, server.receive(connections[i][1]));
         }
         static_cast<void>(client.core->turn(world.now));
         static_cast<void>(server.core->turn(world.now));
@@ -121,9 +86,8 @@ TEST_F(TwoHosts, AfterAPauseWhatArrivedComesBeforeTheTimers) {
     std::vector<std::array<long, 2>> connections;
     for (int i = 0; i < 200; ++i)
         connections.push_back(connect());
-    const std::array<std::byte, 10> bytes{};
     for (const auto& connection : connections)
-        ASSERT_EQ(client.send(connection[0], bytes), 10);
+        ASSERT_EQ(client.send(connection[0], 10), 10);
     static_cast<void>(client.core->turn(world.now));
     world.cores = {server.core.get()};
     world.run_for(milliseconds(100));  // delayed acknowledgments leave
@@ -138,12 +102,11 @@ TEST_F(TwoHosts, AfterAPauseWhatArrivedComesBeforeTheTimers) {
 TEST_F(TwoHosts, TheSmallestPacketsCarryBytesAndAcknowledgments) {
     start({.layer = io::Layer::ip, .mtu = 68, .frame_size = 68});
     const auto [ours, theirs] = connect();
-    std::vector<std::byte> bytes(5'000);
-    EXPECT_EQ(client.send(ours, bytes), 5'000);
+    EXPECT_EQ(client.send(ours, 5'000), 5'000);
     long received = 0;
     for (int i = 0; i < 1'000 && received < 5'000; ++i) {
         world.run_for(milliseconds(10));
-        received += std::max(0L, server.receive(theirs, bytes));
+        received += std::max(0L, server.receive(theirs));
     }
     EXPECT_EQ(received, 5'000);
     EXPECT_EQ(client.core->counters().drops(Drop::io_oversize), 0u);

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "socket/application.h"
 #include "socket/epoll.h"
@@ -94,6 +95,58 @@ class CoreTest : public ::testing::Test {
     void close(long id) { socket::close_stream(*app, descriptor(id), socket::CloseKind::orderly); }
 
     VirtualWorld world;
+    std::unique_ptr<Core> core;
+    std::unique_ptr<VirtualDriver> driver;
+    std::unique_ptr<Application> app;
+};
+
+// A core with its application side beside others in one world. Its sockets do not block.
+struct TestHost {
+    void start(VirtualWorld& world, CoreSetup setup) {
+        auto made = Core::create(std::move(setup));
+        ASSERT_TRUE(made) << made.error().text();
+        core = std::move(made).value();
+        driver = std::make_unique<VirtualDriver>(world, *core);
+        auto application = Application::create(core->view(*driver), {.descriptors = 1024});
+        ASSERT_TRUE(application) << application.error().text();
+        app = std::move(application).value();
+        world.cores.push_back(core.get());
+    }
+    [[nodiscard]] socket::Descriptor& find(long id) const {
+        return *app->table().find(static_cast<int>(id));
+    }
+    [[nodiscard]] long make_stream() const {
+        const long id = socket::make_stream(*app);
+        find(id).non_blocking = 1;
+        return id;
+    }
+    [[nodiscard]] long bind_to(std::uint16_t port) const {
+        const long id = make_stream();
+        EXPECT_EQ(socket::bind(*app, find(id), {{}, port}), 0);
+        return id;
+    }
+    [[nodiscard]] long listen_on(std::uint16_t port) const {
+        const long id = bind_to(port);
+        EXPECT_EQ(socket::listen(*app, find(id), 1024), 0);
+        return id;
+    }
+    [[nodiscard]] long accept(long listener) const {
+        wire::Endpoint peer;
+        const long id = socket::accept(*app, find(listener), peer);
+        EXPECT_GE(id, 0);
+        if (id >= 0) find(id).non_blocking = 1;
+        return id;
+    }
+    [[nodiscard]] long send(long id, std::size_t length) const {
+        static const std::vector<std::byte> kZeros(std::size_t{1} << 16);
+        return socket::send(*app, find(id), std::span(kZeros).first(length), 0);
+    }
+    // At most 64 KB.
+    [[nodiscard]] long receive(long id) const {
+        std::vector<std::byte> bytes(std::size_t{1} << 16);
+        return socket::receive(*app, find(id), bytes, 0);
+    }
+
     std::unique_ptr<Core> core;
     std::unique_ptr<VirtualDriver> driver;
     std::unique_ptr<Application> app;

@@ -154,23 +154,6 @@ TEST_F(PassiveOpen, HandshakeBelowAMillisecondIsMeasuredToo) {
     }
 }
 
-TEST_F(PassiveOpen, AckThatWaitedForTheListenerMeasuresItsOwnWay) {
-    listener.defer_accept_s = 5;
-    ListenDecision decision = listen(full_syn());
-    HalfOpen& half = decision.half_open;
-    Segment ack = completing(decision.reply);
-    now = now + microseconds(300);
-    ASSERT_EQ(on_half_open_segment(env, listener, half, ack, now).verdict, HalfOpenVerdict::keep);
-    now = now + milliseconds(500);
-    ack.payload = payload;
-    ASSERT_EQ(on_half_open_segment(env, listener, half, ack, now).verdict,
-              HalfOpenVerdict::promote);
-    Tcb tcb;
-    promote(env, listener, half, tcb, now);
-    static_cast<void>(on_segment(env, tcb, ack, now));
-    EXPECT_NEAR(tcb.srtt_us, 300, 40);
-}
-
 TEST_F(PassiveOpen, RepeatedSynIsAnsweredAgain) {
     ListenDecision decision = listen(full_syn());
     const HalfOpenDecision again =
