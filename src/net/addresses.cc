@@ -51,13 +51,6 @@ AddressKind AddressTable::kind(const wire::IpAddress& address) const {
     return address.octet[0] == 0xff ? AddressKind::multicast : AddressKind::other;
 }
 
-bool AddressTable::is_on_interface(const wire::IpAddress& address, std::size_t interface) const {
-    for (const OwnAddress& own : own_) {
-        if (own.interface == interface && own.prefix.address == address) return true;
-    }
-    return false;
-}
-
 OwnAddress* AddressTable::find_on_interface(const wire::IpAddress& address, std::size_t interface) {
     for (OwnAddress& own : own_) {
         if (own.interface == interface && own.prefix.address == address) return &own;

@@ -41,9 +41,7 @@ class AddressTable {
         if (v4 >> 28 == 0xe) return AddressKind::multicast;
         return is_loopback(v4) && loops_back_ ? AddressKind::own : AddressKind::other;
     }
-    // ARP answers only for the addresses of the interface asked on.
-    [[nodiscard]] bool is_on_interface(const wire::IpAddress& address, std::size_t interface) const;
-    // The same, as a record; nullptr: it is not.
+    // ARP answers only for the addresses of the interface asked on. nullptr: it is none of them.
     [[nodiscard]] OwnAddress* find_on_interface(const wire::IpAddress& address,
                                                 std::size_t interface);
     // May a packet from the wire carry this source? On a loopback interface own addresses may.

@@ -49,9 +49,9 @@ TEST(Addresses, ManyAreAllFoundAndNothingElse) {
 }
 
 TEST(Addresses, AnswersForAnInterfaceOnlyWithItsOwn) {
-    const AddressTable table(interfaces());
-    EXPECT_TRUE(table.is_on_interface(ip(10, 1, 0, 1), 1));
-    EXPECT_FALSE(table.is_on_interface(ip(10, 1, 0, 1), 2));
+    AddressTable table(interfaces());
+    EXPECT_NE(table.find_on_interface(ip(10, 1, 0, 1), 1), nullptr);
+    EXPECT_EQ(table.find_on_interface(ip(10, 1, 0, 1), 2), nullptr);
 }
 
 TEST(Addresses, SourcesThatNoHostMayHaveAreKnown) {

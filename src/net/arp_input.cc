@@ -31,7 +31,7 @@ Verdict Network::arp_input(const Arrival& arrival) {
         return dropped(Drop::arp_conflict);
     }
     const bool is_request = packet->operation == wire::ArpOperation::request;
-    const bool is_for_us = addresses_.is_on_interface(packet->target, interface);
+    const bool is_for_us = addresses_.find_on_interface(packet->target, interface) != nullptr;
     if (is_request && is_for_us) {
         // A probe (sender 0.0.0.0) for an address of ours is answered like any question: this is
         // what defends the address (RFC 5227 §2.1.1).

@@ -161,6 +161,7 @@ class Core {
     struct WorkList {
         std::uint32_t first = kNoIndex;
         std::uint32_t last = kNoIndex;
+        [[nodiscard]] bool empty() const { return first == kNoIndex; }
     };
 
     explicit Core(CoreSetup setup);

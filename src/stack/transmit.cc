@@ -26,19 +26,17 @@ bool Core::transmit(Instant now, std::uint32_t budget) {
     worked |= drain(kData, now, budget);
     promote_fresh_acks();
     if (somebody_refused_) {
-        somebody_refused_ = std::any_of(refused_.begin(), refused_.end(), [](const WorkList& list) {
-            return list.first != kNoIndex;
-        });
+        somebody_refused_ = !std::ranges::all_of(refused_, &WorkList::empty);
     }
     if (network_->flush(now) != 0) transmit_blocked_ = true;
     return worked;
 }
 
 bool Core::data_waits() const {
-    if (work_[kData].first != kNoIndex) return true;
+    if (!work_[kData].empty()) return true;
     for (std::size_t place = kData; somebody_refused_ && place < refused_.size();
          place += kWorkLists) {
-        if (refused_[place].first != kNoIndex) return true;
+        if (!refused_[place].empty()) return true;
     }
     return false;
 }
@@ -47,7 +45,7 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
     bool worked = false;
     for (std::size_t interface = 0; somebody_refused_ && interface < queues_.size(); ++interface) {
         WorkList& refused = refused_[kWorkLists * interface + which];
-        if (refused.first == kNoIndex) continue;
+        if (refused.empty()) continue;
         if (network_->has_room(interface)) {
             worked |= drain(refused, which, now, budget);
         } else {
@@ -62,8 +60,8 @@ bool Core::drain(WorkList& list, std::uint8_t which, Instant now, std::uint32_t&
     const std::uint32_t last = list.last;  // those put back at the end wait for the next turn
     bool worked = false;
     // Visits are bounded as well: those that find their interface blocked use up no budget.
-    for (std::uint32_t visits = 0;
-         list.first != kNoIndex && budget > 0 && visits < kSegmentsPerTurn; ++visits) {
+    for (std::uint32_t visits = 0; !list.empty() && budget > 0 && visits < kSegmentsPerTurn;
+         ++visits) {
         const std::uint32_t index = list.first;
         const std::uint8_t listed = connections_[index].listed;
         const std::uint32_t budget_before = budget;

@@ -34,9 +34,7 @@ TurnResult Core::turn(Instant now) {
 
     Instant next =
         earlier(earlier(wheel_.next_deadline(), passive_deadline()), network_->deadline());
-    const bool waiting = somebody_refused_ ||
-                         std::any_of(work_.begin(), work_.end(),
-                                     [](const WorkList& list) { return list.first != kNoIndex; });
+    const bool waiting = somebody_refused_ || !std::ranges::all_of(work_, &WorkList::empty);
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
     if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
