@@ -78,6 +78,10 @@ inline constexpr std::uint32_t kStagedChunksMost = 4096;
 }
 // When to try again after a transmit ring was full or frames had run out.
 inline constexpr Duration kBlockedRetry = microseconds(50);
+// An interface that has taken nothing for so long is as a wire that loses everything, so that TCP's
+// timers run and decide how long to try; and it is asked again less often.
+inline constexpr Duration kStallMax = seconds(1);
+inline constexpr Duration kStallRetry = milliseconds(1);
 // The application reports what it has read after this many bytes, at the latest.
 inline constexpr std::uint32_t kConsumeStepMax = 1u << 15;
 // Segments sent in one turn, and for one connection before the next has its turn. Each may be
@@ -357,7 +361,14 @@ class Core {
     [[nodiscard]] bool send_from(std::uint32_t index, Instant now, std::uint32_t& budget,
                                  Later how_late = Later::possible);
     void send_last(std::uint32_t index, Instant now);
-    [[nodiscard]] bool lose_from(std::uint32_t index, Instant now);
+    void note_refusal(std::size_t interface, Instant now);
+    [[nodiscard]] bool is_blocked(std::size_t interface) const {
+        return (blocked_interfaces_ >> (interface & 63u) & 1u) != 0;
+    }
+    [[nodiscard]] bool is_stalled(std::size_t interface) const {
+        return (stalled_interfaces_ >> (interface & 63u) & 1u) != 0;
+    }
+    [[nodiscard]] bool lose_from(std::uint32_t index, Drop reason, Instant now);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,
                                                   const io::Frame& frame) const;
     void emit(Connection& connection, io::Frame& frame, const wire::OutgoingSegment& segment,
@@ -417,10 +428,9 @@ class Core {
     Instant cookies_until_;       // until then a cookie that was sent may come back
 
     Listeners listeners_;
-    // Connections that had their turn while their interface had no room, by interface and by
-    // kControl
-    // ...: served before work_, or who comes first after each full ring would be the only one
-    // served.
+    // Connections that had their turn while their interface had no room, by interface and by the
+    // list that they were on: served before work_, or who comes first after each full ring would be
+    // the only one served.
     std::vector<WorkList> refused_;
     bool somebody_refused_ = false;          // may be there; false: surely not
     std::array<WorkList, kWorkLists> work_;  // by kControl ...; [0] is not used
@@ -429,7 +439,10 @@ class Core {
     SpscRing<std::uint32_t> unposted_{2};
     bool posted_ = false;
     bool transmit_blocked_ = false;         // some interface took less than there was to send
+    bool data_first_ = false;               // in this turn
     std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn
+    std::uint64_t stalled_interfaces_ = 0;  // ...and has had none for kStallMax
+    std::vector<Instant> refuses_since_;    // by interface; kNever: it took what came last
     std::uint64_t chunk_bytes_total_ = 0;
     bool only_reserve_left_ = false;       // as the turn began; see can_store()
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened
@@ -439,8 +452,9 @@ class Core {
     wire::OutgoingSegment outgoing_;  // of send_from(); kept, so that it is not made anew each time
     std::size_t frames_per_turn_;
     Instant last_turn_;
-    std::uint32_t turns_to_catch_up_ = 0;  // before timers fire after a pause
-    std::uint32_t turns_behind_ = 0;       // in a row that left frames to be received
+    Instant catch_up_until_ = kLongAgo;  // after a pause
+    bool catches_up_ = false;            // the last turn did: no timer fired
+    std::uint32_t turns_behind_ = 0;     // in a row that left frames to be received
     std::array<io::Frame, io::kBurst> frames_;
     std::array<Arrival, io::kBurst> arrivals_;
 };

@@ -11,6 +11,9 @@ namespace {
 bool due(std::uint32_t deadline_ms, Instant now) {
     return tcp::has_come(deadline_ms, tcp::to_ms(now));
 }
+bool queue_is_full(const socket::Listener& listener) {
+    return listener.accepted.size() >= listener.backlog;
+}
 // The instant near `now` whose millisecond count is `deadline_ms` modulo 2^32, rounded up.
 Instant at_ms(std::uint32_t deadline_ms, Instant now) {
     const auto ahead = static_cast<std::int32_t>(deadline_ms - tcp::to_ms(now));
@@ -35,7 +38,7 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
     // RFC 9293 MUST-41, MUST-42: a listener has records of its own, whatever its port is used for.
     tcp::ListenerSettings settings = listener_settings(listener, arrival.key().remote);
     settings.sent_before = sent_before;
-    if (flags.has(wire::Flags::syn) && listener.accepted.size() >= listener.backlog) {
+    if (flags.has(wire::Flags::syn) && queue_is_full(listener)) {
         counters_->drop(Drop::tcp_accept_queue_full);  // the peer's SYN will come again
         return;
     }
@@ -49,7 +52,9 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
             return;
         }
     }
-    const bool full = half_open_.available() == 0 || listener.half_open >= listener.backlog;
+    // As Linux: who comes back from TIME-WAIT is a real client, and the new record replaces one.
+    const bool full =
+        half_open_.available() == 0 || (listener.half_open >= listener.backlog && !sent_before);
     auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key(), arrival.segment,
                                            full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
     switch (decision.verdict) {
@@ -144,7 +149,7 @@ void Core::deliver_to_half_open(std::uint32_t index, Arrival& arrival, Instant n
             reply(arrival.key(), decision.reply, listener->settings, now);
             break;
         case tcp::HalfOpenVerdict::promote: {
-            const bool queue_full = listener->accepted.size() >= listener->backlog;
+            const bool queue_full = queue_is_full(*listener);
             if (queue_full || connections_.available() == 0) {
                 counters_->drop(queue_full ? Drop::tcp_accept_queue_full
                                            : Drop::tcp_no_connection_record);
@@ -195,7 +200,7 @@ std::uint32_t Core::promote(socket::Listener& listener, const tcp::ListenerSetti
 
 void Core::promote_cookie(socket::Listener& listener, const tcp::ListenerSettings& settings,
                           const tcp::HalfOpen& record, Arrival& arrival, Instant now) {
-    if (listener.accepted.size() >= listener.backlog) {
+    if (queue_is_full(listener)) {
         counters_->drop(Drop::tcp_accept_queue_full);
         return;
     }
@@ -275,16 +280,21 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
             }
             reply(arrival.key(), decision.reply, configuration_.tcp.defaults, now);
             break;
-        case tcp::TimeWaitVerdict::reopen:
-            if (socket::Listener* listener = find_listener(arrival); listener != nullptr) {
+        case tcp::TimeWaitVerdict::reopen: {
+            socket::Listener* listener = find_listener(arrival);
+            const wire::SequenceNumber sent = time_wait_[index].record.snd_nxt;
+            if (listener == nullptr) {
+                drop_time_wait(index);
+                deliver(arrival, now);  // to who listens elsewhere, or to nobody
+            } else if (queue_is_full(*listener)) {
+                counters_->drop(Drop::tcp_accept_queue_full);  // and meets the record again
+            } else {
                 ++counters_->time_wait_reused;
-                const wire::SequenceNumber sent = time_wait_[index].record.snd_nxt;
                 drop_time_wait(index);
                 deliver_to_listener(*listener, arrival, now, sent);
-            } else {
-                counters_->drop(Drop::tcp_time_wait);
             }
             break;
+        }
         case tcp::TimeWaitVerdict::drop: counters_->drop(decision.drop); break;
     }
 }

@@ -12,12 +12,15 @@ using socket::ChunkRef;
 using socket::kNoChunk;
 
 bool Core::transmit(Instant now, std::uint32_t budget) {
-    transmit_blocked_ = false;
-    blocked_interfaces_ = 0;
-    // Answers do not take all there is while data waits: it may be what repairs a loss.
-    const std::uint32_t for_data = data_waits() ? budget / 4 : 0;
+    // Answers do not take all there is while data waits: it may be what repairs a loss. Where the
+    // ring is what there is too little of, data comes first every other turn.
+    std::uint32_t for_data = data_waits() ? budget / 4 : 0;
     budget -= for_data;
-    bool worked = drain(kControl, now, budget);
+    data_first_ = transmit_blocked_ && !data_first_;
+    transmit_blocked_ = false;
+    blocked_interfaces_ = stalled_interfaces_ = 0;
+    bool worked = data_first_ && drain(kData, now, for_data);
+    worked |= drain(kControl, now, budget);
     worked |= drain(kAck, now, budget);
     // An application that has something to answer will do so before the next turn, and its data
     // carries the ACK; without one nothing is gained by waiting.
@@ -46,12 +49,9 @@ bool Core::drain(std::uint8_t which, Instant now, std::uint32_t& budget) {
     for (std::size_t interface = 0; somebody_refused_ && interface < queues_.size(); ++interface) {
         WorkList& refused = refused_[kWorkLists * interface + which];
         if (refused.empty()) continue;
-        if (network_->has_room(interface)) {
+        if (!is_blocked(interface) && !network_->has_room(interface)) note_refusal(interface, now);
+        if (!is_blocked(interface) || is_stalled(interface))
             worked |= drain(refused, which, now, budget);
-        } else {
-            transmit_blocked_ = true;
-            blocked_interfaces_ |= std::uint64_t{1} << interface;
-        }
     }
     return drain(work_[which], which, now, budget) || worked;
 }
@@ -89,11 +89,11 @@ bool Core::drain(WorkList& list, std::uint8_t which, Instant now, std::uint32_t&
 bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget, Later how_late) {
     Connection& connection = connections_[index];
     if (!connection.alive) return true;
-    if (!ensure_path(connection)) return lose_from(index, now);
+    if (!ensure_path(connection)) return lose_from(index, Drop::no_route, now);
     const std::size_t interface = connection.path.interface;
-    const std::uint64_t interface_bit = std::uint64_t{1} << (interface & 63u);
     const bool can_wait = how_late == Later::possible;
-    if (can_wait && (blocked_interfaces_ & interface_bit) != 0) return false;
+    if (can_wait && is_blocked(interface))
+        return is_stalled(interface) && lose_from(index, Drop::io_transmit_full, now);
     if (connection.attached) see_consumed(connection, now);
     wire::OutgoingSegment& segment = outgoing_;
     bool finished = true;
@@ -106,9 +106,9 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget, La
         }
         io::Frame frame;
         if ((can_wait && !network_->has_room(interface)) || !network_->allocate(interface, frame)) {
-            transmit_blocked_ = true;
-            blocked_interfaces_ |= interface_bit;  // the others go on
-            finished = false;
+            note_refusal(interface, now);  // the others go on
+            finished =
+                can_wait && is_stalled(interface) && lose_from(index, Drop::io_transmit_full, now);
             break;
         }
         const tcp::Polled polled =
@@ -117,6 +117,7 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget, La
             network_->give_back(interface, frame);
             break;
         }
+        if (can_wait) refuses_since_[interface] = kNever;
         emit(connection, frame, segment, now);
         more = polled != tcp::Polled::last;
     }
@@ -132,14 +133,29 @@ void Core::send_last(std::uint32_t index, Instant now) {
     if (!send_from(index, now, budget, Later::never)) counters_->drop(Drop::no_transmit_frame);
 }
 
+// Its ring is full, or no frame is left: nothing more in this turn.
+void Core::note_refusal(std::size_t interface, Instant now) {
+    const std::uint64_t bit = std::uint64_t{1} << (interface & 63u);
+    transmit_blocked_ = true;
+    blocked_interfaces_ |= bit;
+    Instant& since = refuses_since_[interface];
+    since = earlier(since, now);
+    if (now - since < kStallMax) return;
+    if (!network_->has_room(interface)) {
+        network_->flush(now);  // it may have been we who paused
+        if (network_->has_room(interface)) return;
+    }
+    stalled_interfaces_ |= bit;
+}
+
 // There is no way now: what would leave is lost as on a wire, so that TCP's timers decide how long
 // to try. The way may come back.
-bool Core::lose_from(std::uint32_t index, Instant now) {
+bool Core::lose_from(std::uint32_t index, Drop reason, Instant now) {
     tcp::Tcb& tcb = connections_[index].tcb;
     bool more = !tcp::nothing_waits(tcb);
     for (std::uint32_t share = kSegmentsPerConnection; more && share > 0; --share) {
         const tcp::Polled polled = tcp::poll_segment(tcp_, tcb, now, {}, outgoing_);
-        if (polled != tcp::Polled::nothing) counters_->drop(Drop::no_route);
+        if (polled != tcp::Polled::nothing) counters_->drop(reason);
         more = polled == tcp::Polled::segment;
     }
     tell_sent(index);

@@ -37,22 +37,28 @@ TurnResult Core::turn(Instant now) {
     const bool waiting = somebody_refused_ || !std::ranges::all_of(work_, &WorkList::empty);
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
-    if (transmit_blocked_ || !unposted_.empty()) next = earlier(next, now + kBlockedRetry);
+    if (transmit_blocked_ || !unposted_.empty()) {
+        const bool stalls = std::ranges::any_of(
+            refuses_since_, [now](Instant since) { return now - since >= kStallMax; });
+        next = earlier(next, now + (stalls ? kStallRetry : kBlockedRetry));
+    }
     if (waiting && !transmit_blocked_) next = now;
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};
 }
 
 // After a pause (the application computed, the process was stopped) what has arrived meanwhile
 // comes before the timers: it may be the answer to what they would repair, or end, a connection
-// for.
+// for. They wait no longer than the pause was, and come before the next may count: where each turn
+// follows a pause they have every other one.
 bool Core::catches_up(const Received& received, Instant now) {
     constexpr Duration kPause = microseconds(500);
-    constexpr std::uint32_t kTurns = 64;  // of full bursts: what the longest ring holds
-    if (now - last_turn_ > kPause) turns_to_catch_up_ = kTurns;
+    constexpr Duration kLongest = milliseconds(100);
+    const Duration pause = now - last_turn_;
     last_turn_ = now;
+    if (!catches_up_ && pause > kPause) catch_up_until_ = now + std::min(pause, kLongest);
     const bool more = received.more_wait || (links_.cores > 1 && has_handoffs());
-    turns_to_catch_up_ = more && turns_to_catch_up_ > 0 ? turns_to_catch_up_ - 1 : 0;
-    return turns_to_catch_up_ > 0;
+    catches_up_ = more && now < catch_up_until_;
+    return catches_up_;
 }
 
 std::uint32_t Core::segments_to_send(const Received& received) {

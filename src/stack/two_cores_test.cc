@@ -81,6 +81,25 @@ TEST_F(TwoCoresTest, AnOwnerThatDoesNotListenNamesOneThatDoes) {
     EXPECT_GT(sides[1].core->counters().handoffs_out, 0u);
 }
 
+// RFC 1122 §4.2.2.13: a new SYN ends TIME-WAIT. The core that waits does not listen any more.
+TEST_F(TwoCoresTest, ASynThatMeetsTimeWaitFindsTheOtherCoresListener) {
+    const long other = sides[0].listen_on(kPort);
+    const long listener = sides[1].listen_on(kPort);
+    world.run_for(milliseconds(1));
+    const long client = connect_from_core_0();
+    const long server = sides[1].accept(listener);
+    ASSERT_GE(server, 0);
+    socket::close_listener(*sides[1].app, sides[1].find(listener));
+    sides[1].close(server);
+    world.run_for(milliseconds(10));
+    sides[0].close(client);
+    world.run_for(milliseconds(100));
+    ASSERT_EQ(sides[1].core->levels().time_wait, 1u);
+    static_cast<void>(connect_from_core_0());
+    EXPECT_EQ(sides[1].core->levels().time_wait, 0u);
+    EXPECT_GE(sides[0].accept(other), 0);
+}
+
 // RFC 9293 MUST-43 asks for a local end that the answers come to: where nobody could be told who
 // holds the flow, no SYN goes out.
 TEST_F(TwoCoresTest, AnOpenWhoseAnswersCouldNotComeBackFails) {

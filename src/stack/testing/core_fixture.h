@@ -141,6 +141,7 @@ struct TestHost {
         static const std::vector<std::byte> kZeros(std::size_t{1} << 16);
         return socket::send(*app, find(id), std::span(kZeros).first(length), 0);
     }
+    void close(long id) const { socket::close_stream(*app, find(id), socket::CloseKind::orderly); }
     // At most 64 KB.
     [[nodiscard]] long receive(long id) const {
         std::vector<std::byte> bytes(std::size_t{1} << 16);
