@@ -394,7 +394,8 @@ MTCP_API ssize_t mtcp_send_close(mctx_t mctx, int sockid, const char* buf, size_
  * SO_MAX_PACING_RATE, SO_TIMESTAMPING (of what is sent, on a connection: TX_SCHED, TX_SOFTWARE,
  * TX_ACK, SOFTWARE, OPT_ID, OPT_CMSG, OPT_TSONLY); SO_BROADCAST, SO_PRIORITY, SO_MARK,
  * SO_BUSY_POLL: remembered, no more. IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
- * TCP_QUICKACK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
+ * TCP_QUICKACK, TCP_MAXSEG (before connect or listen), TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+ * TCP_USER_TIMEOUT,
  * TCP_LINGER2 (0: what is configured), TCP_WINDOW_CLAMP (the receive buffer is no larger),
  * TCP_DEFER_ACCEPT, TCP_SYNCNT, TCP_FASTOPEN (listeners: most connections whose SYN brought data
  * and whose handshake is not complete), TCP_FASTOPEN_KEY (16 or 32 bytes: the key in use, then one

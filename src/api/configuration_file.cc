@@ -252,9 +252,9 @@ template <Duration tcp::Configuration::*field>
 Complaint read_tcp_s(Reader& r, std::string_view value) {
     return read_duration(r, value, seconds(1), kDay, r.result.stack.tcp.*field);
 }
-template <std::uint8_t tcp::Configuration::*field>
+template <std::uint8_t tcp::Configuration::*field, std::uint8_t most = 255>
 Complaint read_tcp_count(Reader& r, std::string_view value) {
-    return read_integer(r, value, 1, 255, r.result.stack.tcp.*field);
+    return read_integer(r, value, 1, most, r.result.stack.tcp.*field);
 }
 template <tcp::Configuration::Use tcp::Configuration::*field>
 Complaint read_tcp_use(Reader& r, std::string_view value) {
@@ -408,7 +408,7 @@ constexpr Key kKeys[] = {
     {"fin_wait_2", read_tcp_s<&Tcp::fin_wait_2>},
     {"retries", read_tcp_count<&Tcp::retries_2>},
     {"orphan_retries", read_tcp_count<&Tcp::orphan_retries>},
-    {"syn_retries", read_tcp_count<&Tcp::syn_retries>},
+    {"syn_retries", read_tcp_count<&Tcp::syn_retries, 127>},  // as TCP_SYNCNT
     {"syn_ack_retries", read_tcp_count<&Tcp::syn_ack_retries>},
     {"initial_window",
      [](Reader& r, std::string_view v) {

@@ -237,7 +237,7 @@ struct alignas(kCacheLine) Tcb {
     wire::SequenceNumber dsack_begin;
     wire::SequenceNumber dsack_end;
     std::uint16_t path_mtu;        // largest IP packet on the way out
-    std::uint16_t peer_mss;        // MSS option of the peer, or its default
+    std::uint16_t peer_mss;        // MSS option of the peer or its default; TCP_MAXSEG if smaller
     std::uint16_t advertised_mss;  // our MSS option
     std::uint16_t search;          // index of the side record of path/path_search.h
     std::uint64_t bytes_acked;     // up to counted_una

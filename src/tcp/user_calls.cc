@@ -9,7 +9,6 @@
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
-#include "tcp/path/mss.h"
 #include "tcp/path/path_search.h"
 #include "tcp/receive/accept_text.h"
 #include "tcp/receive/receive_window.h"
@@ -222,7 +221,6 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     if (tcb.settings.quick_start == 0) tcb.quick_acks = 0;
     if (tcb.settings.quick_ack && is_armed(tcb, Timer::delayed_ack)) tcb.pending.ack = true;
     if (!opening) {
-        update_effective_mss(tcb);
         if (keepalive_changed) arm_keepalive(env, tcb, now);
         const bool tell = buffer_changed && !tcb.flags.fin_received;
         if (tell && window_update_is_due(env, tcb)) tcb.pending.ack = true;

@@ -268,6 +268,10 @@ static void options_of_a_connection(void) {
     CHECK(info.tcpi_state == TCP_ESTABLISHED);
     CHECK(info.tcpi_snd_mss > 500 && info.tcpi_snd_cwnd >= 1);
     CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_MAXSEG) == (int)info.tcpi_snd_mss);
+    /* Read and put back it stays, for what comes too late for the handshake is not heeded. */
+    value = (int)info.tcpi_snd_mss;
+    CHECK(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_MAXSEG, &value, sizeof value) == 0);
+    CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_MAXSEG) == (int)info.tcpi_snd_mss);
     CHECK(mtcp_setsockopt(m, p.client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
     CHECK(get_int(m, p.client, IPPROTO_TCP, TCP_NODELAY) == 1);
     CHECK(mtcp_setsockopt(m, p.client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0);

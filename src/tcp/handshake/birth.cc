@@ -58,7 +58,7 @@ void initialise(const Environment& env, Tcb& tcb, const Birth& birth, Instant no
     tcb.reordering = kDupThresh;
     tcb.window_steps = 1;
     tcb.path_mtu = birth.path_mtu;
-    tcb.peer_mss = default_send_mss(birth.key.remote);
+    set_peer_mss(tcb, default_send_mss(birth.key.remote));
     tcb.advertised_mss = mss_to_advertise(tcb.settings, tcb.path_mtu, tcb.key.remote);
     set_offer(env.configuration, tcb);
     mirror_settings(tcb);
@@ -85,7 +85,7 @@ void agree_on_options(const Environment& env, Tcb& tcb, const wire::Options& opt
         tcb.flags.window_scaling && options.window_shift != wire::kNoWindowShift;
     tcb.send_window_shift = tcb.flags.window_scaling ? options.window_shift & 15 : 0;
     if (!tcb.flags.window_scaling) tcb.receive_window_shift = 0;
-    tcb.peer_mss = mss_of_peer(env.configuration, options.mss, tcb.key.remote);
+    set_peer_mss(tcb, mss_of_peer(env.configuration, options.mss, tcb.key.remote));
     update_effective_mss(tcb);
 }
 

@@ -215,7 +215,7 @@ ListenDecision on_listen_segment(const Environment& env, const ListenerSettings&
     // RFC 1122 §4.2.2.13, as Linux.
     if (listener.sent_before && decision.half_open.iss <= *listener.sent_before)
         decision.half_open.iss = *listener.sent_before + 65'537;
-    if (full || cookies == Cookies::always) {
+    if (full || (cookies == Cookies::always && !listener.sent_before)) {
         decision.verdict = ListenVerdict::cookie;
         decision.reply = cookie_syn_ack(env, listener, decision.half_open, now);
     } else {

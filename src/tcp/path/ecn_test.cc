@@ -329,8 +329,7 @@ TEST(Ecn, AnAckForEarlierMarksRoundsTheWindowOnce) {
         seq += 333;
         static_cast<void>(solo.out());
         for (const wire::OutgoingSegment& ack : solo.sent) {
-            const wire::SequenceNumber edge =
-                ack.ack + (std::uint32_t{ack.window} << kShift);
+            const wire::SequenceNumber edge = ack.ack + (std::uint32_t{ack.window} << kShift);
             EXPECT_LT(highest, edge + (1u << kShift)) << "after " << seq;
             highest = wire::higher(highest, edge);
         }

@@ -31,6 +31,8 @@ inline constexpr std::uint16_t kMssMinimum = 16;
 // queues.
 [[nodiscard]] std::uint16_t mss_of_peer(const Configuration& configuration, std::uint16_t option,
                                         const wire::IpAddress& address);
+// Keeps what the peer can take, as mss_of_peer() has it.
+void set_peer_mss(Tcb& tcb, std::uint16_t mss);
 // RFC 9293 MUST-16: recomputes tcb.mss from the peer's MSS, the path and the options in use. cwnd
 // does not stay below one segment, nor ssthresh, to which it may come, below two.
 void update_effective_mss(Tcb& tcb);

@@ -23,14 +23,11 @@ std::uint16_t headers_of(const Tcb& tcb) {
                                       (tcb.flags.timestamps ? kTimestampsOptionLength : 0));
 }
 
-// What neither the first hop nor the peer nor TCP_MAXSEG allows to exceed.
+// What neither the first hop nor the peer (nor TCP_MAXSEG) allows to exceed.
 std::uint16_t limit_of(const PathSearch& search, const Tcb& tcb) {
     const std::uint32_t headers = header_bytes(tcb.key.remote);
-    std::uint32_t limit = std::min<std::uint32_t>(search.first_hop, tcb.peer_mss + headers);
-    if (const std::uint32_t most = tcb.settings.maximum_segment; most != 0) {
-        limit = std::min(limit, most + headers);
-    }
-    return static_cast<std::uint16_t>(limit);
+    return static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(search.first_hop, tcb.peer_mss + headers));
 }
 
 // RFC 1191 §6.3, RFC 8201 §5.3: paths change, and only trying tells when they grow.

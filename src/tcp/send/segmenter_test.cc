@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "tcp/path/path_search.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -414,14 +415,13 @@ TEST(SendWindow, InitialWindowIsTenSegments) {  // RFC 6928
     EXPECT_EQ(solo.sent.size(), 10u);
 }
 
-TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrows) {  // TCP_MAXSEG on a live connection
+TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrows) {  // as the path may
     Solo solo;
     solo.peer_options.mss = 1460;
-    solo.settings.maximum_segment = 100;
+    solo.path_mtu = 140;
     solo.connect();
     EXPECT_EQ(solo.tcb.cwnd, 1000u);
-    solo.settings.maximum_segment = 1460;
-    solo.apply_settings();
+    use_path_mtu(solo.tcb, nullptr, 1500);
     solo.send(5000);
     EXPECT_EQ(solo.out(), ". 1:1461(1460) ack 1");
 }
@@ -429,14 +429,13 @@ TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrows) {  // TCP_MAXSEG on a 
 TEST(SendWindow, HoldsAtLeastOneSegmentAlsoWhenThatGrowsInRecovery) {
     Solo solo;
     solo.peer_options.mss = 1460;
-    solo.settings.maximum_segment = 100;
+    solo.path_mtu = 140;
     solo.connect();
     solo.send(1000);
     static_cast<void>(solo.out());
     solo.segment({.sack = {{101, 501}}});
     EXPECT_EQ(solo.tcb.ssthresh, 500u);
-    solo.settings.maximum_segment = 1460;
-    solo.apply_settings();
+    use_path_mtu(solo.tcb, nullptr, 1500);
     static_cast<void>(solo.out());
     solo.segment({.ack = 1001});
     EXPECT_EQ(solo.tcb.phase, Phase::open);
