@@ -9,6 +9,7 @@
 #include <new>
 #include <thread>
 
+#include "base/fork_order.h"
 #include "base/log.h"
 
 namespace mtcp::api {
@@ -112,6 +113,10 @@ void after_fork_in_child() {
     p.mutex.unlock();
 }
 
+[[gnu::constructor(kSecondForFork)]] void watch_for_fork() {
+    static_cast<void>(pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child));
+}
+
 }  // namespace
 
 const mtcp_context* first_context = nullptr;
@@ -147,7 +152,6 @@ void forget_problem() { last_problem.clear(); }
 int open_stack(const ConfigurationText& source) {
     forget_problem();
     Process& p = process();
-    watch_for_fork();  // before the lock is held: a child must not inherit it so
     const std::scoped_lock lock(p.mutex);
     if (p.stack != nullptr) {
         return report({source.name, "the stack is open", "call mtcp_destroy() first", EALREADY});
@@ -192,12 +196,6 @@ void stop_context(mtcp_context& context) {
     context.owner.store(nullptr);
     context.state.store(ContextState::vacant);
     p.context_stopped.notify_all();
-}
-
-void watch_for_fork() {
-    static const int registered =
-        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    static_cast<void>(registered);
 }
 
 }  // namespace mtcp::api

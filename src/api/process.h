@@ -34,7 +34,5 @@ void forget_problem();
 [[nodiscard]] int open_stack(const ConfigurationText& source);
 // Ends a context, whoever calls. Does nothing when it has been ended already.
 void stop_context(mtcp_context& context);
-// In the child of a fork: nothing of the parent's stack is ours.
-void watch_for_fork();
 
 }  // namespace mtcp::api

@@ -8,7 +8,8 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <mutex>
+
+#include "base/fork_order.h"
 
 namespace mtcp::io {
 namespace {
@@ -24,11 +25,13 @@ void close_all_in_child() {
     }
 }
 
+[[gnu::constructor(kThirdForFork)]] void watch_for_fork() {
+    static_cast<void>(::pthread_atfork(nullptr, nullptr, close_all_in_child));
+}
+
 }  // namespace
 
 void close_in_forked_child(int descriptor) {
-    static std::once_flag once;
-    std::call_once(once, [] { ::pthread_atfork(nullptr, nullptr, close_all_in_child); });
     for (std::atomic<int>& slot : guarded) {
         int expected = 0;
         if (slot.compare_exchange_strong(expected, descriptor + 1)) return;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/fork_order.h"
 #include "io/af_xdp/af_xdp_device.h"
 
 namespace mtcp::io {
@@ -31,10 +32,9 @@ void after_fork_in_child() {
     registry().mutex.unlock();
 }
 
-// Who opens or closes a device holds the lock of the process (api/process.cc) already. A fork takes
-// the locks in the same order only if ours was registered first: what comes before a fork runs last
-// registered first. So it is, as the library is loaded.
-[[gnu::constructor]] void watch_for_fork() {
+// Who opens or closes a device holds the lock of the process (api/process.cc) already: a fork takes
+// them in the same order.
+[[gnu::constructor(kFirstForFork)]] void watch_for_fork() {
     static_cast<void>(::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child));
 }
 
