@@ -124,7 +124,8 @@ void Endpoint::end(Result result, Leaving how) {
 void Endpoint::fail(long answer, const char* what) {
     error_ = static_cast<int>(-answer);
     const bool excused = plan_ == nullptr || plan_->may_fail || plan_->aborts() ||
-                         plan_->target != Target::listener || reborn() || outran_its_cookie();
+                         plan_->target != Target::listener || reborn() || outran_its_cookie() ||
+                         may_be_refused();
     if (!excused) {
         findings_.add("liveness", text() + ": " + what + " failed, " + std::strerror(error_));
     }
@@ -158,7 +159,8 @@ void Endpoint::be_patient(Instant now) {
     const bool asks =
         plan_ != nullptr && plan_->habits[self()].keep_alive.idle_s != 0 && connected_;
     const bool peer_may_be_gone =
-        plan_ == nullptr || (!asks && (plan_->aborts() || plan_->may_fail || reborn()));
+        plan_ == nullptr ||
+        (!asks && (plan_->aborts() || plan_->may_fail || reborn() || may_be_refused()));
     const bool moved = std::exchange(moved_, sent_ + received_) != sent_ + received_;
     if (!peer_may_be_gone) idle_at_ = kNever;
     if (peer_may_be_gone && (moved || idle_at_ == kNever)) idle_at_ = now + kPatience;

@@ -73,6 +73,10 @@ class Endpoint {
         return role_ == Role::client && plan_->server_may_be_reborn && received_ == 0 &&
                error_ == ECONNRESET;
     }
+    // As far as this end knows, it waits in the queue of a service, which may close.
+    [[nodiscard]] bool may_be_refused() const {
+        return role_ == Role::client && plan_->may_be_refused && received_ == 0;
+    }
     void begin(Instant now);
     void be_patient(Instant now);
     void think(Instant now);

@@ -85,11 +85,29 @@ std::size_t FramePort::allocate(std::span<io::Frame> frames) {
     return count;
 }
 
+std::size_t FramePort::room(Instant now) const {
+    for (const PortConfig::Stall& stall : config_.stalls)
+        if (stall.from <= now && now < stall.to) return 0;
+    if (config_.ring_frames == 0) return SIZE_MAX;
+    const Duration left = later(ring_empty_at_, now) - now;
+    const std::int64_t time = config_.frame_time.ns;
+    const auto in_ring = static_cast<std::size_t>((left.ns + time - 1) / time);
+    return config_.ring_frames - in_ring;
+}
+
+void FramePort::fill_ring(std::size_t count, Instant now) {
+    const auto frames = static_cast<std::int64_t>(count);
+    ring_empty_at_ = later(ring_empty_at_, now) + nanoseconds(frames * config_.frame_time.ns);
+}
+
+// What is in the ring is on the wire already: a queue in front of it delays no less than one
+// behind.
 std::size_t FramePort::transmit(std::span<io::Frame> frames, Instant now) {
-    std::size_t count = frames.size();
+    std::size_t count = std::min(frames.size(), room(now));
     if (count != 0 && config_.refuse_ppm != 0 && random_.chance(config_.refuse_ppm)) {
         count = random_.below(static_cast<std::uint32_t>(count));
     }
+    fill_ring(count, now);
     for (const io::Frame& frame : frames.first(count)) {
         send(frame, now);
         put_back(frame);

@@ -24,7 +24,17 @@ struct PortConfig {
     std::uint32_t frames = 384;               // that can be on loan at the same time
     std::uint32_t transmit_segmentation = 0;  // TSO: the largest IP packet cut here; 0: none
     bool transmit_checksum = false;
-    std::uint32_t refuse_ppm = 0;     // chance that a burst is taken only in part
+    std::uint32_t refuse_ppm = 0;  // chance that a burst is taken only in part
+    // The transmit ring: it holds so many frames, and one leaves in each `frame_time`. 0: it is
+    // never full.
+    std::uint32_t ring_frames = 0;
+    Duration frame_time{};
+    // When it takes nothing, as with a peer that hangs.
+    struct Stall {
+        Instant from;
+        Instant to;
+    };
+    std::vector<Stall> stalls;
     std::uint32_t swallow_every = 0;  // a canary: such a received frame vanishes; 0: none does
     std::uint64_t seed = 1;
 };
@@ -69,6 +79,8 @@ class FramePort final : public io::Queue, public Receiver {
     [[nodiscard]] bool take(io::Frame& frame);
     void put_back(const io::Frame& frame);
     void send(const io::Frame& frame, Instant now);
+    [[nodiscard]] std::size_t room(Instant now) const;
+    void fill_ring(std::size_t count, Instant now);
 
     PortConfig config_;
     io::Capabilities capabilities_;
@@ -79,6 +91,7 @@ class FramePort final : public io::Queue, public Receiver {
     std::vector<std::uint32_t> free_;
     std::deque<std::vector<std::byte>> incoming_;
     std::vector<std::byte> cut_;
+    Instant ring_empty_at_ = kLongAgo;
     std::uint64_t delivered_ = 0;
     std::uint64_t received_ = 0;
 };

@@ -27,6 +27,7 @@ struct ServicePlan {
     // Until the faults end, it closes so often, and opens again after the pause; 0: never.
     Duration closes_every{};
     Duration pause{};
+    std::size_t one_core = SIZE_MAX;  // that alone does so; SIZE_MAX: each core does
 };
 
 struct HostConfig {

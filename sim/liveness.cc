@@ -78,6 +78,20 @@ std::int64_t transfer(const WorldPlan& plan) {
     return static_cast<std::int64_t>(static_cast<double>(bytes) * 8e6 / static_cast<double>(rate));
 }
 
+// As many frames as segments, acknowledgments and what is sent again may be, through the slower
+// device.
+std::int64_t devices(const WorldPlan& plan) {
+    std::int64_t frames = 0;
+    for (const SessionPlan& session : plan.sessions) {
+        const std::int64_t smallest = std::min<std::int64_t>(
+            {session.write_size[0], session.write_size[1], plan.hosts[0].port.mtu - 100});
+        frames +=
+            8 * (1 + bytes_of(session) / std::max<std::int64_t>(smallest, 1) + session.rounds);
+    }
+    const Duration slower = std::max(plan.hosts[0].port.frame_time, plan.hosts[1].port.frame_time);
+    return frames * slower.ns / 1000;
+}
+
 // Urgent bytes: each is a segment of its own, and a read ends before it.
 std::int64_t marks(const SessionPlan& session) {
     std::int64_t count = 0;
@@ -135,8 +149,8 @@ std::int64_t pauses(const SessionPlan& session) {
 
 Duration time_to_end(const WorldPlan& plan, const SessionPlan& session) {
     const std::int64_t timeout = std::max(2 * round_trip(plan), kRtoMin);
-    std::int64_t us = timer_under_way(plan, session) + transfer(plan) + turns(plan, session) +
-                      pauses(session) + kTimeouts * timeout;
+    std::int64_t us = timer_under_way(plan, session) + transfer(plan) + devices(plan) +
+                      turns(plan, session) + pauses(session) + kTimeouts * timeout;
     // The two ends come to their end one after the other, each with such a timer.
     us += timer_under_way(plan, session);
     us += lost_pairs(plan, session);
@@ -144,7 +158,8 @@ Duration time_to_end(const WorldPlan& plan, const SessionPlan& session) {
     const HostConfig& server = plan.hosts[index(session.server)];
     const bool reborn = session.server_may_be_reborn ||
                         server.stack.tcp.syn_cookies == tcp::Configuration::Cookies::always;
-    if (session.may_fail || session.aborts() || reborn) us += kPatience + kPatience / 4;
+    if (session.may_fail || session.may_be_refused || session.aborts() || reborn)
+        us += kPatience + kPatience / 4;
     return microseconds(us);
 }
 

@@ -25,6 +25,7 @@ constexpr std::uint64_t kServiceMark = UINT64_MAX;
 PeerProgram::PeerProgram(Host& host, const Place& place, const WorldPlan& plan, Findings& findings)
     : host_(host),
       side_(place.side),
+      core_(place.core),
       plan_(plan),
       findings_(findings),
       sockets_(host.application()) {
@@ -57,7 +58,9 @@ void PeerProgram::turn_service(Instant now) {
     if (service_ < 0) {
         open_service();
         const Instant closes = now + plan.closes_every;
-        const bool stays = plan.closes_every.ns == 0 || closes >= World::kStart + plan_.faults_end;
+        const bool other = plan.one_core != SIZE_MAX && plan.one_core != core_;
+        const bool stays =
+            plan.closes_every.ns == 0 || other || closes >= World::kStart + plan_.faults_end;
         service_turns_at_ = stays ? kNever : closes;
         return;
     }

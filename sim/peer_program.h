@@ -65,6 +65,7 @@ class PeerProgram final : public Program {
 
     Host& host_;
     Side side_;
+    std::size_t core_;
     const WorldPlan& plan_;
     Findings& findings_;
     Sockets sockets_;

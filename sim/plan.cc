@@ -34,6 +34,43 @@ void write_habits(std::ostream& out, const SessionPlan& session) {
     }
 }
 
+void write_host(std::ostream& out, const HostConfig& host) {
+    const tcp::Configuration& tcp = host.stack.tcp;
+    using Use = tcp::Configuration::Use;
+    const ServicePlan& service = host.service;
+    out << "\n  service of " << host.name << ": backlog " << service.backlog;
+    if (service.defer_accept_s != 0) out << ", defers accept " << service.defer_accept_s << " s";
+    if (service.closes_every.ns != 0)
+        out << ", closes every " << in_seconds(service.closes_every) << " s for "
+            << in_seconds(service.pause) << " s";
+    if (service.one_core != SIZE_MAX) out << " on core " << service.one_core << " alone";
+    out << "\n  host " << host.name << ": " << host.cores << (host.cores == 1 ? " core" : " cores")
+        << ", rcvbuf " << tcp.defaults.receive_buffer << ", sndbuf " << tcp.defaults.send_buffer
+        << (tcp.timestamps == Use::off ? ", no timestamps" : "")
+        << (tcp.selective_ack == Use::off ? ", no SACK" : "")
+        << (tcp.window_scaling == Use::off ? ", no scaling" : "")
+        << (tcp.ecn == tcp::Configuration::Ecn::off       ? ", no ECN"
+            : tcp.ecn == tcp::Configuration::Ecn::request ? ", asks for ECN"
+                                                          : "")
+        << (tcp.header_prediction == Use::off ? ", no prediction" : "") << ", "
+        << tcp::name_of(tcp.defaults.congestion)
+        << (tcp.defaults.max_pacing_rate != 0 ? ", paced" : "")
+        << (tcp.path_probing == tcp::Configuration::PathProbing::always ? ", probes the path"
+            : tcp.path_probing == tcp::Configuration::PathProbing::off  ? ", no probing"
+                                                                        : "")
+        << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
+        << (host.port.transmit_segmentation != 0 ? ", TSO" : "")
+        << (host.port.refuse_ppm != 0 ? ", refusing device" : "") << ", program "
+        << host.program_delay.microseconds() << " us late";
+    if (host.port.ring_frames != 0)
+        out << ", ring of " << host.port.ring_frames << " frames, one leaves each "
+            << host.port.frame_time.microseconds() << " us";
+    for (const PortConfig::Stall& stall : host.port.stalls)
+        out << ", takes nothing " << in_seconds(stall.from - World::kStart) << '-'
+            << in_seconds(stall.to - World::kStart) << " s";
+    out << '\n';
+}
+
 }  // namespace
 
 std::string WorldPlan::text() const {
@@ -58,34 +95,7 @@ std::string WorldPlan::text() const {
             if (e.extra.ns != 0) out << " by " << static_cast<double>(e.extra.ns) / 1e6 << " ms";
             if (e.mtu != 0) out << " to " << e.mtu;
         }
-        const tcp::Configuration& tcp = hosts[i].stack.tcp;
-        using Use = tcp::Configuration::Use;
-        const ServicePlan& service = hosts[i].service;
-        out << "\n  service of " << hosts[i].name << ": backlog " << service.backlog;
-        if (service.defer_accept_s != 0)
-            out << ", defers accept " << service.defer_accept_s << " s";
-        if (service.closes_every.ns != 0)
-            out << ", closes every " << in_seconds(service.closes_every) << " s for "
-                << in_seconds(service.pause) << " s";
-        out << "\n  host " << hosts[i].name << ": " << hosts[i].cores
-            << (hosts[i].cores == 1 ? " core" : " cores") << ", rcvbuf "
-            << tcp.defaults.receive_buffer << ", sndbuf " << tcp.defaults.send_buffer
-            << (tcp.timestamps == Use::off ? ", no timestamps" : "")
-            << (tcp.selective_ack == Use::off ? ", no SACK" : "")
-            << (tcp.window_scaling == Use::off ? ", no scaling" : "")
-            << (tcp.ecn == tcp::Configuration::Ecn::off       ? ", no ECN"
-                : tcp.ecn == tcp::Configuration::Ecn::request ? ", asks for ECN"
-                                                              : "")
-            << (tcp.header_prediction == Use::off ? ", no prediction" : "") << ", "
-            << tcp::name_of(tcp.defaults.congestion)
-            << (tcp.defaults.max_pacing_rate != 0 ? ", paced" : "")
-            << (tcp.path_probing == tcp::Configuration::PathProbing::always ? ", probes the path"
-                : tcp.path_probing == tcp::Configuration::PathProbing::off  ? ", no probing"
-                                                                            : "")
-            << (tcp.syn_cookies == tcp::Configuration::Cookies::always ? ", cookies" : "")
-            << (hosts[i].port.transmit_segmentation != 0 ? ", TSO" : "")
-            << (hosts[i].port.refuse_ppm != 0 ? ", refusing device" : "") << ", program "
-            << hosts[i].program_delay.microseconds() << " us late\n";
+        write_host(out, hosts[i]);
     }
     for (const SessionPlan& s : sessions) {
         constexpr std::array<const char*, 3> kEndings{"client closes", "server closes",

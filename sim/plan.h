@@ -77,8 +77,9 @@ struct SessionPlan {
     std::array<Habits, 2> habits{};
     std::array<bool, 2> no_delay{};
     std::array<bool, 2> cork{};
-    bool fast_open = false;  // the client connects with its first write (RFC 7413)
-    bool may_fail = false;   // an error other than wrong bytes is no finding
+    bool fast_open = false;       // the client connects with its first write (RFC 7413)
+    bool may_fail = false;        // an error other than wrong bytes is no finding
+    bool may_be_refused = false;  // nor is one before the service has accepted
     bool server_may_be_reborn =
         false;  // by a cookie and a late duplicate; that server finds no peer
 
@@ -89,7 +90,7 @@ enum class Triggering : std::uint8_t { level, edge };
 
 // How worlds are drawn changes when there is something new to draw; a seed keeps its world as long
 // as its vintage is named with it.
-inline constexpr std::uint32_t kVintage = 7;
+inline constexpr std::uint32_t kVintage = 8;
 
 // A host loses power and comes back at once, knowing nothing.
 struct Restart {

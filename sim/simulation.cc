@@ -44,8 +44,9 @@ std::uint64_t frames_known(const Counters& counters) {
     return counters.segments_in - counters.handoffs_in + counters.arp_in + counters.icmp_in + early;
 }
 
-WireOracle::Cookies cookies_of(const HostConfig& host) {
-    return host.may_send_cookies() ? WireOracle::Cookies::used : WireOracle::Cookies::unused;
+WireOracle::Ways ways_of(const HostConfig& host) {
+    return {.cookies = host.may_send_cookies(),
+            .held_segments = host.port.ring_frames != 0 || !host.port.stalls.empty()};
 }
 
 }  // namespace
@@ -54,7 +55,7 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
     : plan_(plan),
       wire_(world_, plan.layer, plan.wire[0], plan.wire[1]),
       oracle_(findings_, plan.layer, plan.hosts[0].port.mtu,
-              {cookies_of(plan.hosts[0]), cookies_of(plan.hosts[1])}),
+              {ways_of(plan.hosts[0]), ways_of(plan.hosts[1])}),
       attacker_(world_, wire_, plan.layer, plan.seed),
       saboteurs_{Saboteur(plan.sabotage, plan.layer), Saboteur(plan.sabotage, plan.layer)} {
     wire_.watch(oracle_);

@@ -130,7 +130,7 @@ bool WireOracle::is_reborn(const Seen& seen, Sender& sender) {
     const bool back = segment.flags.has(Flags::ack) && sender.acked_any && segment.ack < sender.ack;
     const bool anew = segment.flags.bits == Flags::ack && segment.payload.empty() &&
                       segment.seq == sender.iss + 1 && sender.sent() > 0;
-    sender.stale = (back || anew) && cookies_[index(sender.side)] == Cookies::used;
+    sender.stale = (back || anew) && ways_[index(sender.side)].cookies;
     return sender.stale;
 }
 
@@ -143,7 +143,7 @@ void WireOracle::on_syn(const Seen& seen, Sender& sender, Sender& peer, Instant 
     if (again && !sender.established && !segment.flags.has(Flags::ack)) sender.reset = false;
     if (again && !sender.stale) {
         // (A SYN-ACK goes by time, and besides for every SYN that comes.)
-        if (segment.flags.has(Flags::ack) || layer_ != io::Layer::ip) return;
+        if (segment.flags.has(Flags::ack) || !times_tell(sender.side)) return;
         if (const char* const what = sender.pace.on_syn_again(now)) wrong(seen, what);
         return;
     }
@@ -277,8 +277,6 @@ void WireOracle::check_data(const Seen& seen, Sender& sender, const Sender& peer
     if (length > 0) check_pace(seen, sender, peer, already, now);
 }
 
-// On Ethernet a segment may be dropped unseen while it waits for the neighbour's address: there
-// times tell nothing.
 void WireOracle::check_pace(const Seen& seen, Sender& sender, const Sender& peer,
                             std::uint32_t highest, Instant now) {
     const SequenceNumber first = sender.iss + 1;
@@ -292,9 +290,8 @@ void WireOracle::check_pace(const Seen& seen, Sender& sender, const Sender& peer
         .in_syn = sender.syn_bytes,
         .sack = sender.offers_sack && peer.offers_sack,
         .at = now};
-    const bool timed = layer_ == io::Layer::ip;
-    const char* const what =
-        sender.pace.on_sent(sending, timed ? Pace::Timer::judged : Pace::Timer::left_alone);
+    const auto timer = times_tell(sender.side) ? Pace::Timer::judged : Pace::Timer::left_alone;
+    const char* const what = sender.pace.on_sent(sending, timer);
     if (what != nullptr) wrong(seen, what);
 }
 

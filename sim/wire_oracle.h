@@ -21,11 +21,12 @@ namespace mtcp::sim {
 
 class WireOracle final : public Observer {
   public:
-    // Whether a host may answer a SYN with a cookie.
-    enum class Cookies : std::uint8_t { unused, used };
-    WireOracle(Findings& findings, io::Layer layer, std::uint32_t mtu,
-               std::array<Cookies, 2> cookies)
-        : findings_(findings), layer_(layer), mtu_(mtu), cookies_(cookies) {}
+    struct Ways {
+        bool cookies = false;        // it may answer a SYN with a cookie
+        bool held_segments = false;  // its device may keep them for a while
+    };
+    WireOracle(Findings& findings, io::Layer layer, std::uint32_t mtu, std::array<Ways, 2> ways)
+        : findings_(findings), layer_(layer), mtu_(mtu), ways_(ways) {}
 
     void on_sent(Side from, std::span<const std::byte> frame, Instant now) override;
     void on_delivered(Side from, std::span<const std::byte> frame, bool intact,
@@ -111,6 +112,11 @@ class WireOracle final : public Observer {
                                                const Sender& peer);
     [[nodiscard]] static wire::SequenceNumber edge_of(const Seen& seen, const Sender& sender,
                                                       const Sender& peer);
+    // Whether it can be told when the stack sent what passes. (On Ethernet a segment may be dropped
+    // unseen while it waits for the neighbour's address.)
+    [[nodiscard]] bool times_tell(Side from) const {
+        return layer_ == io::Layer::ip && !ways_[index(from)].held_segments;
+    }
     static void note_arrival(const Seen& seen, Sender& sender, const Sender& peer);
     void wrong(const Seen& seen, const std::string& what);
     [[nodiscard]] static Key reversed(const Key& key) {
@@ -120,7 +126,7 @@ class WireOracle final : public Observer {
     Findings& findings_;
     io::Layer layer_;
     std::uint32_t mtu_;
-    std::array<Cookies, 2> cookies_;
+    std::array<Ways, 2> ways_;
     std::map<Key, Sender> senders_;
     std::uint64_t segments_ = 0;
 };

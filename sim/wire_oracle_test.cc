@@ -85,8 +85,7 @@ class WireOracleTest : public testing::Test {
     }
 
     Findings findings_;
-    WireOracle oracle_{
-        findings_, io::Layer::ip, 1500, {WireOracle::Cookies::unused, WireOracle::Cookies::unused}};
+    WireOracle oracle_{findings_, io::Layer::ip, 1500, {}};
 };
 
 TEST_F(WireOracleTest, LegalConversationPasses) {
@@ -250,10 +249,7 @@ class EthernetOracleTest : public WireOracleTest {
         frame.insert(frame.end(), packet.begin(), packet.end());
         ethernet_.on_sent(sent.from, frame, World::kStart);
     }
-    WireOracle ethernet_{findings_,
-                         io::Layer::ethernet,
-                         1500,
-                         {WireOracle::Cookies::unused, WireOracle::Cookies::unused}};
+    WireOracle ethernet_{findings_, io::Layer::ethernet, 1500, {}};
 };
 
 TEST_F(EthernetOracleTest, AckOfASynPassesWhereTheOwnSynWasDropped) {

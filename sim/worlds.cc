@@ -348,6 +348,40 @@ void add_seventh_vintage(Random& random, WorldPlan& plan) {
     }
 }
 
+// The eighth vintage: rings that fill, devices that take nothing for a while, and a service that
+// goes and comes back on one core while it stays on the others.
+void add_eighth_vintage(Random& random, WorldPlan& plan) {
+    for (HostConfig& host : plan.hosts) {
+        if (one_in(random, 5)) {
+            host.port.ring_frames = log_uniform(random, 1, 300);
+            host.port.frame_time = microseconds(log_uniform(random, 1, 100));
+        }
+        for (std::uint32_t i = one_in(random, 8) ? 1 + random.below(2) : 0; i > 0; --i) {
+            const Episode episode = draw_episode(random, plan.faults_end);
+            host.port.stalls.push_back(
+                {.from = World::kStart + episode.from,
+                 .to = World::kStart + std::min(episode.to, plan.faults_end)});
+        }
+        if (host.port.stalls.empty()) continue;
+        // Addresses are not resolved meanwhile, and keep-alive probes not answered.
+        for (SessionPlan& session : plan.sessions) {
+            const bool asks = session.habits[0].keep_alive.idle_s != 0 ||
+                              session.habits[1].keep_alive.idle_s != 0;
+            session.may_fail |= asks || plan.layer == io::Layer::ethernet;
+        }
+    }
+    for (const Side side : {Side::a, Side::b}) {
+        HostConfig& host = plan.hosts[index(side)];
+        ServicePlan& service = host.service;
+        if (host.cores == 1 || service.closes_every.ns != 0 || !one_in(random, 3)) continue;
+        service.one_core = random.below(static_cast<std::uint32_t>(host.cores));
+        service.closes_every = milliseconds_up_to(random, 3'000);
+        service.pause = milliseconds_up_to(random, 2'000);
+        for (SessionPlan& session : plan.sessions)
+            session.may_be_refused |= session.server == side;
+    }
+}
+
 // Flows of one kind, from one host to the other, over one queue.
 void make_fair(Random& random, WorldPlan& plan) {
     plan.fair = true;
@@ -495,6 +529,7 @@ WorldPlan draw_world(std::string_view name, std::uint64_t seed, std::uint32_t vi
         if (vintage >= 5) add_fifth_vintage(later_dice, severity, plan);
         if (vintage >= 6) add_sixth_vintage(later_dice, plan);
         if (vintage >= 7) add_seventh_vintage(later_dice, plan);
+        if (vintage >= 8) add_eighth_vintage(later_dice, plan);
     } else {
         for (HostConfig& host : plan.hosts)
             host.stack.tcp.path_probing = tcp::Configuration::PathProbing::off;
