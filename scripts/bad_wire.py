@@ -9,6 +9,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+OWN_FOLDERS = ("/run", "/dev/shm")  # of the namespaces alone
 SANDBOX = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
            "--mount-proc"]
 
@@ -36,8 +37,12 @@ def add_arguments(parser):
 
 def check_writable(path):
     """Ends here, not after the measurement, where `path` cannot be written."""
-    there = path.exists()
+    # Inside, these are other folders, which go with the measurement (furnish()).
+    for own in OWN_FOLDERS:
+        if path.is_relative_to(own):
+            sys.exit(f"{path} cannot be written: {own} is hidden while it is measured; name a file elsewhere")
     try:
+        there = path.exists()
         with open(path, "a"):
             pass
         if not there:
@@ -69,7 +74,7 @@ def again_inside(program, arguments):
 
 def furnish():
     """Makes the namespaces usable: a /run and a /sys of their own."""
-    for target in ("/run", "/dev/shm"):
+    for target in OWN_FOLDERS:
         sh("mount", "-t", "tmpfs", "tmpfs", target)
     sh("mount", "-t", "sysfs", "sysfs", "/sys")
     os.makedirs("/run/netns")

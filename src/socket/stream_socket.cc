@@ -195,8 +195,7 @@ long shutdown_stream(Application& app, Descriptor& d, int how) {
     if (how != SHUT_WR) d.shut_read = 1;
     if (how != SHUT_RD) d.shut_write = 1;
     if (news && d.shut_write != 0) {
-        app.post(
-            {.kind = RequestKind::shutdown, .index = d.connection, .value = d.shut_read});
+        app.post({.kind = RequestKind::shutdown, .index = d.connection, .value = d.shut_read});
         app.kick();
     }
     app.raise(d, EpollBits::readable | EpollBits::writable | EpollBits::read_hup | EpollBits::hup);
