@@ -48,7 +48,6 @@ struct Options {
     bool idle = false;
     bool hold = false;
     std::string accept = "reuseport";  // kernel: how listeners share the port
-    std::string congestion;            // of the listener
 };
 
 constexpr int kSleepMs = 100;  // so that a signal between two waits is not waited out for long
@@ -77,9 +76,10 @@ std::string congestion_of(net::Context context, int socket) {
 int listen_here(net::Context context, const Options& options, std::string& congestion) {
     const int listener = make_listener(context, options.plan, options.accept != "shared" ? 1 : 0);
     if (listener < 0) return -1;
-    if (!options.congestion.empty() &&
-        net::setsockopt(context, listener, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                        static_cast<socklen_t>(options.congestion.size())) != 0) {
+    if (!options.plan.congestion.empty() &&
+        net::setsockopt(context, listener, IPPROTO_TCP, TCP_CONGESTION,
+                        options.plan.congestion.data(),
+                        static_cast<socklen_t>(options.plan.congestion.size())) != 0) {
         return -1;
     }
     congestion = congestion_of(context, listener);
@@ -329,7 +329,6 @@ int run(int argc, char** argv) {
     }
     server->add_option("--accept", options.accept, "kernel: how listeners share the port")
         ->check(CLI::IsMember({"shared", "reuseport", "affinity"}));
-    server->add_option("--cc", options.congestion, "congestion control");
     client->add_option("--warm-up", options.warm_up, "seconds before measuring");
     client->add_option("--seconds", options.seconds, "to measure");
     client->add_option("--rate", options.rate, "requests a second (with --in-flight)");

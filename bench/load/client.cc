@@ -102,6 +102,13 @@ bool Client::open_one() {
         const linger now{.l_onoff = 1, .l_linger = 0};
         net::setsockopt(context_, socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }
+    if (plan_.flow == Flow::upload && !plan_.congestion.empty() &&
+        net::setsockopt(context_, socket, IPPROTO_TCP, TCP_CONGESTION, plan_.congestion.data(),
+                        static_cast<socklen_t>(plan_.congestion.size())) != 0) {
+        ++tally_.connect_failed;
+        net::close(context_, socket);
+        return false;
+    }
     const std::uint32_t address = plan_.server_address + next_address_;
     next_address_ = next_address_ + 1 >= plan_.server_addresses ? 0 : next_address_ + 1;
     if (net::connect(context_, socket, net::address_of(address, plan_.port)) != 0 &&

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace bench {
 
@@ -43,10 +44,11 @@ struct Plan {
     std::uint32_t in_flight = 0;
     Waiting waiting = Waiting::spinning;
     Form form = Form::bsd;
-    int batch = 64;        // most events taken at once
-    int backlog = 4096;    // of the listener
-    bool latency = false;  // measure each request
-    bool stages = false;   // measure the time inside the calls that wait for events
+    int batch = 64;          // most events taken at once
+    int backlog = 4096;      // of the listener
+    std::string congestion;  // control of who sends in bulk and of listeners; empty: the default
+    bool latency = false;    // measure each request
+    bool stages = false;     // measure the time inside the calls that wait for events
 };
 
 }  // namespace bench

@@ -43,6 +43,7 @@ void add_plan_options(CLI::App& app, Plan& plan, PlanWords& words) {
         ->check(CLI::IsMember({"bsd", "batch"}));
     app.add_option("--batch", plan.batch, "most events taken at once")->check(CLI::Range(1, 65536));
     app.add_option("--backlog", plan.backlog, "of the listener");
+    app.add_option("--cc", plan.congestion, "congestion control of a listener, or of an upload");
     app.add_flag("--latency", plan.latency, "measure every request");
     app.add_flag("--stages", plan.stages, "measure the time inside the waiting calls");
 }

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import platform
+import socket
 import subprocess
 
 WORK = pathlib.Path("/run/bench")  # inside the private mount namespace: gone with it
@@ -81,10 +82,10 @@ def write(path, text):
     pathlib.Path(path).write_text(f"{text}\n")
 
 
-def prepare_namespace(space, congestion):
+def prepare_namespace(space):
     """The same for every namespace in which the kernel is measured."""
     settings = {"net/ipv4/ip_local_port_range": "10000 65535", "net/core/somaxconn": "65535",
-                "net/ipv4/tcp_max_syn_backlog": "65535", "net/ipv4/tcp_congestion_control": congestion}
+                "net/ipv4/tcp_max_syn_backlog": "65535", "net/ipv4/tcp_congestion_control": "reno"}
     for name, value in settings.items():
         if space:
             sh(*inside(space), "sh", "-c", f"echo '{value}' > /proc/sys/{name}")
@@ -93,16 +94,16 @@ def prepare_namespace(space, congestion):
 
 
 def congestion_of_kernel(wanted):
-    """The same as ours where this kernel has it, else its plainest."""
-    path = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
-    try:
-        path.write_text(f"{wanted}\n")
-        return wanted
-    except OSError:
-        return "reno"
+    """The same as ours where this kernel has it, else its plainest. Sockets are told; a namespace takes few as default."""
+    with socket.socket() as trial:
+        try:
+            trial.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, wanted.encode())
+            return wanted
+        except OSError:
+            return "reno"
 
 
-def enter_sandbox(congestion):
+def enter_sandbox():
     sh("mount", "--make-rprivate", "/")
     for place in ("/run", "/dev/shm"):
         sh("mount", "-t", "tmpfs", "tmpfs", place)
@@ -121,7 +122,7 @@ def enter_sandbox(congestion):
     for space, wire in ((SERVER_NAMESPACE, "wire0"), (CLIENT_NAMESPACE, "wire1")):
         sh(*inside(space), "ip", "link", "set", wire, "up")
     for space in ("", SERVER_NAMESPACE, CLIENT_NAMESPACE):
-        prepare_namespace(space, congestion)
+        prepare_namespace(space)
 
 
 def time_wait_counters(space):

@@ -231,10 +231,9 @@ def run_kernel(machine, plan, client=(), wire="loopback", mode="reuseport", layo
     space = (SERVER_NAMESPACE, CLIENT_NAMESPACE) if wire == "veth" else ("", "")
     address = "10.79.0.1" if wire == "veth" else "127.0.0.1"
     binary = machine.binary("bench_uring" if mode == "io_uring" else "bench_end_kernel")
-    common = [*options(plan), "--port", PORT, "--wait", wait]
+    common = [*options(plan), "--port", PORT, "--wait", wait, "--cc", congestion]
     accept = [] if mode == "io_uring" else ["--accept", mode]
-    server = Program([binary, "server", *common, "--cores", len(server_cpus), "--cc", congestion, *accept], server_cpus,
-                     space[0])
+    server = Program([binary, "server", *common, "--cores", len(server_cpus), *accept], server_cpus, space[0])
     load = None
     try:
         server.wait_for("ready", 20)

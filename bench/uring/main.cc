@@ -35,7 +35,6 @@ struct Options {
     int cores = 1;
     double warm_up = 0.5;
     double seconds = 1;
-    std::string congestion;
 };
 
 struct Worker {
@@ -64,9 +63,9 @@ int make_listener(const Options& options) {
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!options.congestion.empty() &&
-        ::setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                     static_cast<socklen_t>(options.congestion.size())) != 0) {
+    if (!options.plan.congestion.empty() &&
+        ::setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, options.plan.congestion.data(),
+                     static_cast<socklen_t>(options.plan.congestion.size())) != 0) {
         return -1;
     }
     sockaddr_in address{};
@@ -187,7 +186,6 @@ int run(int argc, char** argv) {
         add_plan_options(*end, options.plan, options.words);
         end->add_option("--cores", options.cores, "threads, each pinned")->check(CLI::Range(1, 64));
     }
-    server->add_option("--cc", options.congestion, "congestion control");
     client->add_option("--warm-up", options.warm_up, "seconds before measuring");
     client->add_option("--seconds", options.seconds, "to measure");
     CLI11_PARSE(app, argc, argv);
