@@ -2,14 +2,15 @@
 /*
  * The socket calls of mtcp, a TCP/IP stack in user space. Source-compatible with the original mTCP:
  * same types, constants and signatures. Where the original's behaviour differs from BSD sockets,
- * this one follows POSIX and Linux; every such place is named below.
+ * this one follows POSIX and Linux (docs/guide/porting.md).
  *
  * Common to all calls that take a context:
  *   - they return -1 and set errno on failure;
  *   - EINVAL: `mctx` is not a context; EPERM: the context was destroyed, belongs to another thread
  *     (the first that used it; creating it alone does not count), or was inherited through fork();
- *   - EBADF: `sockid` is not open in this context, or is of the wrong kind; but ENOTCONN
- *     to read from a listening socket, EPIPE to write to it;
+ *   - EBADF: `sockid` is not open in this context, or nothing can be read from or written to such
+ *     an id; ENOTSOCK: it is an epoll or a pipe, and the call is about sockets; of a listening
+ *     socket reading is ENOTCONN, writing EPIPE;
  *   - socket ids are small, dense, private to their context and below `max_concurrency`; an id that
  *     was closed is given out again last, and never while an array of events that names it is in
  * use;
@@ -78,7 +79,7 @@ typedef struct mtcp_context* mctx_t;
  * The file has lines `key = value` or `key value`; `#` begins a comment. `config/arp.conf` and
  * `config/route.conf` in the current directory are read when they exist.
  *
- * @param config_file path of the file; NULL: an empty configuration.
+ * @param config_file path of the file; NULL: an empty configuration, which lacks a `port`.
  * @return 0, or -1 with errno, and mtcp_last_problem() telling file, line, reason and mend.
  *   EINVAL: bad configuration; ENOENT, EACCES, EISDIR: as the file said, this one or one that it
  *   names; EALREADY: the stack is open; ENODEV: no such interface; EPERM, EBUSY, ENOMEM: as the
@@ -251,7 +252,7 @@ MTCP_API int mtcp_connect(mctx_t mctx, int sockid, const struct sockaddr* addr, 
  */
 MTCP_API int mtcp_close(mctx_t mctx, int sockid);
 
-/** Closes a connection at once, with a reset. @return 0, or -1: EBADF. */
+/** Closes a connection at once, with a reset. @return 0, or -1: EBADF, of any other id, too. */
 MTCP_API int mtcp_abort(mctx_t mctx, int sockid);
 
 /**
@@ -426,6 +427,8 @@ MTCP_API int mtcp_setsock_nonblock(mctx_t mctx, int sockid);
  *   SIOCATMARK (reading stands at the urgent mark), SIOCOUTQ (bytes not acknowledged), SIOCOUTQNSD
  *   (bytes not sent); else EINVAL.
  * @param argp an int.
+ * @return 0, or -1: EFAULT (argp is NULL), EINVAL (the request; of a listener and an epoll all but
+ *   FIONBIO).
  */
 MTCP_API int mtcp_socket_ioctl(mctx_t mctx, int sockid, int request, void* argp);
 

@@ -128,7 +128,8 @@ void stop_listening(Application& app, Descriptor& d) {
 }
 
 long accept(Application& app, Descriptor& d, wire::Endpoint& peer) {
-    if (d.kind != DescriptorKind::listener) return -EINVAL;
+    if (d.kind != DescriptorKind::listener)
+        return d.kind == DescriptorKind::stream ? -EINVAL : -ENOTSOCK;
     // Looked at first: a connection that was taken off the queue cannot be put back.
     if (app.table().exhausted()) return -EMFILE;
     SpscRing<std::uint32_t>& accepted = d.listener->accepted;
