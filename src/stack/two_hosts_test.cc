@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "io/link/link.h"
@@ -45,6 +46,23 @@ class SlowReceiver final : public io::Queue {
     io::Queue& queue_;
 };
 
+CoreSetup setup_without_wires() {
+    CoreSetup setup = small_setup();
+    setup.loopback_addresses.clear();
+    setup.network.announcement = net::Announcement::silent;
+    return setup;
+}
+
+void add_wire(CoreSetup& setup, io::LinkDevice& device, const wire::IpAddress& address,
+              const io::LinkConfig& config) {
+    setup.queues.push_back(&device.queue(0));
+    setup.network.interfaces.push_back({.name = "wire" + std::to_string(setup.queues.size()),
+                                        .layer = config.layer,
+                                        .mac = device.mac(),
+                                        .mtu = static_cast<std::uint16_t>(config.mtu),
+                                        .addresses = {{address, 24}}});
+}
+
 class TwoHosts : public ::testing::Test {
   protected:
     void start(const io::LinkConfig& config) {
@@ -59,16 +77,9 @@ class TwoHosts : public ::testing::Test {
     }
     void start_host(TestHost& host, io::LinkDevice& device, const wire::IpAddress& address,
                     const io::LinkConfig& config) {
-        CoreSetup setup = small_setup();
-        setup.loopback_addresses.clear();
-        setup.queues = {&device.queue(0)};
+        CoreSetup setup = setup_without_wires();
+        add_wire(setup, device, address, config);
         if (receives == Receives::few && &host == &server) setup.queues = {slow_receiver.get()};
-        setup.network.interfaces.push_back({.name = "wire",
-                                            .layer = config.layer,
-                                            .mac = device.mac(),
-                                            .mtu = static_cast<std::uint16_t>(config.mtu),
-                                            .addresses = {{address, 24}}});
-        setup.network.announcement = net::Announcement::silent;
         host.start(world, std::move(setup));
     }
     // A connection: the client's end and the server's.
@@ -249,15 +260,74 @@ TEST_F(TwoHosts, DataHasItsShareOfARingThatAcknowledgmentsFill) {
     EXPECT_GT(received, 1'000'000);
 }
 
+// A client with two wires, of which one has a stopped peer at its other end.
+TEST(TwoWires, AFullRingHoldsUpNoOther) {
+    constexpr std::size_t kWires = 2;
+    const io::LinkConfig config{.layer = io::Layer::ip, .frame_count = 64, .ring_frames = 16};
+    VirtualWorld world;
+    std::array<io::LinkPair, kWires> links;
+    std::array<TestHost, kWires> servers;
+    std::array<long, kWires> listening{};
+    CoreSetup setup = setup_without_wires();
+    const auto address = [](std::size_t wire, std::uint32_t host) {
+        return wire::IpAddress::v4(0x0a01'0000u + (static_cast<std::uint32_t>(wire) << 8) + host);
+    };
+    for (std::size_t i = 0; i < kWires; ++i) {
+        auto made = io::make_link(config);
+        ASSERT_TRUE(made);
+        links[i] = std::move(made).value();
+        add_wire(setup, *links[i].a, address(i, 1), config);
+        CoreSetup other = setup_without_wires();
+        add_wire(other, *links[i].b, address(i, 2), config);
+        servers[i].start(world, std::move(other));
+        listening[i] = servers[i].listen_on(kPort);
+    }
+    TestHost client;
+    client.start(world, std::move(setup));
+    world.run_for(milliseconds(1));
+    // Several on the first wire, then one on the second, which has its turn behind all of them.
+    std::vector<long> ours;
+    long theirs = -1;
+    for (const std::size_t wire : {0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 1u}) {
+        ours.push_back(client.make_stream());
+        ASSERT_EQ(socket::connect(*client.app, client.find(ours.back()), {address(wire, 2), kPort}),
+                  -EINPROGRESS);
+        world.run_for(milliseconds(10));
+        theirs = servers[wire].accept(listening[wire]);
+    }
+    world.cores = {client.core.get(), servers[1].core.get()};
+    long received = 0;
+    for (int step = 0; step < 500; ++step) {
+        for (const long id : ours)
+            static_cast<void>(client.send(id, 1u << 16));
+        world.run_for(microseconds(100));
+        received += std::max(0L, servers[1].receive(theirs));
+    }
+    EXPECT_GT(received, 1'000'000);
+    // Some leave while they wait, and the rest has its turn once there is room.
+    for (std::size_t i = 0; i < 4; ++i)
+        socket::close_stream(*client.app, client.find(ours[i]), socket::CloseKind::abort);
+    world.cores.push_back(servers[0].core.get());
+    world.run_for(seconds(1));
+    EXPECT_EQ(client.core->counters().retransmission_timeouts, 0u);
+    for (std::size_t i = 4; i < 8; ++i)
+        EXPECT_GT(client.send(ours[i], 1), 0);
+}
+
 // RFC 791: a link carries at least 68 bytes. Frames are no larger here.
 TEST_F(TwoHosts, TheSmallestPacketsCarryBytesAndAcknowledgments) {
+    receives = Receives::few;
     start({.layer = io::Layer::ip, .mtu = 68, .frame_size = 68});
     const auto [ours, theirs] = connect();
     EXPECT_EQ(client.send(ours, 5'000), 5'000);
-    // One is lost, and the SACK blocks of those behind it have to fit.
+    // Two are lost, and the SACK blocks of those behind them have to fit.
     static_cast<void>(client.core->turn(world.now));
-    std::array<io::Frame, 1> frame;
-    link.b->queue(0).release(std::span(frame).first(link.b->queue(0).receive(frame, world.now)));
+    for (int lost = 0; lost < 2; ++lost) {
+        std::array<io::Frame, 1> frame;
+        ASSERT_EQ(link.b->queue(0).receive(frame, world.now), 1u);
+        link.b->queue(0).release(frame);
+        static_cast<void>(server.core->turn(world.now));
+    }
     long received = 0;
     for (int i = 0; i < 1'000 && received < 5'000; ++i) {
         world.run_for(milliseconds(10));
