@@ -71,12 +71,12 @@ class PassiveTest : public CoreTest {
         made.addresses = {{own, 24}};
         return made;
     }
-    void client_sends(const wire::OutgoingSegment& segment) {
+    void client_sends(const wire::OutgoingSegment& segment, std::uint16_t port = kClientPort) {
         std::array<io::Frame, 1> frame;
         ASSERT_EQ(wide.theirs.allocate(frame), 1u);
         std::byte* tcp = frame[0].data + wire::kIpv4HeaderMin;
         const std::size_t length =
-            wire::emit_segment(segment, kClientPort, kPort, {tcp, wire::kTcpHeaderMax});
+            wire::emit_segment(segment, port, kPort, {tcp, wire::kTcpHeaderMax});
         const std::uint64_t sum = wire::pseudo_header_sum_v4(
             kFarClient, kWideOwn, wire::kProtocolTcp, static_cast<std::uint32_t>(length));
         wire::store_be16(tcp + 16, wire::finish(wire::checksum_add(sum, {tcp, length})));
@@ -89,6 +89,24 @@ class PassiveTest : public CoreTest {
         frame[0].length = static_cast<std::uint32_t>(wire::kIpv4HeaderMin + length);
         ASSERT_EQ(wide.theirs.transmit(frame, world.now), 1u);
         world.settle();
+    }
+    [[nodiscard]] static wire::OutgoingSegment make(std::uint8_t flags, std::uint32_t seq,
+                                                    wire::SequenceNumber ack = {}) {
+        wire::OutgoingSegment segment;
+        segment.seq = wire::SequenceNumber{seq};
+        segment.ack = ack;
+        segment.flags = {flags};
+        segment.window = 65'535;
+        return segment;
+    }
+    // SYN and ACK; what our ACK says, that is, the server's next number.
+    wire::SequenceNumber handshake(std::uint16_t port) {
+        client_sends(make(wire::Flags::syn, 1000), port);
+        const auto answers = client_receives();
+        EXPECT_EQ(answers.size(), 1u);
+        if (answers.empty()) return {};
+        client_sends(make(wire::Flags::ack, 1001, answers[0].seq + 1), port);
+        return answers[0].seq + 1;
     }
     // The segments of all packets that wait on the narrow wire, whose sizes are noted.
     std::vector<wire::Segment> client_receives() {
@@ -147,6 +165,36 @@ TEST_F(PassiveTest, SegmentsFitTheWayOutNotTheOneTheSynCameInBy) {  // Checks RF
     EXPECT_EQ(largest, 1500u);
     EXPECT_EQ(core->counters().drops(Drop::io_oversize), 0u);
     EXPECT_EQ(core->counters().segments_retransmitted, 0u);
+}
+
+// RFC 1122 §4.2.2.13. A SYN that finds the queue full must not take the record of TIME-WAIT along:
+// the next one would be answered by numbers that know nothing of the last ones.
+TEST_F(PassiveTest, ASynFromTimeWaitWaitsForRoomInTheQueue) {
+    begin();
+    const long listener = socket::make_stream(*app);
+    ASSERT_EQ(socket::bind(*app, descriptor(listener), {{}, kPort}), 0);
+    ASSERT_EQ(socket::listen(*app, descriptor(listener), 1), 0);
+    const wire::SequenceNumber first = handshake(kClientPort);
+    const long server = accept_from(listener);
+    ASSERT_GE(server, 0);
+    close(server);
+    world.settle();
+    ASSERT_FALSE(client_receives().empty());
+    client_sends(make(wire::Flags::fin | wire::Flags::ack, 1001, first + 1));
+    ASSERT_EQ(core->levels().time_wait, 1u);
+    ASSERT_EQ(client_receives().size(), 1u);  // our ACK
+    static_cast<void>(handshake(kClientPort + 1));
+    static_cast<void>(handshake(kClientPort + 2));  // one more than the backlog, as on Linux
+    client_sends(make(wire::Flags::syn, 500'000));
+    EXPECT_EQ(core->counters().drops(Drop::tcp_accept_queue_full), 1u);
+    EXPECT_EQ(core->levels().time_wait, 1u);
+    EXPECT_TRUE(client_receives().empty());
+    EXPECT_GE(accept_from(listener), 0);
+    client_sends(make(wire::Flags::syn, 500'000));
+    EXPECT_EQ(core->levels().time_wait, 0u);
+    const auto answers = client_receives();
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_GT(answers[0].seq, first + 1);
 }
 
 }  // namespace

@@ -103,13 +103,16 @@ TEST_F(TimeWaitRecord, ReopensThoughOurOwnNumbersHaveNotComeSoFar) {
     const Segment syn = segment(Flags::syn, 100);
     EXPECT_EQ(give(syn).verdict, TimeWaitVerdict::reopen);
     ListenerSettings listener;
-    const auto iss = [&] {
-        return on_listen_segment(solo.env, listener, record.key, syn, Backlog::has_room, solo.now)
-            .half_open.iss;
+    const auto decide = [&] {
+        return on_listen_segment(solo.env, listener, record.key, syn, Backlog::has_room, solo.now);
     };
+    const auto iss = [&] { return decide().half_open.iss; };
     EXPECT_LE(iss(), record.snd_nxt);
     listener.sent_before = record.snd_nxt;
     EXPECT_EQ(iss(), record.snd_nxt + 65'537);
+    // A cookie would be any number.
+    solo.env.configuration.syn_cookies = Configuration::Cookies::always;
+    EXPECT_EQ(decide().verdict, ListenVerdict::record);
     solo.now = solo.now + seconds(50);
     EXPECT_EQ(iss(), initial_numbers(solo.env.isn_key, record.key, solo.now).iss);
 }
