@@ -15,6 +15,7 @@
 //                     flush(now) once per turn
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -136,6 +137,16 @@ class Network {
     // likely to be dropped (io_transmit_full).
     [[nodiscard]] bool has_room(std::size_t interface) const {
         return transmitters_[interface].has_room();
+    }
+    // For who was refused just now (transmitter.h).
+    [[nodiscard]] bool is_stalled(std::size_t interface, Instant now) {
+        return transmitters_[interface].is_stalled(now);
+    }
+    // Do frames wait at an interface that still takes some?
+    [[nodiscard]] bool has_waiting(Instant now) {
+        return std::ranges::any_of(transmitters_, [now](Transmitter& transmitter) {
+            return transmitter.has_waiting() && !transmitter.is_stalled(now);
+        });
     }
     // An empty frame of the interface (not kLocal), from a small stash refilled in bursts. False:
     // there is none now; who cannot keep what he would send counts it, no_transmit_frame.

@@ -11,6 +11,7 @@ namespace mtcp::net {
 
 bool Transmitter::refill() {
     if (queue_ != nullptr) stashed_ = queue_->allocate(stash_);
+    gave_ = gave_ || stashed_ != 0;
     for (std::size_t ahead = 1; ahead <= kAhead && ahead <= stashed_; ++ahead)
         prefetch_stashed(ahead);
     return stashed_ != 0;
@@ -39,6 +40,10 @@ bool Transmitter::make_room(const io::Frame& frame, Instant now) {
 }
 
 std::size_t Transmitter::flush(Instant now) {
+    if (gave_) {
+        gave_ = false;
+        progress_ = now;
+    }
     if (waiting_ == 0 || queue_ == nullptr) return waiting_;
     const std::size_t taken = queue_->transmit({batch_.data(), waiting_}, now);
     MTCP_DEBUG_ASSERT(taken <= waiting_);
@@ -49,6 +54,7 @@ std::size_t Transmitter::flush(Instant now) {
     counters_->bytes_out += waiting_bytes_ - bytes_left;
     waiting_bytes_ = bytes_left;
     if (taken != 0) {
+        progress_ = now;
         std::move(batch_.begin() + static_cast<std::ptrdiff_t>(taken),
                   batch_.begin() + static_cast<std::ptrdiff_t>(waiting_), batch_.begin());
     }

@@ -23,6 +23,9 @@ class Transmitter {
     // ...of which the last are for answers that nobody would send again: ARP, ICMP, resets.
     static constexpr std::size_t kReserve = 64;
 
+    // A device that has taken nothing for so long is as a wire that loses everything.
+    static constexpr Duration kStallMax = seconds(1);
+
     explicit Transmitter(Counters& counters) : counters_(&counters) {}
 
     void attach(io::Queue& queue) {
@@ -54,6 +57,14 @@ class Transmitter {
     }
     // Gives the batch to the ring; returns the number of frames that it did not take.
     std::size_t flush(Instant now);
+    [[nodiscard]] bool has_waiting() const { return waiting_ != 0; }
+    // For who was refused just now: has the device taken no frame, and given no empty one, for
+    // kStallMax? (It is asked once more: it may have been we who paused.)
+    [[nodiscard]] bool is_stalled(Instant now) {
+        if (gave_ || now - progress_ < kStallMax) return false;
+        flush(now);
+        return now - progress_ >= kStallMax;
+    }
     // Everything back to the queue, unsent.
     void release_all();
 
@@ -74,6 +85,8 @@ class Transmitter {
     std::size_t stashed_ = 0;
     std::size_t waiting_ = 0;
     std::uint64_t waiting_bytes_ = 0;
+    Instant progress_ = kLongAgo;  // when the device took or gave something last
+    bool gave_ = false;            // it did since the last flush()
     std::array<io::Frame, kStash> stash_;
     std::array<io::Frame, kBatch> batch_;
 };

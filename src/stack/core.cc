@@ -98,7 +98,6 @@ Result<Done, Problem> Core::reserve() {
          .mtu = loopback_->capabilities().mtu,
          .addresses = loopback_addresses_});
     refused_.resize(kWorkLists * queues_.size());
-    refuses_since_.resize(queues_.size(), kNever);
     if (links_.cores > 1) network_configuration_.other_cores = net::OtherCores::present;
     auto network = net::Network::create(network_configuration_, *counters_, random_);
     if (!network) return failure(network.error());

@@ -78,9 +78,7 @@ inline constexpr std::uint32_t kStagedChunksMost = 4096;
 }
 // When to try again after a transmit ring was full or frames had run out.
 inline constexpr Duration kBlockedRetry = microseconds(50);
-// An interface that has taken nothing for so long is as a wire that loses everything, so that TCP's
-// timers run and decide how long to try; and it is asked again less often.
-inline constexpr Duration kStallMax = seconds(1);
+// Where nothing has left for long (net/transmitter.h).
 inline constexpr Duration kStallRetry = milliseconds(1);
 // The application reports what it has read after this many bytes, at the latest.
 inline constexpr std::uint32_t kConsumeStepMax = 1u << 15;
@@ -206,6 +204,7 @@ class Core {
     void deliver(Arrival& arrival, Instant now);
     void deliver_stray(Arrival& arrival, Instant now);
     [[nodiscard]] bool hand_on(const Arrival& arrival);
+    [[nodiscard]] bool hand_to_listener(const Arrival& arrival);
     [[nodiscard]] bool hand_off(const Arrival& arrival, std::size_t core, std::uint32_t hops);
     void deliver_to_connection(std::uint32_t index, Arrival& arrival, Instant now);
     void path_error(const net::PathErrorNotice& notice, std::uint32_t hops, Instant now);
@@ -441,8 +440,7 @@ class Core {
     bool transmit_blocked_ = false;         // some interface took less than there was to send
     bool data_first_ = false;               // in this turn
     std::uint64_t blocked_interfaces_ = 0;  // bit i: interface i has no frame left in this turn
-    std::uint64_t stalled_interfaces_ = 0;  // ...and has had none for kStallMax
-    std::vector<Instant> refuses_since_;    // by interface; kNever: it took what came last
+    std::uint64_t stalled_interfaces_ = 0;  // ...and has had none for long
     std::uint64_t chunk_bytes_total_ = 0;
     bool only_reserve_left_ = false;       // as the turn began; see can_store()
     std::uint32_t connection_grants_ = 0;  // indices granted and not yet opened

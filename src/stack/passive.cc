@@ -53,8 +53,10 @@ void Core::deliver_to_listener(socket::Listener& listener, Arrival& arrival, Ins
         }
     }
     // As Linux: who comes back from TIME-WAIT is a real client, and the new record replaces one.
-    const bool full =
-        half_open_.available() == 0 || (listener.half_open >= listener.backlog && !sent_before);
+    // But nobody gets all records of a core so.
+    const bool plenty = half_open_.available() > configuration_.half_open_max / 2;
+    const bool full = half_open_.available() == 0 ||
+                      (listener.half_open >= listener.backlog && !(sent_before && plenty));
     auto decision = tcp::on_listen_segment(tcp_, settings, arrival.key(), arrival.segment,
                                            full ? tcp::Backlog::full : tcp::Backlog::has_room, now);
     switch (decision.verdict) {
@@ -284,8 +286,13 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
             socket::Listener* listener = find_listener(arrival);
             const wire::SequenceNumber sent = time_wait_[index].record.snd_nxt;
             if (listener == nullptr) {
-                drop_time_wait(index);
-                deliver(arrival, now);  // to who listens elsewhere, or to nobody
+                // Where nobody listens the record stays, or a forged SYN could end it.
+                if (links_.cores > 1 && hand_to_listener(arrival)) {
+                    drop_time_wait(index);
+                } else {
+                    counters_->drop(Drop::tcp_not_listening);
+                    reset_stray(arrival, now);
+                }
             } else if (queue_is_full(*listener)) {
                 counters_->drop(Drop::tcp_accept_queue_full);  // and meets the record again
             } else {

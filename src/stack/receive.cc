@@ -139,16 +139,20 @@ void Core::deliver_stray(Arrival& arrival, Instant now) {
 // True: the frame is no longer ours, given on or counted as lost.
 bool Core::hand_on(const Arrival& arrival) {
     if (arrival.hops >= kHopsMax) return false;
-    const SharedTables& shared = *links_.shared;
     const wire::FlowKey& key = arrival.key();
-    // Not arrival.hash: every core keys that one differently, and all must choose the same.
-    const std::uint64_t hash = exception_hash(key);
-    const std::size_t holder = shared.exceptions.find(hash);
+    const std::size_t holder = links_.shared->exceptions.find(exception_hash(key));
     if (holder < links_.cores) return hand_off(arrival, holder, arrival.hops + 1);
     const std::size_t owner = owner_of(key, links_.cores);
-    if (hand_off(arrival, owner, arrival.hops + 1)) return true;
-    const std::size_t listener = shared.listening.choose({key.local, key.local_port}, owner,
-                                                         static_cast<std::uint32_t>(hash));
+    return hand_off(arrival, owner, arrival.hops + 1) || hand_to_listener(arrival);
+}
+
+// True: another core listens. That one's answer is the last.
+bool Core::hand_to_listener(const Arrival& arrival) {
+    const wire::FlowKey& key = arrival.key();
+    // Not arrival.hash: every core keys that one differently, and all must choose the same.
+    const auto hash = static_cast<std::uint32_t>(exception_hash(key));
+    const std::size_t listener = links_.shared->listening.choose({key.local, key.local_port},
+                                                                 owner_of(key, links_.cores), hash);
     return listener < links_.cores && hand_off(arrival, listener, kHopsMax);
 }
 

@@ -117,7 +117,6 @@ bool Core::send_from(std::uint32_t index, Instant now, std::uint32_t& budget, La
             network_->give_back(interface, frame);
             break;
         }
-        if (can_wait) refuses_since_[interface] = kNever;
         emit(connection, frame, segment, now);
         more = polled != tcp::Polled::last;
     }
@@ -138,18 +137,11 @@ void Core::note_refusal(std::size_t interface, Instant now) {
     const std::uint64_t bit = std::uint64_t{1} << (interface & 63u);
     transmit_blocked_ = true;
     blocked_interfaces_ |= bit;
-    Instant& since = refuses_since_[interface];
-    since = earlier(since, now);
-    if (now - since < kStallMax) return;
-    if (!network_->has_room(interface)) {
-        network_->flush(now);  // it may have been we who paused
-        if (network_->has_room(interface)) return;
-    }
-    stalled_interfaces_ |= bit;
+    if (network_->is_stalled(interface, now)) stalled_interfaces_ |= bit;
 }
 
-// There is no way now: what would leave is lost as on a wire, so that TCP's timers decide how long
-// to try. The way may come back.
+// There is no way now, or a device that takes nothing any more: what would leave is lost as on a
+// wire, so that TCP's timers decide how long to try. The way may come back.
 bool Core::lose_from(std::uint32_t index, Drop reason, Instant now) {
     tcp::Tcb& tcb = connections_[index].tcb;
     bool more = !tcp::nothing_waits(tcb);

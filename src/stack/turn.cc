@@ -37,10 +37,11 @@ TurnResult Core::turn(Instant now) {
     const bool waiting = somebody_refused_ || !std::ranges::all_of(work_, &WorkList::empty);
     // What a full ring refused, also when no connection is left that knows of it, is taken up soon
     // but not in a spin; what the hold-back of ACKs kept, at once.
-    if (transmit_blocked_ || !unposted_.empty()) {
-        const bool stalls = std::ranges::any_of(
-            refuses_since_, [now](Instant since) { return now - since >= kStallMax; });
-        next = earlier(next, now + (stalls ? kStallRetry : kBlockedRetry));
+    if (!unposted_.empty()) next = earlier(next, now + kBlockedRetry);
+    if (transmit_blocked_) {
+        const bool moves = (blocked_interfaces_ & ~stalled_interfaces_) != 0;
+        const bool soon = moves || network_->has_waiting(now);
+        next = earlier(next, now + (soon ? kBlockedRetry : kStallRetry));
     }
     if (waiting && !transmit_blocked_) next = now;
     return {.did_work = worked, .posted_events = posted_, .next_deadline = next};

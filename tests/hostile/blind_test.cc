@@ -140,6 +140,26 @@ TEST_F(Blind, TimeWaitIsNotAssassinated) {
 
 // A SYN with a higher number may open the tuple anew (RFC 9293 MAY-2, RFC 6191); an old one may
 // not.
+// A client, or a server that listens no more: nothing new begins, and so nothing ends.
+TEST_F(Blind, ASynDoesNotEndTimeWaitWhereNobodyListens) {
+    Pair pair = establish();
+    EXPECT_EQ(sockets().close(pair.fd), 0);
+    victim().settle();
+    pair.peer->listen();
+    pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
+    EXPECT_EQ(sockets().close(listener), 0);
+    victim().settle();
+    ASSERT_EQ(victim().core().levels().time_wait, 1u);
+    pair.peer->listen();
+    TcpFields syn = pair.peer->segment(Flags::syn);
+    syn.seq = pair.peer->snd_nxt + 5000;
+    pair.peer->throw_in(syn);
+    EXPECT_EQ(victim().core().levels().time_wait, 1u);
+    const auto answers = pair.peer->listen();
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_TRUE(answers[0].is(Flags::rst | Flags::ack));
+}
+
 TEST_F(Blind, OnlyANewerSynReopensTimeWait) {
     Pair pair = establish();
     EXPECT_EQ(sockets().close(pair.fd), 0);
