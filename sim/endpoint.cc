@@ -125,7 +125,7 @@ void Endpoint::fail(long answer, const char* what) {
     error_ = static_cast<int>(-answer);
     const bool excused = plan_ == nullptr || plan_->may_fail || plan_->aborts() ||
                          plan_->target != Target::listener || reborn() || outran_its_cookie() ||
-                         may_be_refused();
+                         was_refused();
     if (!excused) {
         findings_.add("liveness", text() + ": " + what + " failed, " + std::strerror(error_));
     }
@@ -160,7 +160,7 @@ void Endpoint::be_patient(Instant now) {
         plan_ != nullptr && plan_->habits[self()].keep_alive.idle_s != 0 && connected_;
     const bool peer_may_be_gone =
         plan_ == nullptr ||
-        (!asks && (plan_->aborts() || plan_->may_fail || reborn() || may_be_refused()));
+        (!asks && (plan_->aborts() || plan_->may_fail || reborn() || may_wait_in_queue()));
     const bool moved = std::exchange(moved_, sent_ + received_) != sent_ + received_;
     if (!peer_may_be_gone) idle_at_ = kNever;
     if (peer_may_be_gone && (moved || idle_at_ == kNever)) idle_at_ = now + kPatience;

@@ -74,8 +74,12 @@ class Endpoint {
                error_ == ECONNRESET;
     }
     // As far as this end knows, it waits in the queue of a service, which may close.
-    [[nodiscard]] bool may_be_refused() const {
+    [[nodiscard]] bool may_wait_in_queue() const {
         return role_ == Role::client && plan_->may_be_refused && received_ == 0;
+    }
+    [[nodiscard]] bool was_refused() const {
+        const bool reset = error_ == ECONNREFUSED || error_ == ECONNRESET || error_ == EPIPE;
+        return reset && may_wait_in_queue();
     }
     void begin(Instant now);
     void be_patient(Instant now);

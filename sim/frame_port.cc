@@ -104,6 +104,7 @@ void FramePort::fill_ring(std::size_t count, Instant now) {
 // behind.
 std::size_t FramePort::transmit(std::span<io::Frame> frames, Instant now) {
     std::size_t count = std::min(frames.size(), room(now));
+    refused_ |= count < frames.size();
     if (count != 0 && config_.refuse_ppm != 0 && random_.chance(config_.refuse_ppm)) {
         count = random_.below(static_cast<std::uint32_t>(count));
     }

@@ -72,6 +72,8 @@ class FramePort final : public io::Queue, public Receiver {
     // Frames the core holds.
     [[nodiscard]] std::size_t frames_on_loan() const { return config_.frames - free_.size(); }
     [[nodiscard]] std::uint64_t frames_delivered() const { return delivered_; }
+    // Whether it ever took less than it was given.
+    [[nodiscard]] bool has_refused() const { return refused_; }
     // ...of these, given to the core.
     [[nodiscard]] std::uint64_t frames_received() const { return received_; }
 
@@ -92,6 +94,7 @@ class FramePort final : public io::Queue, public Receiver {
     std::deque<std::vector<std::byte>> incoming_;
     std::vector<std::byte> cut_;
     Instant ring_empty_at_ = kLongAgo;
+    bool refused_ = false;
     std::uint64_t delivered_ = 0;
     std::uint64_t received_ = 0;
 };

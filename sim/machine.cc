@@ -2,6 +2,7 @@
 // Cores side by side.
 #include "sim/machine.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -76,6 +77,10 @@ std::uint64_t Machine::frames_delivered() const {
     for (const auto& host : cores_)
         sum += host->frames_delivered();
     return sum;
+}
+
+bool Machine::has_refused() const {
+    return std::ranges::any_of(cores_, [](const auto& host) { return host->port().has_refused(); });
 }
 
 Counters Machine::counters() const {

@@ -26,6 +26,8 @@ class Machine final : public Receiver {
 
     void deliver(std::span<const std::byte> frame) override;
 
+    // One of its devices took less than it was given, since power came on.
+    [[nodiscard]] bool has_refused() const;
     // Of all cores together.
     [[nodiscard]] std::uint64_t frames_delivered() const;
     [[nodiscard]] Counters counters() const;  // (levels: those of the first core)

@@ -44,18 +44,12 @@ std::uint64_t frames_known(const Counters& counters) {
     return counters.segments_in - counters.handoffs_in + counters.arp_in + counters.icmp_in + early;
 }
 
-WireOracle::Ways ways_of(const HostConfig& host) {
-    return {.cookies = host.may_send_cookies(),
-            .held_segments = host.port.ring_frames != 0 || !host.port.stalls.empty()};
-}
-
 }  // namespace
 
 Simulation::Simulation(const WorldPlan& plan, Observer* observer)
     : plan_(plan),
       wire_(world_, plan.layer, plan.wire[0], plan.wire[1]),
-      oracle_(findings_, plan.layer, plan.hosts[0].port.mtu,
-              {ways_of(plan.hosts[0]), ways_of(plan.hosts[1])}),
+      oracle_(findings_, plan.layer, plan.hosts[0].port.mtu, {ways_of(Side::a), ways_of(Side::b)}),
       attacker_(world_, wire_, plan.layer, plan.seed),
       saboteurs_{Saboteur(plan.sabotage, plan.layer), Saboteur(plan.sabotage, plan.layer)} {
     wire_.watch(oracle_);
@@ -82,6 +76,11 @@ Simulation::Simulation(const WorldPlan& plan, Observer* observer)
         restart_waits_ = true;
         world_.at(World::kStart + plan.restart.at, [this] { restart(plan_.restart.side); });
     }
+}
+
+WireOracle::Ways Simulation::ways_of(Side side) const {
+    return {.cookies = plan_.hosts[index(side)].may_send_cookies(),
+            .held_segments = [this, side] { return hosts_[index(side)]->has_refused(); }};
 }
 
 void Simulation::attach(Side side, Duration from) {

@@ -44,6 +44,7 @@ class Simulation {
     }
     void run_until_ended();
     void check_after_step();
+    [[nodiscard]] WireOracle::Ways ways_of(Side side) const;
     void attach(Side side, Duration from);
     void restart(Side side);
     void judge_fairness();

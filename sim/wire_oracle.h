@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -22,8 +23,9 @@ namespace mtcp::sim {
 class WireOracle final : public Observer {
   public:
     struct Ways {
-        bool cookies = false;        // it may answer a SYN with a cookie
-        bool held_segments = false;  // its device may keep them for a while
+        bool cookies = false;  // it may answer a SYN with a cookie
+        // Whether its device has kept segments for a while; empty: it never does.
+        std::function<bool()> held_segments;
     };
     WireOracle(Findings& findings, io::Layer layer, std::uint32_t mtu, std::array<Ways, 2> ways)
         : findings_(findings), layer_(layer), mtu_(mtu), ways_(ways) {}
@@ -115,7 +117,8 @@ class WireOracle final : public Observer {
     // Whether it can be told when the stack sent what passes. (On Ethernet a segment may be dropped
     // unseen while it waits for the neighbour's address.)
     [[nodiscard]] bool times_tell(Side from) const {
-        return layer_ == io::Layer::ip && !ways_[index(from)].held_segments;
+        const auto& held_segments = ways_[index(from)].held_segments;
+        return layer_ == io::Layer::ip && !(held_segments && held_segments());
     }
     static void note_arrival(const Seen& seen, Sender& sender, const Sender& peer);
     void wrong(const Seen& seen, const std::string& what);
