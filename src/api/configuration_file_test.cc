@@ -264,6 +264,8 @@ TEST_F(ConfigurationFile, MistakesNameFileLineAndMend) {
         {"arp_file = none.conf\nio = link\n", "mtcp.conf:1: none.conf", "No such file"},
         {"route_file = none.conf\nio = link\n", "mtcp.conf:1: none.conf", "current directory"},
         {"io = link\n", "mtcp.conf", "no address on it"},
+        {"io = link\naddress = 10.0.0.2/24\nio.mtu = 9000\n", "mtcp.conf:3: io.mtu",
+         "link has no options"},
         {"num_cores = 1\n", "mtcp.conf: no port", "port = NAME"},
         {"io = tap\nport = tap0\n", "mtcp.conf:2: port tap0", "address = 10.0.0.2/24 dev tap0"},
         {"port = eth9\n", "mtcp.conf:1: port eth9", "eth0, eth1"},

@@ -211,6 +211,10 @@ Complaint finish_device(Reader& r, const DeviceDraft& draft) {
         r.warn(capture.text.empty() ? draft.place : capture.place,
                "link has no wire: nothing is captured there, and no faults happen");
     }
+    if (interface.kind == "link" && !options.empty()) {
+        return complain(options[0].place, "io." + options[0].name, "link has no options",
+                        "remove the line, or choose another io");
+    }
     if (interface.kind == "af_xdp" && r.host.find(draft.name) == nullptr) {
         return complain(draft.place, "port " + draft.name, "the kernel has no such interface",
                         "one of: " + kernel_names(r.host), ENODEV);
