@@ -44,6 +44,15 @@ serving=
 [[ $status == 1 ]] || fail "web_server: a full disk is not noticed"
 grep -q 'web_server: cannot write the output: No space left' server.log || fail "$(< server.log)"
 
+# What it says of its rates is lost with the disk that is full, and it serves on.
+"$server" --address 127.0.0.1 --port $port --respond-64 --stats > stats.log 2> /dev/full &
+serving=$!
+sleep 2.5
+timeout 20 "$client" http://127.0.0.1:$port/ -n 1 -q > /dev/null 2>&1 || fail "web_server --stats: ended with its disk"
+kill $serving
+wait $serving || fail "web_server --stats: status $?"
+serving=
+
 # More cores than there are: the configuration has one.
 if (($# == 4)); then
     printf 'io = link\naddress = 10.0.0.2/24\nnum_cores = 1\nbuffer_memory = 16m\n' > one.conf

@@ -189,8 +189,13 @@ int list_stacks(bool json) {
         fmt::print("{}\n", to_text(listed, 2));
         return 0;
     }
+    const std::vector<std::string> others = running_stacks_of_others();
+    for (const std::string& path : others)
+        fmt::print(
+            "{}: of another version of mtcp: use the `mtcp` command of the build that runs\n",
+            printable(path));
     if (listed.empty()) {
-        fmt::print("no stack is running (that this user can see)\n");
+        if (others.empty()) fmt::print("no stack is running (that this user can see)\n");
         return 0;
     }
     fmt::print("{:>8} {:<16} {:>6} {:>9} {:>12}  {}\n", "PID", "COMMAND", "CORES", "UP (s)",

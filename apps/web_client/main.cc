@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "sockets/say.h"
 #include "sockets/sockets.h"
 #include "web_client/options.h"
 #include "web_client/report.h"
@@ -67,9 +68,8 @@ void show_progress(const std::vector<std::unique_ptr<Worker>>& workers, int seco
         last = now;
         return grown;
     };
-    fmt::print(stderr,
-               "\r{:>4} s  {:>8} connections/s  {:>8} requests/s  {:>6} open  {} failed \033[K",
-               second, step(connections, before[0]), step(requests, before[1]), open, failed);
+    say("\r{:>4} s  {:>8} connections/s  {:>8} requests/s  {:>6} open  {} failed \033[K", second,
+        step(connections, before[0]), step(requests, before[1]), open, failed);
 }
 
 int run(const Options& options, const load::Expected& expected, const sigset_t& signals) {
@@ -83,7 +83,7 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
             if (const std::string problem = one->run(stopping); !problem.empty()) {
                 stopping.store(true);
                 if (problems.fetch_add(1) == 0) {  // the other cores have the same one
-                    fmt::print(stderr, "web_client: {}\n", problem);
+                    say("web_client: {}\n", problem);
                 }
             }
             running.fetch_sub(1);
@@ -103,7 +103,7 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
         thread.join();
     }
     if (shown) {
-        fmt::print(stderr, "\r\033[K");
+        say("\r\033[K");
     }
     auto total = std::make_unique<load::Results>();
     for (const auto& worker : workers) {
@@ -111,7 +111,7 @@ int run(const Options& options, const load::Expected& expected, const sigset_t& 
     }
     const auto complain = [&problems](const std::string& problem) {
         if (!problem.empty()) {
-            fmt::print(stderr, "web_client: {}\n", problem);
+            say("web_client: {}\n", problem);
             problems.fetch_add(1);
         }
     };
@@ -136,9 +136,8 @@ std::string read_expected_body(const std::string& name) {
         error = std::ferror(file) != 0 ? errno : 0;
     }
     if (error != 0) {
-        fmt::print(stderr,
-                   "web_client: cannot read {}: {} (mend: --compare a file that you may read)\n",
-                   name, std::strerror(error));
+        say("web_client: cannot read {}: {} (mend: --compare a file that you may read)\n", name,
+            std::strerror(error));
         std::exit(2);
     }
     static_cast<void>(std::fclose(file));
@@ -163,7 +162,7 @@ int main(int argc, char** argv) {
     }
     if (const std::string problem = net::start(options.configuration_file, options.cores);
         !problem.empty()) {
-        fmt::print(stderr, "web_client: {}\n", problem);
+        say("web_client: {}\n", problem);
         return 1;
     }
     const int status = run(options, expected, signals);

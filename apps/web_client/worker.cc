@@ -239,7 +239,6 @@ void Worker::receive(Connection& connection) {
         connection.progressed = now_;
         if (got == 0) {
             if (connection.reader.finish() == ResponseReader::Outcome::complete) {
-                connection.requests_left = 1;
                 answered(connection);
             } else {
                 fail(connection, connection.reader.failure());

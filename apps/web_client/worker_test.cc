@@ -25,8 +25,9 @@ class Port {
     Port& operator=(const Port&) = delete;
     ~Port() { ::close(socket_); }
     void listen() const { EXPECT_EQ(::listen(socket_, 1), 0); }
-    // Takes one connection and a request, says that all is well, and returns the request.
-    [[nodiscard]] std::string serve_one() const {
+    static constexpr const char* kEmpty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    // Takes one connection and a request, answers, closes, and returns the request.
+    [[nodiscard]] std::string serve_one(const std::string& answer = kEmpty) const {
         const int peer = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
         std::string request;
         char block[512];
@@ -35,7 +36,6 @@ class Port {
             if (got <= 0) break;
             request.append(block, static_cast<std::size_t>(got));
         }
-        const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
         EXPECT_EQ(::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL),
                   static_cast<ssize_t>(answer.size()));
         ::close(peer);
@@ -97,6 +97,21 @@ TEST(Worker, SeesTheTimeWhenEveryConnectionFailsAtOnce) {
     const std::atomic<bool> stopping{false};
     EXPECT_EQ(worker.run(stopping), "");
     EXPECT_GT(worker.results().failures[static_cast<std::size_t>(Failure::unreachable)], 0u);
+}
+
+// An answer without a length ends with its connection, of whose requests four were not made.
+TEST(Worker, AConnectionThatEndsBeforeItsLastRequestHasFailed) {
+    const Port port;
+    port.listen();
+    Options options = options_for(port);
+    options.requests_per_connection = 5;
+    Worker worker(options, {.core = 0, .concurrency = 1, .connections = 1}, {});
+    const std::atomic<bool> stopping{false};
+    std::thread runner([&] { EXPECT_EQ(worker.run(stopping), ""); });
+    EXPECT_FALSE(port.serve_one("HTTP/1.1 200 OK\r\n\r\nall there is").empty());
+    runner.join();
+    EXPECT_EQ(worker.results().requests, 1u);
+    EXPECT_EQ(worker.results().failures[static_cast<std::size_t>(Failure::closed_early)], 1u);
 }
 
 TEST(Worker, NamesThePortInHost) {

@@ -134,6 +134,7 @@ void Connection::refuse(Workshop& shop, RequestReader::Outcome outcome) {
     switch (outcome) {
         case RequestReader::Outcome::body_too_large: status = 413; break;
         case RequestReader::Outcome::target_too_long: status = 414; break;
+        case RequestReader::Outcome::expectation_failed: status = 417; break;
         case RequestReader::Outcome::head_too_large: status = 431; break;
         case RequestReader::Outcome::version_unsupported: status = 505; break;
         case RequestReader::Outcome::malformed:

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -23,7 +24,6 @@ namespace {
 
 constexpr auto kRecheckAfter = std::chrono::seconds{1};
 constexpr std::size_t kEntriesMax = 4096;
-constexpr std::size_t kDescriptorWeight = 64U << 10U;  // a bound on kept descriptors as well
 
 int hex_digit(char character) {
     if (character >= '0' && character <= '9') {
@@ -168,11 +168,13 @@ std::string_view media_type(std::string_view path) {
     return "application/octet-stream";
 }
 
-FileStore::FileStore(const std::string& root, std::size_t cache_bytes, std::size_t cached_file_max)
+FileStore::FileStore(const std::string& root, std::size_t cache_bytes, std::size_t cached_file_max,
+                     std::size_t descriptors_max)
     : root_(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
       root_path_(root),
       cache_bytes_(cache_bytes),
-      cached_file_max_(cached_file_max) {
+      cached_file_max_(cached_file_max),
+      descriptor_weight_(cache_bytes / std::max<std::size_t>(descriptors_max, 1)) {
     if (root_ < 0) {
         throw std::system_error(errno, std::generic_category(), root);
     }
@@ -265,6 +267,9 @@ FileStore::Answer FileStore::find(const std::string& path,
         found->second->checked = now;
         return {Outcome::found, found->second->file};
     }
+    if (known && answer.outcome == Outcome::overloaded) {
+        return {Outcome::found, found->second->file};  // as it was a second ago
+    }
     if (known) {
         forget(found->second);
     }
@@ -274,8 +279,8 @@ FileStore::Answer FileStore::find(const std::string& path,
     return answer;
 }
 
-std::size_t FileStore::weight(const File& file) {
-    return file.in_memory() ? file.content.size() + 512 : kDescriptorWeight;
+std::size_t FileStore::weight(const File& file) const {
+    return file.in_memory() ? file.content.size() + 512 : descriptor_weight_;
 }
 
 void FileStore::keep(const std::string& path, std::shared_ptr<const File> file,

@@ -43,7 +43,9 @@ class FileStore {
     };
 
     // Throws std::system_error if the directory cannot be opened.
-    FileStore(const std::string& root, std::size_t cache_bytes, std::size_t cached_file_max);
+    // `descriptors_max`: of files too large to be kept in memory, which stay open.
+    FileStore(const std::string& root, std::size_t cache_bytes, std::size_t cached_file_max,
+              std::size_t descriptors_max = 1024);
     FileStore(const FileStore&) = delete;
     FileStore& operator=(const FileStore&) = delete;
     ~FileStore();
@@ -64,12 +66,13 @@ class FileStore {
     void keep(const std::string& path, std::shared_ptr<const File> file,
               std::chrono::steady_clock::time_point now);
     void forget(Entries::iterator entry);
-    [[nodiscard]] static std::size_t weight(const File& file);
+    [[nodiscard]] std::size_t weight(const File& file) const;
 
     int root_;
     std::string root_path_;
     std::size_t cache_bytes_;
     std::size_t cached_file_max_;
+    std::size_t descriptor_weight_;  // what an open file counts as, in bytes
     std::size_t used_bytes_ = 0;
     Entries entries_;  // most recently used first
     std::unordered_map<std::string, Entries::iterator> by_path_;

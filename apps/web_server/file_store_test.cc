@@ -3,11 +3,13 @@
 #include "web_server/file_store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace web {
 namespace {
@@ -77,6 +79,37 @@ TEST_F(FileStoreTest, KeepsLargeFilesOnDiskAndForgetsTheLeastUsed) {
     EXPECT_EQ(store.find("b", now_).file, b);  // kept
     EXPECT_NE(store.find("a", now_).file, a);  // had to go, and lives on while it is in use
     EXPECT_EQ(a->content, std::string(2000, 'a'));
+}
+
+TEST_F(FileStoreTest, KeepsAsManyFilesOpenAsItMay) {
+    constexpr int kFiles = 20;
+    FileStore store{root(), 1U << 20U, 1, 4};
+    const auto open_files = [] {
+        const std::filesystem::directory_iterator all{"/proc/self/fd"};
+        return std::distance(begin(all), end(all));
+    };
+    const auto before = open_files();
+    for (int i = 0; i < kFiles; ++i) {
+        const std::string name = "large" + std::to_string(i);
+        put(name, "larger than is kept");
+        EXPECT_EQ(store.find(name, now_).outcome, Outcome::found);
+    }
+    EXPECT_LE(open_files() - before, 4);
+}
+
+TEST_F(FileStoreTest, WhatItKnowsItStillServesWhenNothingCanBeOpened) {
+    FileStore store{root(), 1U << 20U, 1U << 16U};
+    EXPECT_EQ(store.find("index.html", now_).file->content, "top");
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto known = store.find("index.html", now_ + seconds{2});
+    const auto other = store.find("docs/index.html", now_ + seconds{2});
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ASSERT_EQ(known.outcome, Outcome::found);
+    EXPECT_EQ(known.file->content, "top");
+    EXPECT_EQ(other.outcome, Outcome::overloaded);
 }
 
 TEST(DecodeTarget, GivesThePathOrRefuses) {

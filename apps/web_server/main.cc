@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "sockets/say.h"
 #include "sockets/sockets.h"
 #include "web_server/options.h"
 #include "web_server/worker.h"
@@ -51,9 +52,9 @@ Totals sum(const std::vector<std::unique_ptr<Worker>>& workers) {
 }
 
 void print_rates(const Totals& before, const Totals& now) {
-    fmt::print(stderr, "{} open, {} accepted/s, {} requests/s, {:.2f} Mbit/s out\n", now.open,
-               now.accepted - before.accepted, now.requests - before.requests,
-               static_cast<double>(now.bytes_out - before.bytes_out) * 8e-6);
+    say("{} open, {} accepted/s, {} requests/s, {:.2f} Mbit/s out\n", now.open,
+        now.accepted - before.accepted, now.requests - before.requests,
+        static_cast<double>(now.bytes_out - before.bytes_out) * 8e-6);
 }
 
 // False when it cannot be written: a full disk, a closed pipe.
@@ -71,7 +72,7 @@ bool print_summary(const Totals& totals, double seconds) {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
         return true;
     }
-    fmt::print(stderr, "web_server: cannot write the output: {}\n", std::strerror(errno));
+    say("web_server: cannot write the output: {}\n", std::strerror(errno));
     return false;
 }
 
@@ -114,7 +115,7 @@ int serve(const web::Options& options, const sigset_t& signals) {
         threads.emplace_back([&, one = worker.get()] {
             if (const std::string problem = one->run(stopping, ready); !problem.empty()) {
                 if (failures.fetch_add(1) == 0) {  // the other cores have the same one
-                    fmt::print(stderr, "web_server: {}\n", problem);
+                    say("web_server: {}\n", problem);
                 }
                 stopping.store(true);
                 ready.fetch_add(1);  // after `stopping`: nobody shall say that we listen
@@ -147,14 +148,14 @@ int main(int argc, char** argv) {
     const sigset_t signals = block_stop_signals();
     if (const std::string problem = net::start(options.configuration_file, options.cores);
         !problem.empty()) {
-        fmt::print(stderr, "web_server: {}\n", problem);
+        say("web_server: {}\n", problem);
         return 1;
     }
     int status = 1;
     try {
         status = serve(options, signals);
     } catch (const std::system_error& error) {
-        fmt::print(stderr, "web_server: {}\n", error.what());
+        say("web_server: {}\n", error.what());
     }
     net::stop();
     return status;

@@ -24,6 +24,7 @@ void RequestReader::restart() {
     request_.if_modified_since.clear();
     request_.if_none_match.clear();
     request_.if_range.clear();
+    request_.expect.clear();
     request_.hosts = 0;
     field_name_.clear();
     field_ = Field::none;
@@ -105,6 +106,8 @@ void RequestReader::enter_value() {
         field_ = Field::if_none_match;
     } else if (same_name(field_name_, "if-range")) {
         field_ = Field::if_range;
+    } else if (same_name(field_name_, "expect")) {
+        field_ = Field::expect;
     }
     if (std::string* text = stored_field(); text != nullptr) {
         text->clear();
@@ -117,6 +120,7 @@ std::string* RequestReader::stored_field() {
         case Field::if_modified_since: return &request_.if_modified_since;
         case Field::if_none_match: return &request_.if_none_match;
         case Field::if_range: return &request_.if_range;
+        case Field::expect: return &request_.expect;
         case Field::host:
         case Field::none: break;
     }
@@ -155,6 +159,13 @@ int RequestReader::on_headers_complete(http_parser* parser) {
     // RFC 9112 §3.2: exactly one Host in HTTP/1.1.
     if ((request.http_1_1 && request.hosts == 0) || request.hosts > 1) {
         return reader.fail(Outcome::malformed);
+    }
+    // RFC 9110 §10.1.1: the client waits for a word before it sends its body, which nothing here
+    // takes: the last word at once.
+    const bool has_body =
+        (parser->flags & F_CHUNKED) != 0 || (has_length && parser->content_length > 0);
+    if (has_body && !request.expect.empty()) {
+        return reader.fail(Outcome::expectation_failed);
     }
     return 0;
 }

@@ -20,6 +20,7 @@ struct Request {
     std::string if_modified_since;
     std::string if_none_match;
     std::string if_range;
+    std::string expect;
     std::uint8_t hosts = 0;  // Host headers seen
     bool keep_alive = false;
     bool http_1_1 = false;
@@ -38,6 +39,7 @@ class RequestReader {
         malformed,           // 400
         body_too_large,      // 413
         target_too_long,     // 414
+        expectation_failed,  // 417
         head_too_large,      // 431
         version_unsupported  // 505
     };
@@ -63,7 +65,8 @@ class RequestReader {
         range,
         if_modified_since,
         if_none_match,
-        if_range
+        if_range,
+        expect
     };
 
     static int on_url(http_parser*, const char* at, std::size_t size);

@@ -66,6 +66,19 @@ TEST(RequestReader, RefusesWhatIsTooLongOrMalformed) {
     EXPECT_EQ(outcome_of("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), Outcome::version_unsupported);
 }
 
+// RFC 9110 §10.1.1: or the client would wait for a word before it sends its body.
+TEST(RequestReader, RefusesABodyThatIsAnnouncedAndWaitsForAWord) {
+    const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n";
+    const auto outcome = [&](const std::string& rest) {
+        RequestReader reader{RequestReader::Limits{}};
+        return reader.feed(head + rest).outcome;
+    };
+    EXPECT_EQ(outcome("Content-Length: 5\r\n\r\n"), RequestReader::Outcome::expectation_failed);
+    EXPECT_EQ(outcome("Transfer-Encoding: chunked\r\n\r\n"),
+              RequestReader::Outcome::expectation_failed);
+    EXPECT_EQ(outcome("Content-Length: 0\r\n\r\n"), RequestReader::Outcome::complete);
+}
+
 TEST(RequestReader, KeepsAliveAsTheVersionSays) {
     RequestReader reader{kSmall};
     ASSERT_EQ(reader.feed("GET / HTTP/1.0\r\n\r\n").outcome, Outcome::complete);

@@ -26,6 +26,7 @@ std::string_view reason(int status) {
         case 413: return "Content Too Large";
         case 414: return "URI Too Long";
         case 416: return "Range Not Satisfiable";
+        case 417: return "Expectation Failed";
         case 431: return "Request Header Fields Too Large";
         case 503: return "Service Unavailable";
         case 505: return "HTTP Version Not Supported";
@@ -185,8 +186,12 @@ Response respond(const Request& request, const FileStore::Answer& answer, std::s
             return respond_status(503, request.method, close, date, {}, out);
         case FileStore::Outcome::is_directory: break;
     }
-    // Relative links of the page in the directory need the slash.
-    const std::string_view target = request.target;
+    // Relative links of the page in the directory need the slash. Of several at the beginning one
+    // is left: "//name/" would be another host (RFC 3986 §4.2).
+    std::string_view target = request.target;
+    while (target.starts_with("//")) {
+        target.remove_prefix(1);
+    }
     const std::size_t query = std::min(target.find('?'), target.size());
     const std::string location =
         fmt::format("{}/{}", target.substr(0, query), target.substr(query));

@@ -110,6 +110,14 @@ TEST(Respond, LeavesTheBodyOutForHead) {
     EXPECT_TRUE(head.ends_with("\r\n\r\n"));
 }
 
+TEST(Respond, RedirectsToNoOtherHost) {
+    Request request = get();
+    request.target = "///example.org";
+    std::string head;
+    respond(request, {FileStore::Outcome::is_directory, nullptr}, "now", head);
+    EXPECT_NE(head.find("Location: /example.org/\r\n"), std::string::npos) << head;
+}
+
 TEST(Respond, RedirectsToADirectoryAndKeepsTheQuery) {
     Request request = get();
     request.target = "/docs?a=1";

@@ -3,7 +3,9 @@
 #include "web_server/worker.h"
 
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -19,6 +21,16 @@ constexpr std::uint64_t kListenerTag = UINT64_MAX;
 constexpr auto kAcceptPause = std::chrono::milliseconds{200};
 constexpr auto kGrace = std::chrono::seconds{2};
 
+// Half of what the process may open, in equal parts: the rest is for sockets and what is being
+// sent.
+std::size_t descriptors_to_keep(int cores) {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return 1024;
+    }
+    return std::clamp<std::size_t>(limit.rlim_cur / 2 / static_cast<std::size_t>(cores), 1, 1024);
+}
+
 std::string failed(const std::string& what) { return what + ": " + std::strerror(errno); }
 
 }  // namespace
@@ -26,7 +38,8 @@ std::string failed(const std::string& what) { return what + ": " + std::strerror
 Worker::Worker(const Options& options, int core)
     : options_(options),
       core_(core),
-      files_(options.root, options.cache_bytes, options.cached_file_max),
+      files_(options.root, options.cache_bytes, options.cached_file_max,
+             descriptors_to_keep(options.cores)),
       shop_{context_, options, files_, statistics_, {}, {}, {}, {}} {}
 
 std::string Worker::run(const std::atomic<bool>& stopping, std::atomic<int>& ready) {

@@ -298,16 +298,41 @@ void remove_leftovers() {
         remove_leftovers_in(folder);
 }
 
-std::vector<std::string> running_stacks() {
+namespace {
+
+template <typename Counts>
+std::vector<std::string> counters_files_with(Counts counts) {
     std::vector<std::string> found;
     for (const std::string& folder : folders()) {
-        for (const std::string& path : counters_files(folder)) {
-            const auto view = TelemetryView::open_file(path);
-            if (view && view->alive()) found.push_back(path);
-        }
+        for (const std::string& path : counters_files(folder))
+            if (counts(path)) found.push_back(path);
     }
     std::sort(found.begin(), found.end());
     return found;
+}
+
+}  // namespace
+
+std::vector<std::string> running_stacks() {
+    return counters_files_with([](const std::string& path) {
+        const auto view = TelemetryView::open_file(path);
+        return view && view->alive();
+    });
+}
+
+std::vector<std::string> running_stacks_of_others() {
+    return counters_files_with([](const std::string& path) {
+        const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (descriptor < 0) return false;
+        TelemetryHeader header;
+        const bool whole = ::pread(descriptor, &header, sizeof header, 0) == sizeof header;
+        const bool other =
+            header.version != kTelemetryVersion || header.layout != telemetry_layout();
+        const bool counts =
+            whole && header.magic == kTelemetryMagic && other && is_held(descriptor);
+        ::close(descriptor);
+        return counts;
+    });
 }
 
 }  // namespace mtcp

@@ -107,5 +107,7 @@ void remove_leftovers();
 
 // Paths of the counters files of all living stacks this user can see.
 [[nodiscard]] std::vector<std::string> running_stacks();
+// Of those that another version of this library has written.
+[[nodiscard]] std::vector<std::string> running_stacks_of_others();
 
 }  // namespace mtcp

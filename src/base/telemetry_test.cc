@@ -187,6 +187,20 @@ TEST_F(Telemetry, ListsLivingStacksAndOpensThemByPid) {
     EXPECT_EQ(TelemetryView::open(0).error().error, ENOENT);
 }
 
+TEST_F(Telemetry, ListsStacksOfOtherVersionsApart) {
+    const auto file = TelemetryFile::create(1);
+    ASSERT_TRUE(file.ok()) << file.error().text();
+    const auto lists = [&](const std::vector<std::string>& list) {
+        return std::find(list.begin(), list.end(), file->path()) != list.end();
+    };
+    EXPECT_FALSE(lists(running_stacks_of_others()));
+    damage(file->path(), 16, 1);  // layout
+    EXPECT_TRUE(lists(running_stacks_of_others()));
+    EXPECT_FALSE(lists(running_stacks()));
+    damage(file->path(), 0, 1);  // magic
+    EXPECT_FALSE(lists(running_stacks_of_others()));
+}
+
 // Whoever owns the file may do with it what he likes, also while it is read.
 TEST_F(Telemetry, ReadsNothingBeyondAFileThatShrinks) {
     const TelemetryFile file = make(2);
