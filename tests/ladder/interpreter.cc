@@ -109,13 +109,13 @@ void Interpreter::execute(const Step& step) {
         base_ = world_.now();
         inject(step, *packet);
     } else if (const auto* called = std::get_if<CallStep>(&step.action); called != nullptr) {
+        // A call that blocks moves base_ on with the packets that pass meanwhile: its own end is
+        // reckoned before.
         const Instant end =
-            called->end ? base_ + (*called->end - step.time.begin) + (begin_of(step) - base_)
-                        : world_.now();
+            called->end ? begin_of(step) + (*called->end - step.time.begin) : world_.now();
         base_ = world_.now();
         call(step, *called);
-        if (!failed_)
-            check_time(step, later(end, base_) == base_ ? base_ : end, "the call returned");
+        if (!failed_) check_time(step, end, "the call returned");
     } else {
         base_ = world_.now();
         if (const auto* code = std::get_if<CodeStep>(&step.action); code != nullptr) {

@@ -98,5 +98,41 @@ TEST(Ladder, ABlockingCallLetsPacketsGoOn) {
 )");
 }
 
+TEST(Ladder, ABlockingCallThatReturnsTooLateFails) {
+    const Outcome outcome = run_ladder(std::string(kHandshake) + R"(
+   +0...0.100 read(4, ..., 1000) = 1000
+  +.3 < P. 1:1001(1000) ack 1 win 257
+   +0 > . 1:1(0) ack 1001
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("the call returned at 0.4 s, not at 0.2 s"), std::string::npos)
+        << outcome.report;
+}
+
+TEST(Ladder, ABlockingCallThatReturnsTooEarlyFails) {
+    const Outcome outcome = run_ladder(std::string(kHandshake) + R"(
+   +0...0.300 read(4, ..., 1000) = 1000
+  +.1 < P. 1:1001(1000) ack 1 win 257
+   +0 > . 1:1(0) ack 1001
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("the call returned at 0.2 s, not at 0.4 s"), std::string::npos)
+        << outcome.report;
+}
+
+TEST(Ladder, ACallThatBlocksUnannouncedFails) {
+    const Outcome outcome = run_ladder(std::string(kHandshake) + R"(
+   +0 read(4, ..., 1000) = 1000
+  +.1 < P. 1:1001(1000) ack 1 win 257
+   +0 > . 1:1(0) ack 1001
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("the call returned at 0.2 s, not at 0.1 s"), std::string::npos)
+        << outcome.report;
+}
+
 }  // namespace
 }  // namespace mtcp::ladder
