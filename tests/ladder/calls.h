@@ -35,8 +35,7 @@ class Calls {
 
     // Empty: as the script says. Else what is different.
     [[nodiscard]] std::string run(const CallStep& call);
-    // `assert tcpi_...` of code steps, against the connection last opened. Empty: true, or not
-    // understood.
+    // `assert tcpi_...` of code steps, against the connection last opened. Empty: true.
     [[nodiscard]] std::string check_code(const std::string& text);
 
   private:

@@ -134,5 +134,47 @@ TEST(Ladder, ACallThatBlocksUnannouncedFails) {
         << outcome.report;
 }
 
+// The report of a handshake and then this code; empty when it passed.
+std::string report_of_code(const std::string& code) {
+    return run_ladder(std::string(kHandshake) + "   +0 %{ " + code + " }%\n", ".").report;
+}
+
+TEST(Ladder, AssertsOfTcpInfoAreJudged) {
+    EXPECT_EQ(report_of_code("assert tcpi_snd_mss == 1000, tcpi_snd_mss"), "");
+    EXPECT_EQ(report_of_code("assert tcpi_snd_cwnd >= 10; assert tcpi_unacked < 1"), "");
+    EXPECT_NE(report_of_code("assert tcpi_snd_mss == 999").find("but it is 1000"),
+              std::string::npos);
+    EXPECT_NE(
+        report_of_code("assert tcpi_snd_mss == 1000; assert tcpi_unacked > 0").find("it is 0"),
+        std::string::npos);
+}
+
+TEST(Ladder, AssertsOfSingleOptionsAreJudged) {
+    EXPECT_EQ(report_of_code("assert (tcpi_options & TCPI_OPT_SACK) != 0, tcpi_options"), "");
+    EXPECT_EQ(report_of_code("assert (tcpi_options & TCPI_OPT_SYN_DATA) == 0"), "");
+    EXPECT_NE(report_of_code("assert (tcpi_options & TCPI_OPT_SACK) == 0").find("but it is"),
+              std::string::npos);
+    EXPECT_NE(report_of_code("assert (tcpi_options & TCPI_OPT_SYN_DATA) != 0").find("but it is"),
+              std::string::npos);
+}
+
+TEST(Ladder, AnAssertThatIsNotUnderstoodFails) {
+    for (const char* code : {"assert tcpi_no_such_field == 0", "assert tcpi_snd_mss + 1 == 1001",
+                             "assert tcpi_snd_mss == 1000 and tcpi_unacked == 0", "assert True",
+                             "assert (tcpi_options & TCPI_OPT_NO_SUCH) == 0"}) {
+        EXPECT_NE(report_of_code(code).find("not understood"), std::string::npos) << code;
+    }
+}
+
+TEST(Ladder, AnAssertWithoutAConnectionFails) {
+    const Outcome outcome = run_ladder(R"(
+    0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+   +0 %{ assert tcpi_snd_mss == 1000 }%
+)",
+                                       ".");
+    EXPECT_FALSE(outcome.passed);
+    EXPECT_NE(outcome.report.find("no TCP_INFO"), std::string::npos) << outcome.report;
+}
+
 }  // namespace
 }  // namespace mtcp::ladder
