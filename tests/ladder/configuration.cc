@@ -23,18 +23,15 @@ using tcp::Configuration;
 constexpr std::string_view kPrefix = "net.ipv4.";
 
 // Settings of Linux alone: they make it behave as our subset does, and mean nothing here.
-constexpr std::array<std::string_view, 20> kLinuxOnly{"tcp_abc",
+constexpr std::array<std::string_view, 17> kLinuxOnly{"tcp_abc",
                                                       "tcp_adv_win_scale",
                                                       "tcp_autocorking",
                                                       "tcp_dsack",
-                                                      "tcp_early_retrans",
                                                       "tcp_ecn_option",
                                                       "tcp_fack",
                                                       "tcp_frto",
-                                                      "tcp_min_tso_segs",
                                                       "tcp_moderate_rcvbuf",
                                                       "tcp_no_metrics_save",
-                                                      "tcp_notsent_lowat",
                                                       "tcp_pacing_ss_ratio",
                                                       "tcp_recovery",
                                                       "tcp_reordering",
@@ -98,6 +95,14 @@ const std::map<std::string_view, Setter>& setters() {
          [](auto& c, auto& v) { c.stack.tcp.retries_1 = static_cast<std::uint8_t>(v[0]); }},
         {"tcp_retries2",
          [](auto& c, auto& v) { c.stack.tcp.retries_2 = static_cast<std::uint8_t>(v[0]); }},
+        // 3: with tail loss probes; the rest of the numbers means nothing any more.
+        {"tcp_early_retrans", [](auto& c, auto& v) { c.stack.tcp.tail_loss_probe = use(v[0]); }},
+        {"tcp_notsent_lowat",
+         [](auto& c, auto& v) { c.stack.tcp.not_sent_low_water = v[0] >= (1u << 30) ? 0 : v[0]; }},
+        {"tcp_min_tso_segs",
+         [](auto& c, auto& v) {
+             c.stack.tcp.train_segments_min = static_cast<std::uint8_t>(v[0]);
+         }},
         {"tcp_slow_start_after_idle",
          [](auto& c, auto& v) { c.stack.tcp.restart_after_idle = use(v[0]); }},
         {"tcp_fin_timeout", [](auto& c, auto& v) { c.stack.tcp.fin_wait_2 = seconds(v[0]); }},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The interpreter itself: a ladder must be able to fail, and to say where.
 #include "tests/ladder/ladder.h"
+#include "tests/ladder/configuration.h"
 
 namespace mtcp::ladder {
 namespace {
@@ -174,6 +175,24 @@ TEST(Ladder, AnAssertWithoutAConnectionFails) {
                                        ".");
     EXPECT_FALSE(outcome.passed);
     EXPECT_NE(outcome.report.find("no TCP_INFO"), std::string::npos) << outcome.report;
+}
+
+TEST(Ladder, SysctlsThatHaveACounterpartAreSet) {
+    Script script;
+    script.commands = {"sysctl -q net.ipv4.tcp_early_retrans=0 net.ipv4.tcp_notsent_lowat=5000",
+                       "sysctl -q net.ipv4.tcp_min_tso_segs=7"};
+    LadderConfiguration configuration;
+    std::string complaint;
+    ASSERT_TRUE(configure(script, ".", configuration, complaint)) << complaint;
+    const tcp::Configuration& tcp = configuration.stack.tcp;
+    EXPECT_EQ(tcp.tail_loss_probe, tcp::Configuration::Use::off);
+    EXPECT_EQ(tcp.not_sent_low_water, 5000u);
+    EXPECT_EQ(tcp.train_segments_min, 7);
+
+    script.commands = {"sysctl -q net.ipv4.tcp_early_retrans=3 net.ipv4.tcp_notsent_lowat=-1"};
+    ASSERT_TRUE(configure(script, ".", configuration, complaint)) << complaint;
+    EXPECT_EQ(tcp.tail_loss_probe, tcp::Configuration::Use::on);
+    EXPECT_EQ(tcp.not_sent_low_water, 0u) << "no limit";
 }
 
 }  // namespace
