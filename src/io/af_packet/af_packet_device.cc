@@ -88,8 +88,7 @@ int bind_to(int descriptor, int index, PacketOffload offload) {
 }
 
 std::uint8_t segmentation_of(const Frame& frame) {
-    const TransportPlace place = find_transport(frame.bytes(), Layer::ethernet);
-    return place.ip_version == 6 ? kGsoTcp6 : kGsoTcp4;
+    return ip_version_of(frame.bytes(), Layer::ethernet) == 6 ? kGsoTcp6 : kGsoTcp4;
 }
 
 }  // namespace

@@ -98,6 +98,12 @@ TransportPlace find_transport(std::span<const std::byte> frame, Layer layer) {
     return place;
 }
 
+std::uint8_t ip_version_of(std::span<const std::byte> frame, Layer layer) {
+    const std::size_t ip = find_ip(frame, layer);
+    return ip < frame.size() ? static_cast<std::uint8_t>(octet_at(frame, ip) >> 4)
+                             : std::uint8_t{0};
+}
+
 bool complete_checksum(std::span<std::byte> frame, Layer layer) {
     const TransportPlace place = find_transport(frame, layer);
     if (place.protocol == 0) return false;

@@ -23,6 +23,9 @@ struct TransportPlace {
 };
 [[nodiscard]] TransportPlace find_transport(std::span<const std::byte> frame, Layer layer);
 
+// The version that the IP header of a frame states, behind VLAN tags; 0 when there is no IP header.
+[[nodiscard]] std::uint8_t ip_version_of(std::span<const std::byte> frame, Layer layer);
+
 // Puts the full checksum into a TCP or UDP packet; false (and nothing changed) for anything else.
 bool complete_checksum(std::span<std::byte> frame, Layer layer);
 

@@ -3,6 +3,7 @@
 #include "io/tap/kernel_side.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/ipv6.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -67,12 +68,42 @@ int set_ipv4(const std::string& name, const in_addr& address, unsigned prefix) {
     return interface_ioctl(AF_INET, SIOCSIFNETMASK, &request);
 }
 
+unsigned prefix_of(const in6_addr& mask) {
+    unsigned bits = 0;
+    for (const std::uint8_t octet : mask.s6_addr)
+        bits += static_cast<unsigned>(__builtin_popcount(octet));
+    return bits;
+}
+
+// SIOCGIFADDR knows no IPv6.
+bool has_ipv6(const std::string& name, const in6_addr& address, unsigned prefix) {
+    ifaddrs* all = nullptr;
+    if (::getifaddrs(&all) != 0) return false;
+    bool found = false;
+    for (const ifaddrs* one = all; one != nullptr && !found; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr || one->ifa_netmask == nullptr ||
+            one->ifa_addr->sa_family != AF_INET6 || name != one->ifa_name) {
+            continue;
+        }
+        sockaddr_in6 value{};
+        sockaddr_in6 mask{};
+        std::memcpy(&value, one->ifa_addr, sizeof value);
+        std::memcpy(&mask, one->ifa_netmask, sizeof mask);
+        found = std::memcmp(&value.sin6_addr, &address, sizeof address) == 0 &&
+                prefix_of(mask.sin6_addr) == prefix;
+    }
+    ::freeifaddrs(all);
+    return found;
+}
+
 int set_ipv6(const std::string& name, const in6_addr& address, unsigned prefix) {
+    if (has_ipv6(name, address, prefix)) return 0;
     in6_ifreq request{};
     request.ifr6_addr = address;
     request.ifr6_prefixlen = prefix;
     request.ifr6_ifindex = static_cast<int>(::if_nametoindex(name.c_str()));
-    return interface_ioctl(AF_INET6, SIOCSIFADDR, &request);
+    const int error = interface_ioctl(AF_INET6, SIOCSIFADDR, &request);
+    return error == EEXIST ? 0 : error;  // there, with another prefix length
 }
 
 }  // namespace

@@ -305,6 +305,33 @@ TEST(TapDevice, LargeSegmentReachesTheKernelWhole) {
     });
 }
 
+TEST(TapDevice, LargeSegmentBehindATagIsOfItsOwnVersion) {
+    in_own_network([] {
+        const auto device = open_or_fail(kTapWithAddress);
+        ASSERT_NE(device, nullptr);
+        const int watcher = packet_socket(device->name());
+        // The tag's first octet reads as version 6.
+        Bytes tagged{0x60, 1, 8, 0};
+        const Bytes packet = tcp_partial(4000, 9, 0x10, 30000);
+        tagged.insert(tagged.end(), packet.begin(), packet.end());
+        const Bytes frame =
+            ethernet(MacAddress{{2, 0, 0, 0, 0, 1}}, device->mac(), ETHERTYPE_VLAN, tagged);
+        ASSERT_TRUE(send(device->queue(0), frame,
+                         {.checksum = Checksum::partial,
+                          .checksum_start = 38,
+                          .segment_size = 1460,
+                          .header_length = 58}));
+        Bytes seen(70000);
+        ssize_t got = 0;
+        do {
+            got = ::recv(watcher, seen.data(), seen.size(), 0);
+        } while (got > 0 && got < 30000);
+        ASSERT_GT(got, 30000);
+        EXPECT_EQ(seen[1] & 0x7f, 1) << "GSO, TCP over IPv4";
+        ::close(watcher);
+    });
+}
+
 TEST(TapDevice, LargeFrameOfTheKernelArrivesWhole) {
     in_own_network([] {
         const auto device = open_or_fail(kTapWithAddress);
@@ -485,11 +512,13 @@ TEST(TapDevice, OneMadeBeforehandForAUserNeedsNoPrivilege) {
     }
     in_own_network([] {
         ASSERT_EQ(std::system("ip tuntap add mine mode tap multi_queue vnet_hdr user 65534 && "
-                              "ip address add 10.0.0.1/24 dev mine && ip link set mine up"),
+                              "ip address add 10.0.0.1/24 dev mine && "
+                              "ip address add fd00:9::1/64 dev mine && ip link set mine up"),
                   0);
         // Of this thread alone, unlike setresuid(3).
         ASSERT_EQ(::syscall(SYS_setresuid, 65534, 65534, 65534), 0);
         EXPECT_NE(open_or_fail({.name = "mine", .kernel_address = "10.0.0.1/24"}), nullptr);
+        EXPECT_NE(open_or_fail({.name = "mine", .kernel_address = "fd00:9::1/64"}), nullptr);
         const auto other = TapDevice::open({.name = "mine", .mtu = 1400});
         ASSERT_FALSE(other.ok());
         EXPECT_EQ(other.error().error, EPERM);
@@ -529,6 +558,15 @@ TEST(TapDevice, LackOfPrivilegeNamesTheMend) {
 
 TEST(TapDevice, KernelEndTakesAnIpv6Address) {
     in_own_network([] { EXPECT_NE(open_or_fail({.kernel_address = "fd00:9::1/64"}), nullptr); });
+}
+
+TEST(TapDevice, KernelEndKeepsAnIpv6AddressItHas) {
+    in_own_network([] {
+        ASSERT_EQ(::system("ip tuntap add stay mode tap multi_queue vnet_hdr"), 0);
+        for (const char* address : {"fd00:9::1/64", "fd00:9::1/64", "fd00:9::1/48"}) {
+            EXPECT_NE(open_or_fail({.name = "stay", .kernel_address = address}), nullptr);
+        }
+    });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "io/forked_child.h"
+#include "io/middleware/software_offload.h"
 
 namespace mtcp::io {
 namespace {
@@ -49,9 +50,7 @@ constexpr std::uint16_t kTcpChecksumOffset = 16;
 
 // By the version the packet itself states.
 std::uint8_t gso_type_of(const Frame& frame, Layer layer) {
-    const std::size_t at = layer == Layer::ethernet ? kEthernetHeader : 0;
-    const bool version_6 = frame.length > at && (frame.data[at] >> 4) == std::byte{6};
-    return version_6 ? kGsoTcp6 : kGsoTcp4;
+    return ip_version_of(frame.bytes(), layer) == 6 ? kGsoTcp6 : kGsoTcp4;
 }
 
 // What the kernel's header says of a frame it hands us.
