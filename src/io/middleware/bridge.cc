@@ -30,7 +30,14 @@ struct BridgeDirection::Burst {
     Instant now{};
 };
 
+void BridgeDirection::send_due(Instant now) {
+    to_.set_counters(&counters_);
+    static_cast<void>(to_.transmit({}, now));
+}
+
 std::size_t BridgeDirection::move(Instant now) {
+    from_.set_counters(&counters_);
+    to_.set_counters(&counters_);
     std::array<Frame, kBurst> received;
     const std::size_t count = from_.receive(received, now);
     if (count == 0) return 0;

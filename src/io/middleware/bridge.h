@@ -13,10 +13,14 @@ namespace mtcp::io {
 
 class BridgeDirection {
   public:
-    // Both queues must outlive this; their layers must be the same.
+    // All must outlive this; the queues' layers must be the same. `counters` are those of this
+    // direction: also of what `from` discards as it receives, and `to` as it transmits.
     BridgeDirection(Queue& from, Queue& to, Counters& counters)
         : from_(from), to_(to), counters_(counters) {}
 
+    // Sends what a wire before `to` has held until now. Call it of both directions before move():
+    // a queue that receives sends such frames, too, which would count in the other direction.
+    void send_due(Instant now);
     // Moves one burst; returns how many frames were there to move.
     std::size_t move(Instant now);
 

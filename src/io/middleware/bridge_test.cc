@@ -187,6 +187,56 @@ TEST_F(BridgeOfLinks, CountsWhatIsTooLongOrFindsNoRoom) {
     expect_no_leak();
 }
 
+// A queue that discards a frame each time it is asked for some, and tells of each it sends.
+class Discarding final : public Queue {
+  public:
+    explicit Discarding(Queue& inner) : inner_(inner) {}
+    std::size_t receive(std::span<Frame>, Instant) override {
+        count_drop(Drop::ethernet_short);
+        return 0;
+    }
+    std::size_t allocate(std::span<Frame> frames) override { return inner_.allocate(frames); }
+    std::size_t transmit(std::span<Frame> frames, Instant now) override {
+        if (!frames.empty()) count_drop(Drop::io_device_refused);
+        return inner_.transmit(frames, now);
+    }
+    void release(std::span<Frame> frames) override { inner_.release(frames); }
+    [[nodiscard]] const Capabilities& capabilities() const override {
+        return inner_.capabilities();
+    }
+    bool prepare_wait() override { return true; }
+    void finish_wait() override {}
+    [[nodiscard]] int wait_descriptor() const override { return -1; }
+
+  private:
+    Queue& inner_;
+};
+
+TEST_F(BridgeOfLinks, CountsByDirectionWhatEitherDeviceDiscards) {
+    build(false);
+    Discarding discarding(far_.a->queue(0));
+    Faults faults;
+    faults.delay = milliseconds(1);
+    auto injector = FaultInjectorQueue::create(discarding, {.transmit = faults});
+    ASSERT_TRUE(injector.ok());
+    Counters back_counters;
+    BridgeDirection there(near_.b->queue(0), **injector, counters_);
+    BridgeDirection back(**injector, near_.b->queue(0), back_counters);
+    send(tcp_packet(10), {});
+    for (const Instant now : {Instant{}, Instant{} + milliseconds(1)}) {
+        there.send_due(now);
+        back.send_due(now);
+        there.move(now);
+        back.move(now);
+    }
+    EXPECT_EQ(back_counters.drops(Drop::ethernet_short), 2u) << "came from there";
+    EXPECT_EQ(counters_.drops(Drop::ethernet_short), 0u);
+    EXPECT_EQ(counters_.drops(Drop::io_device_refused), 1u) << "was held, and went there";
+    EXPECT_EQ(back_counters.drops(Drop::io_device_refused), 0u);
+    auto frames = arrivals();
+    far_.b->queue(0).release(frames);
+}
+
 TEST_F(BridgeOfLinks, GivesTheInjectorFramesOfTheSizeOfTheWire) {
     build(true);
     Faults faults;

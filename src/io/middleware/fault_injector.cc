@@ -19,6 +19,23 @@ constexpr std::size_t kHeldBytesMax = 65'536 + 256;
 constexpr std::size_t kSlotsPerFrame = 2;
 constexpr Duration kRetryWhenFull = microseconds(50);
 
+// How many slots follow from the faults.
+constexpr double kBytesPerHeldFrame = 500;
+constexpr double kBytesPerSecondUnlimited = 1e9 / 8;
+constexpr double kHeldFramesLeast = 4096;
+constexpr double kHeldFramesMost = 65'536;
+
+double frames_held_by(const Faults& faults) {
+    const bool limited = faults.rate_bits_per_second != 0;
+    const double bytes_per_second =
+        limited ? static_cast<double>(faults.rate_bits_per_second) / 8 : kBytesPerSecondUnlimited;
+    const Duration overtaken = faults.reorder_ppm != 0 ? faults.reorder_delay : Duration{};
+    const auto ns = static_cast<double>((faults.delay + faults.jitter + overtaken).ns);
+    const double waiting = limited ? static_cast<double>(faults.queue_bytes) : 0;
+    const double bytes = waiting + bytes_per_second * ns / 1e9;
+    return bytes / kBytesPerHeldFrame * (1 + faults.duplicate_ppm / 1e6);
+}
+
 // Both directions are often given the same faults; they shall not roll the same dice.
 Faults with_other_seed(Faults faults) {
     faults.seed ^= 0x5bd1'e995'9d1b'54a3;
@@ -39,16 +56,24 @@ bool restore(const Frame& held, Frame& frame) {
 
 }  // namespace
 
+std::uint32_t held_frames_for(const Faults& transmit, const Faults& receive) {
+    const double frames = frames_held_by(transmit) + frames_held_by(receive);
+    return static_cast<std::uint32_t>(std::clamp(frames, kHeldFramesLeast, kHeldFramesMost));
+}
+
 Result<std::unique_ptr<FaultInjectorQueue>, Problem> FaultInjectorQueue::create(
     Queue& inner, const FaultInjectorConfig& config) {
     std::unique_ptr<FaultInjectorQueue> injector(new FaultInjectorQueue(inner, config));
-    const std::uint32_t count = std::max<std::uint32_t>(config.held_frames_max, kSlotsPerFrame);
+    const std::uint32_t wanted = config.held_frames_max != 0
+                                     ? config.held_frames_max
+                                     : held_frames_for(config.transmit, config.receive);
+    const std::uint32_t count = std::max<std::uint32_t>(wanted, kSlotsPerFrame);
     const std::size_t largest =
         std::max<std::size_t>(kHeldBytesMax, inner.capabilities().frame_size);
     if (!injector->slots_.reserve(count, largest)) {
         return failure(Problem{.what = "cannot make a fault injector",
                                .why = "no memory for the frames it holds back",
-                               .mend = "lower held_frames_max",
+                               .mend = "lower the delay, rate or queue of the faults",
                                .error = ENOMEM});
     }
     injector->transmit_held_.reserve(count);
@@ -73,6 +98,8 @@ std::size_t FaultInjectorQueue::receive(std::span<Frame> frames, Instant now) {
     transmit_due(now);
     const std::size_t delivered = deliver_due(frames, now);
     std::span<Frame> rest = frames.subspan(delivered);
+    // Nothing is held on this side: what the other side holds must not stop it.
+    if (!receive_line_.faults().any()) return delivered + inner_.receive(rest, now);
     rest = rest.first(std::min({rest.size(), kBurst, slots_.available() / kSlotsPerFrame}));
     if (rest.empty()) return delivered;
     const std::size_t arrived = inner_.receive(rest, now);
@@ -119,7 +146,7 @@ bool FaultInjectorQueue::survives(Frame& frame, FaultLine& line, HeldFrames& hel
         count_drop(Drop::io_oversize);
         return false;
     }
-    if (fate.marked) mark_congestion(frame.bytes(), capabilities_.layer);
+    if (fate.marked && mark_congestion(frame.bytes(), capabilities_.layer)) line.count_marked();
     // The duplicate stays whole, as on a wire where the frame took two ways.
     if (fate.duplicated) held.hold(slots_.copy(frame), fate.due);
     if (fate.corrupted) corrupt(frame, line);
@@ -172,7 +199,7 @@ std::size_t FaultInjectorQueue::transmit_burst(std::span<Frame> frames, Instant 
         }
     }
     const std::size_t sent =
-        passing_count == 0 ? 0 : inner_.transmit(std::span(passing).first(passing_count), now);
+        passing_count == 0 ? 0 : transmit_inner(std::span(passing).first(passing_count), now);
     if (sent < passing_count) transmit_retry_ = now + kRetryWhenFull;
     for (std::size_t i = sent; i < passing_count; ++i) {
         transmit_held_.hold(slots_.copy(passing[i]), now);
@@ -198,7 +225,7 @@ void FaultInjectorQueue::transmit_due(Instant now) {
                 count_drop(Drop::io_oversize);
             }
         }
-        const std::size_t sent = inner_.transmit(std::span(frames).first(count), now);
+        const std::size_t sent = transmit_inner(std::span(frames).first(count), now);
         for (std::size_t i = 0; i < sent; ++i)
             slots_.give_back(due[i].frame);
         for (std::size_t i = sent; i < count; ++i)
@@ -206,6 +233,14 @@ void FaultInjectorQueue::transmit_due(Instant now) {
         inner_.release(std::span(frames).subspan(sent, allocated - sent));
         if (allocated == 0 || sent < count) transmit_retry_ = now + kRetryWhenFull;
     }
+}
+
+std::size_t FaultInjectorQueue::transmit_inner(std::span<Frame> frames, Instant now) {
+    const std::size_t taken = inner_.transmit(frames, now);
+    sent_.frames += taken;
+    for (const Frame& frame : frames.first(taken))
+        sent_.bytes += frame.length;
+    return taken;
 }
 
 void FaultInjectorQueue::release(std::span<Frame> frames) {

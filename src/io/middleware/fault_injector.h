@@ -23,9 +23,15 @@ struct FaultInjectorConfig {
     Faults transmit;
     Faults receive;
     // Frames held back at most, both directions together. When they are used up, transmit takes
-    // no more and receive fetches no more until some are due.
-    std::uint32_t held_frames_max = 4096;
+    // no more, and receive, where it has faults, fetches no more until some are due. 0: as many as
+    // these faults ask for, held_frames_for().
+    std::uint32_t held_frames_max = 0;
 };
+
+// What the queues of both directions hold, and what is under way behind them for as long as a frame
+// may take, in frames of 500 bytes; a direction without a rate is taken for one of 1 Gbit/s. At
+// least 4096, at most 65,536: their memory is touched only as they are used.
+[[nodiscard]] std::uint32_t held_frames_for(const Faults& transmit, const Faults& receive);
 
 class FaultInjectorQueue final : public Queue {
   public:
@@ -43,6 +49,12 @@ class FaultInjectorQueue final : public Queue {
     [[nodiscard]] int wait_descriptor() const override { return inner_.wait_descriptor(); }
     [[nodiscard]] Instant next_deadline() const override;
 
+    // What the inner queue took for transmission: without what was lost, with the duplicates.
+    struct Sent {
+        std::uint64_t frames = 0;
+        std::uint64_t bytes = 0;
+    };
+    [[nodiscard]] const Sent& sent() const { return sent_; }
     [[nodiscard]] const FaultCounts& transmit_counts() const { return transmit_line_.counts(); }
     [[nodiscard]] const FaultCounts& receive_counts() const { return receive_line_.counts(); }
     [[nodiscard]] std::size_t frames_held() const {
@@ -53,6 +65,7 @@ class FaultInjectorQueue final : public Queue {
     FaultInjectorQueue(Queue& inner, const FaultInjectorConfig& config);
     std::size_t transmit_burst(std::span<Frame> frames, Instant now);
     void transmit_due(Instant now);
+    [[nodiscard]] std::size_t transmit_inner(std::span<Frame> frames, Instant now);
     [[nodiscard]] std::size_t deliver_due(std::span<Frame> frames, Instant now);
     // Decides about a received frame; true when it goes to the caller now.
     [[nodiscard]] bool passes(Frame& frame, Instant now);
@@ -68,6 +81,7 @@ class FaultInjectorQueue final : public Queue {
     FrameSlots slots_;
     HeldFrames transmit_held_;
     HeldFrames receive_held_;
+    Sent sent_;
     Instant transmit_retry_{INT64_MIN};  // the inner queue was full: not before this
 };
 

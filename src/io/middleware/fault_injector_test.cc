@@ -272,6 +272,56 @@ TEST_F(Injector, StopsTakingWhenItHoldsAllItMay) {
     expect_no_leak();
 }
 
+TEST_F(Injector, ReceivesWithoutFaultsWhateverTheOtherSideHolds) {
+    build("delay=1s", "", 8);
+    for (std::uint32_t number = 0; send(*injector_, number, {});)
+        ++number;
+    ASSERT_GE(injector_->frames_held(), 7u);
+    for (std::uint32_t number = 0; number < 20; ++number)
+        ASSERT_TRUE(send(far(), number, {}));
+    EXPECT_EQ(drain(*injector_, {}).size(), 20u);
+}
+
+TEST_F(Injector, HoldsByItselfWhatItsQueueAndDelayHold) {
+    const auto count = [](std::string_view transmit, std::string_view receive) {
+        return held_frames_for(faults_of(transmit), faults_of(receive));
+    };
+    EXPECT_EQ(count("", ""), 4096u);
+    EXPECT_EQ(count("loss=1%", "rate=1mbit delay=10ms"), 4096u);
+    EXPECT_EQ(count("rate=100mbit queue=8m", ""), 8u * 1024 * 1024 / 500);
+    EXPECT_EQ(count("", "rate=1gbit queue=0 delay=80ms jitter=10ms"), 22'500u);
+    EXPECT_EQ(count("rate=1gbit queue=0 reorder=1% reorder_delay=20ms", "delay=20ms"), 10'000u);
+    EXPECT_EQ(count("delay=3000s", ""), 65'536u);
+
+    build("delay=100ms", "", 0);
+    std::uint32_t taken = 0;
+    while (taken < 10'000 && send(*injector_, taken, {}))
+        ++taken;
+    EXPECT_EQ(taken, 10'000u) << "in 100 ms";
+}
+
+TEST_F(Injector, CountsWhatLeftAndOnlyWhatWasMarked) {
+    build("loss=20% duplicate=10% delay=1ms rate=100mbit mark=1 seed=3", "");
+    const auto all = run(*injector_, far(), 1'000, {});
+    EXPECT_GT(injector_->transmit_counts().lost, 0u);
+    EXPECT_EQ(injector_->sent().frames, all.size());
+    EXPECT_EQ(injector_->sent().bytes, all.size() * 100);
+    EXPECT_EQ(injector_->transmit_counts().marked, 0u) << "no frame was an IP packet";
+
+    build("rate=100mbit mark=1", "");
+    std::array<Frame, 1> frame;
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_EQ(injector_->allocate(frame), 1u);
+        std::memset(frame[0].data, 0, 100);
+        frame[0].data[12] = std::byte{8};
+        frame[0].data[14] = std::byte{0x45};
+        frame[0].data[15] = std::byte{2};
+        frame[0].length = 100;
+        ASSERT_EQ(injector_->transmit(frame, {}), 1u);
+    }
+    EXPECT_EQ(injector_->transmit_counts().marked, 1u) << "the second waits for the first";
+}
+
 TEST_F(Injector, GivesTheSameRunForTheSameSeed) {
     const char* text =
         "loss=2% duplicate=1% reorder=3% corrupt=1% delay=2ms jitter=1ms rate=50mbit seed=11";

@@ -34,7 +34,6 @@ Fate FaultLine::next(std::uint32_t frame_bytes, Instant now) {
     }
     counts_.duplicated += fate.duplicated ? 1 : 0;
     counts_.corrupted += fate.corrupted ? 1 : 0;
-    counts_.marked += fate.marked ? 1 : 0;
     return fate;
 }
 

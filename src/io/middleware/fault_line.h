@@ -26,7 +26,7 @@ struct FaultCounts {
     std::uint64_t duplicated = 0;
     std::uint64_t reordered = 0;
     std::uint64_t corrupted = 0;
-    std::uint64_t marked = 0;
+    std::uint64_t marked = 0;  // of those to be marked, the ones whose sender can tell
 };
 
 class FaultLine {
@@ -38,6 +38,8 @@ class FaultLine {
     [[nodiscard]] std::uint32_t corrupt_bit(std::uint32_t frame_bytes) {
         return random_.below(frame_bytes * 8);
     }
+    // Who carries out a fate tells of a mark it has made: most frames cannot be marked.
+    void count_marked() { ++counts_.marked; }
     // How long a frame would wait for those before it.
     [[nodiscard]] Duration queueing(Instant now) const {
         return busy_until_ <= now ? Duration{} : busy_until_ - now;
