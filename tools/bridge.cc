@@ -22,6 +22,7 @@
 #include "io/middleware/fault_injector.h"
 #include "io/open_device.h"
 #include "io/wait.h"
+#include "print_error.h"
 
 namespace mtcp::tools {
 namespace {
@@ -41,10 +42,10 @@ void on_stop(int) {
 bool catch_signals() {
     stop_event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (stop_event < 0) {
-        fmt::print(stderr,
-                   "mtcp bridge: cannot make an event descriptor: {} (mend: raise the "
-                   "limit, ulimit -n)\n",
-                   std::strerror(errno));
+        print_error(
+            "mtcp bridge: cannot make an event descriptor: {} (mend: raise the "
+            "limit, ulimit -n)\n",
+            std::strerror(errno));
         return false;
     }
     struct sigaction action {};
@@ -60,13 +61,13 @@ Instant clock_now() {
     return Instant{} + seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
-void complain(const Problem& problem) { fmt::print(stderr, "mtcp bridge: {}\n", problem.text()); }
+void complain(const Problem& problem) { print_error("mtcp bridge: {}\n", problem.text()); }
 
 // A device and what stands before its transmit side.
 struct Port {
     std::unique_ptr<io::Device> device;
     std::unique_ptr<io::FaultInjectorQueue> injector;  // only with faults
-    Counters counters;                                 // of what leaves through this port
+    bool marks = false;
 
     [[nodiscard]] io::Queue& queue() { return injector ? *injector : device->queue(0); }
 };
@@ -103,21 +104,32 @@ bool open_port(const std::string& name, const std::string& faults, Port& port) {
             io::FaultInjectorQueue::create(port.device->queue(0), {.transmit = *parsed});
         if (!injector) return complain(injector.error()), false;
         port.injector = std::move(injector).value();
+        port.marks = parsed->mark_bytes != 0;
     }
-    port.queue().set_counters(&port.counters);
-    fmt::print(stderr, "{}{}\n", port.device->description(),
-               parsed->any() ? "; frames out: " + to_text(*parsed) : "");
+    print_error("{}{}\n", port.device->description(),
+                parsed->any() ? "; frames out: " + to_text(*parsed) : "");
     return true;
 }
 
-std::string summary(const char* direction, Port& to) {
-    std::string text =
-        fmt::format("{}: {} frames in, {} out, {} bytes out", direction, to.counters.frames_in,
-                    to.counters.frames_out, to.counters.bytes_out);
+// What goes one way, and what was discarded of it on either side.
+struct Direction {
+    const char* name;
+    Port& to;
+    Counters counters{};
+};
+
+std::string summary(const Direction& direction) {
+    const Counters& counters = direction.counters;
+    const Port& to = direction.to;
+    // Not what was given to the bad wire: what came out of it.
+    const std::uint64_t frames = to.injector ? to.injector->sent().frames : counters.frames_out;
+    const std::uint64_t bytes = to.injector ? to.injector->sent().bytes : counters.bytes_out;
+    std::string text = fmt::format("{}: {} frames in, {} out, {} bytes out", direction.name,
+                                   counters.frames_in, frames, bytes);
     for (std::size_t i = 0; i < kDropCount; ++i) {
         const auto reason = static_cast<Drop>(i);
-        if (to.counters.drops(reason) == 0) continue;
-        text += fmt::format(", {} {}", drop_name(reason), to.counters.drops(reason));
+        if (counters.drops(reason) == 0) continue;
+        text += fmt::format(", {} {}", drop_name(reason), counters.drops(reason));
     }
     if (to.injector) {
         const io::FaultCounts& counts = to.injector->transmit_counts();
@@ -125,26 +137,31 @@ std::string summary(const char* direction, Port& to) {
             " | wire: {} lost, {} over queue, {} duplicated, {} reordered, {} corrupted, {} held",
             counts.lost, counts.over_queue, counts.duplicated, counts.reordered, counts.corrupted,
             to.injector->frames_held());
+        if (to.marks) text += fmt::format(", {} marked", counts.marked);
     }
     return text;
 }
 
-void print_summary(Port& a, Port& b) {
-    fmt::print("{}\n{}\n", summary("A to B", b), summary("B to A", a));
+void print_summary(const Direction& there, const Direction& back) {
+    fmt::print("{}\n{}\n", summary(there), summary(back));
     static_cast<void>(std::fflush(stdout));
 }
 
 void move_until(Port& a, Port& b, Instant end, bool stats) {
-    io::BridgeDirection there(a.queue(), b.queue(), b.counters);
-    io::BridgeDirection back(b.queue(), a.queue(), a.counters);
+    Direction a_to_b{"A to B", b};
+    Direction b_to_a{"B to A", a};
+    io::BridgeDirection there(a.queue(), b.queue(), a_to_b.counters);
+    io::BridgeDirection back(b.queue(), a.queue(), b_to_a.counters);
     const std::array<io::Queue*, 2> queues{&a.queue(), &b.queue()};
     const std::array<int, 1> wakers{stop_event};
     Instant now = clock_now();
     Instant next_stats = stats ? now + seconds(1) : kNever;
     while (stopped == 0 && now < end) {
+        there.send_due(now);
+        back.send_due(now);
         const std::size_t moved = there.move(now) + back.move(now);
         if (now >= next_stats) {
-            print_summary(a, b);
+            print_summary(a_to_b, b_to_a);
             next_stats = next_stats + seconds(1);
         }
         if (moved == 0) {
@@ -152,6 +169,7 @@ void move_until(Port& a, Port& b, Instant end, bool stats) {
         }
         now = clock_now();
     }
+    print_summary(a_to_b, b_to_a);
 }
 
 }  // namespace
@@ -163,13 +181,11 @@ int run_bridge(const BridgeOptions& options) {
     if (!open_port(options.device_a, options.faults_back, a)) return 1;
     if (!open_port(options.device_b, options.faults, b)) return 1;
     if (a.queue().capabilities().layer != b.queue().capabilities().layer) {
-        fmt::print(stderr,
-                   "mtcp bridge: one device carries Ethernet frames, the other IP packets\n");
+        print_error("mtcp bridge: one device carries Ethernet frames, the other IP packets\n");
         return 1;
     }
     const auto limit = nanoseconds(std::llround(options.seconds * 1e9));
     move_until(a, b, limit.ns == 0 ? kNever : clock_now() + limit, options.stats);
-    print_summary(a, b);
     return 0;
 }
 

@@ -31,8 +31,16 @@ done
 ip -n a addr add 10.9.0.1/24 dev pa
 ip -n b addr add 10.9.0.2/24 dev pb
 
-start() { "$mtcp" bridge "$@" & bridge=$!; sleep 0.5; }
-stop() { kill $bridge; wait $bridge || fail "the bridge ended with $?"; }
+start() { "$mtcp" bridge "$@" > /run/summary & bridge=$!; sleep 0.5; }
+stop() { kill $bridge; wait $bridge || fail "the bridge ended with $?"; cat /run/summary; }
+# out_is_in_less_losses LINE: what left is what came, without what was lost.
+out_is_in_less_losses() {
+    python3 - "$1" <<'EOF' || fail "the counts: $1"
+import re, sys
+n = {name: int(count) for count, name in re.findall(r"(\d+) (frames in|out|lost|over queue)\b", sys.argv[1])}
+sys.exit(n["lost"] == 0 or n["out"] != n["frames in"] - n["lost"] - n["over queue"])
+EOF
+}
 # Percent of lost pings from namespace a to b.
 ping_loss() {
     ip netns exec a ping -q -c "$1" -i 0.002 -W 1 10.9.0.2 | sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p'
@@ -76,14 +84,19 @@ echo "== 10 % loss from a to b"
 start va vb --faults "loss=10% seed=3"
 loss=$(ping_loss 500)
 python3 -c "import sys; sys.exit(not 6 < float('$loss') < 14)" || fail "$loss % of the pings were lost"
+ping_loss 200 > /dev/null
+stop
+out_is_in_less_losses "$(grep 'A to B' /run/summary)"
+start va vb --faults "loss=10% seed=3"
 transfer 300000 ip netns exec a
 stop
 
 echo "== every fault, both ways"
-faults="loss=1% duplicate=1% reorder=2% corrupt=0.5% delay=2ms jitter=1ms rate=100mbit queue=128k"
+faults="loss=1% duplicate=1% reorder=2% corrupt=0.5% delay=2ms jitter=1ms rate=100mbit queue=128k mark=1k"
 start va vb --faults "$faults" --faults-back "$faults"
 transfer 1000000 ip netns exec a
 stop
+grep -q 'A to B.* held, [0-9]* marked' /run/summary || fail "marks are not told"
 
 echo "== a tap"
 start tap:bridge0,kernel_address=10.9.0.3/24 vb

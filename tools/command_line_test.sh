@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# command_line_test.sh PATH-OF-MTCP: the help names what there is, and what is asked wrongly is refused.
+# command_line_test.sh PATH-OF-MTCP [PATH-OF-WEB_SERVER]: the help names what there is, and what is asked wrongly is refused.
 set -uo pipefail
 mtcp=$1 failed=0
 fail() { failed=1; printf 'FAILED: %s\n' "$*"; }
@@ -29,4 +29,28 @@ refuses stat --watch
 refuses stat --rounds -1 1
 refuses bridge link:a link:a --seconds 1e30
 [[ ! -e /dev/full ]] || { "$mtcp" stat > /dev/full 2> /dev/null && fail "a full disk is not noticed"; }
+if [[ -e /dev/full ]]; then
+    "$mtcp" nonsense 2> /dev/full
+    (($? == 2)) || fail "a full stderr ends the program"
+fi
+# More than a buffer of counters: fmt notices that it cannot be written, not flush.
+if [[ -e /dev/full && -x ${2:-} ]]; then
+    folder=$(mktemp -d)
+    printf 'io = link\nnum_cores = 2\naddress = 10.0.0.1/24\n' > "$folder/mtcp.conf"
+    "$2" -p "$folder" -f "$folder/mtcp.conf" -N 2 > "$folder/log" 2>&1 &
+    server=$! size=0
+    for ((i = 0; i < 100; ++i)); do
+        size=$("$mtcp" stat $server --json 2> /dev/null | wc -c)
+        ((size == 0)) || break
+        sleep 0.05
+    done
+    ((size > 4096)) || fail "only $size bytes of counters: $(cat "$folder/log")"
+    text=$("$mtcp" stat $server --json 2>&1 > /dev/full)
+    status=$?
+    [[ $status == 1 && $text == "mtcp: cannot write the output: "* ]] ||
+        fail "much output to a full disk: status $status, $text"
+    kill $server
+    wait $server
+    rm -r "$folder"
+fi
 ((failed == 0))

@@ -9,9 +9,11 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "bridge.h"
 #include "io/open_device.h"
+#include "print_error.h"
 #include "stat.h"
 
 namespace {
@@ -63,11 +65,23 @@ void add_bridge(CLI::App& app, mtcp::tools::BridgeOptions& options) {
         "reorder_delay (10ms), rate (100mbit), queue mark (64k), seed (7).");
 }
 
-// What was printed may still fail to be written: a full disk, a closed pipe.
-int flushed(int status) {
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-    fmt::print(stderr, "mtcp: cannot write the output: {}\n", std::strerror(errno));
+int cannot_write(int error) {
+    mtcp::tools::print_error("mtcp: cannot write the output: {}\n", std::strerror(error));
     return 1;
+}
+
+// What was printed may still fail to be written: a full disk, a closed pipe. Where it is more than
+// a buffer, fmt::print notices first.
+int run(const CLI::App& app, const mtcp::tools::StatOptions& stat,
+        const mtcp::tools::BridgeOptions& bridge) {
+    try {
+        const int status = app.got_subcommand("stat") ? mtcp::tools::run_stat(stat)
+                                                      : mtcp::tools::run_bridge(bridge);
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    } catch (const std::system_error& error) {
+        return cannot_write(error.code().value());
+    }
+    return cannot_write(errno);
 }
 
 }  // namespace
@@ -82,11 +96,10 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "mtcp " MTCP_VERSION);
     const std::string_view first = argc > 1 ? argv[1] : "-";
     if (!first.starts_with('-') && first != "stat" && first != "bridge") {
-        fmt::print(stderr, "mtcp: no such subcommand: {} (mtcp --help)\n", first);
+        mtcp::tools::print_error("mtcp: no such subcommand: {} (mtcp --help)\n", first);
         return 2;
     }
     CLI11_PARSE(app, argc, argv);
     stat.watch |= stat.rounds != 0;
-    return flushed(app.got_subcommand("stat") ? mtcp::tools::run_stat(stat)
-                                              : mtcp::tools::run_bridge(bridge));
+    return run(app, stat, bridge);
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/telemetry.h"
+#include "print_error.h"
 
 namespace mtcp::tools {
 namespace {
@@ -37,7 +38,7 @@ constexpr std::array kFields{
 #undef MTCP_FIELD
 };
 
-void complain(const Problem& problem) { fmt::print(stderr, "mtcp stat: {}\n", problem.text()); }
+void complain(const Problem& problem) { print_error("mtcp stat: {}\n", problem.text()); }
 
 // Others choose names as they like: a terminal must not obey them.
 std::string printable(std::string text) {
