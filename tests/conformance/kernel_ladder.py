@@ -8,6 +8,7 @@ are only waited for. Prints the first difference and exits with 1.
 import ctypes
 import errno
 import fcntl
+import operator
 import os
 import pathlib
 import re
@@ -25,6 +26,7 @@ REMOTE_ISS = 0xFFFFFC00
 GRACE_S = 1.5  # an answer may be that much later than the script says
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16, "U": 32, "E": 64, "W": 128}
 MASK = 0xFFFFFFFF
+QUIET_S = 0.1  # after the last line
 
 
 class Difference(Exception):
@@ -266,6 +268,20 @@ def number(text):
     return sum({int(word, 0) if re.match(r"-?\d|0x", word) else CONSTANTS[word] for word in re.split(r"\s*\|\s*", text)})
 
 
+# assert tcpi_rto == 200, assert (tcpi_options & TCPI_OPT_SACK) != 0; behind a comma is what Python shows when it fails.
+ASSERT = re.compile(r"assert\s*(?:\(\s*tcpi_(\w+)\s*&\s*(\w+)\s*\)|\stcpi_(\w+))\s*(==|!=|<=|>=|<|>)\s*(\d+)"
+                    r"\s*(?:$|[,;\n}])")
+RELATIONS = {"==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt,
+             ">": operator.gt}
+# Where the fields of struct tcp_info lie: bytes before the eighth, then words.
+INFO_FIELDS = {"state": 0, "ca_state": 1, "retransmits": 2, "probes": 3, "backoff": 4, "options": 5, "rto": 8,
+               "snd_mss": 16, "unacked": 24, "sacked": 28, "lost": 32, "retrans": 36, "rtt": 68, "snd_ssthresh": 76,
+               "snd_cwnd": 80, "advmss": 84, "total_retrans": 100}
+INFO_FLAGS = {"TCPI_OPT_TIMESTAMPS": 1, "TCPI_OPT_SACK": 2, "TCPI_OPT_WSCALE": 4, "TCPI_OPT_ECN": 8,
+              "TCPI_OPT_ECN_SEEN": 16, "TCPI_OPT_SYN_DATA": 32}
+OF_TIME = ("rto", "rtt")  # known, and not compared
+
+
 class Calls:
     """The socket calls of a script; descriptors by the script's numbers."""
 
@@ -409,14 +425,28 @@ class Calls:
         return len(events)
 
     def check_code(self, text):
-        """`assert tcpi_...` of what does not depend on time."""
-        info = self.latest.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 248)
-        fields = {"state": info[0], "ca_state": info[1], "options": info[5]}
-        fields |= {"snd_mss": struct.unpack("I", info[16:20])[0], "snd_cwnd": struct.unpack("I", info[80:84])[0],
-                   "advmss": struct.unpack("I", info[84:88])[0]}
-        for name, value in re.findall(r"assert\s+tcpi_(\w+)\s*==\s*(\d+)", text):
-            if name in fields and fields[name] != int(value):
-                raise Difference(f"tcpi_{name} is {fields[name]}, not {value}")
+        """`assert tcpi_...`; one that is not understood is a difference."""
+        try:
+            info = self.latest.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 248)
+        except (AttributeError, OSError):
+            raise Difference("there is no TCP_INFO") from None
+        for begin in re.finditer(r"\bassert\b", text):
+            check_assert(text[begin.start():], info)
+
+
+def check_assert(text, info):
+    found = ASSERT.match(text)
+    if not found:
+        raise Difference(f"not understood: {text.splitlines()[0]}")
+    masked, flag, plain, relation, bound = found.groups()
+    name = masked or plain
+    if name not in INFO_FIELDS or flag and flag not in INFO_FLAGS:
+        raise Difference(f"not understood: {found.group()}")
+    if name in OF_TIME:
+        return
+    value = struct.unpack_from("B" if INFO_FIELDS[name] < 8 else "I", info, INFO_FIELDS[name])[0]
+    if not RELATIONS[relation](value & INFO_FLAGS[flag] if flag else value, int(bound)):
+        raise Difference(f"tcpi_{name} is {value}, not {relation} {bound}")
 
 
 NUMBER = r"(\+?\d*\.?\d+)"
@@ -451,6 +481,7 @@ class Runner:
             except Difference as difference:
                 raise Difference(f"{line.strip()}: {difference}") from None
         self.join()
+        self.expect_nothing()
 
     def step(self, line):
         found = LINE.match(line)
@@ -494,6 +525,8 @@ class Runner:
                     outcome.append(f"answered {value} {errno.errorcode.get(code, '')}")
             except Difference as difference:
                 outcome.append(str(difference))
+            except Exception as fault:  # pylint: disable=broad-except  # of this program: no agreement either
+                outcome.append(f"{type(fault).__name__}: {fault}")
 
         outcome = []
         thread = threading.Thread(target=act, daemon=True)
@@ -524,6 +557,12 @@ class Runner:
             more.length, more.payload, more.seq = seen.length + more.length, seen.payload + more.payload, seen.seq
             seen = more
         self.compare(want, seen)
+
+    def expect_nothing(self):
+        """After the last line: what the kernel sends at once, and no line names."""
+        extra = self.network.receive(time.monotonic() + QUIET_S)
+        if extra is not None:
+            raise Difference(f"nobody expected {extra}")
 
     def compare(self, want, seen):
         if seen.flags & FLAGS["R"] and not seen.flags & FLAGS["."]:
