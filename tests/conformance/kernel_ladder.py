@@ -560,8 +560,10 @@ class Runner:
 
     def expect_nothing(self):
         """After the last line: what the kernel sends at once, and no line names."""
-        extra = self.network.receive(time.monotonic() + QUIET_S)
-        if extra is not None:
+        end = time.monotonic() + QUIET_S
+        extra = self.network.receive(end)
+        # (Seen later, on a busy machine, it may be a time-out that was due later.)
+        if extra is not None and time.monotonic() <= end + QUIET_S / 2:
             raise Difference(f"nobody expected {extra}")
 
     def compare(self, want, seen):

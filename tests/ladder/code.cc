@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The asserts of a script's code: "assert tcpi_snd_cwnd == 10". One that we do not understand
-// fails.
+// The asserts of a script's code: "assert tcpi_snd_cwnd == 10". What is not understood fails.
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

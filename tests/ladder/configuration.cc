@@ -99,10 +99,7 @@ const std::map<std::string_view, Setter>& setters() {
         {"tcp_early_retrans", [](auto& c, auto& v) { c.stack.tcp.tail_loss_probe = use(v[0]); }},
         {"tcp_notsent_lowat",
          [](auto& c, auto& v) { c.stack.tcp.not_sent_low_water = v[0] >= (1u << 30) ? 0 : v[0]; }},
-        {"tcp_min_tso_segs",
-         [](auto& c, auto& v) {
-             c.stack.tcp.train_segments_min = static_cast<std::uint8_t>(v[0]);
-         }},
+        {"tcp_min_tso_segs", [](auto& c, auto& v) { c.stack.tcp.train_segments_min = v[0] & 255; }},
         {"tcp_slow_start_after_idle",
          [](auto& c, auto& v) { c.stack.tcp.restart_after_idle = use(v[0]); }},
         {"tcp_fin_timeout", [](auto& c, auto& v) { c.stack.tcp.fin_wait_2 = seconds(v[0]); }},
