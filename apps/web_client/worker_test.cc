@@ -57,16 +57,20 @@ Options options_for(const Port& port) {
     return options;
 }
 
-TEST(Worker, ConnectionsThatAreRefusedAreCounted) {
-    const Port port;
-    const Options options = options_for(port);
+// Three connections, and each fails so.
+void expect_three(Failure failure, const Options& options) {
     Worker worker(options, {.core = 0, .concurrency = 2, .connections = 3}, {});
     const std::atomic<bool> stopping{false};
     const auto begun = std::chrono::steady_clock::now();
     EXPECT_EQ(worker.run(stopping), "");
     EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds{15});
-    EXPECT_EQ(worker.results().failures[static_cast<std::size_t>(Failure::refused)], 3u);
+    EXPECT_EQ(worker.results().failures[static_cast<std::size_t>(failure)], 3u);
     EXPECT_EQ(worker.results().failed(), 3u);
+}
+
+TEST(Worker, ConnectionsThatAreRefusedAreCounted) {
+    const Port port;
+    expect_three(Failure::refused, options_for(port));
 }
 
 // TCP has no multicast: connect() itself fails.
@@ -80,14 +84,7 @@ Options options_for_nobody() {
 }
 
 TEST(Worker, ConnectionsThatFailAtOnceAreCounted) {
-    const Options options = options_for_nobody();
-    Worker worker(options, {.core = 0, .concurrency = 2, .connections = 3}, {});
-    const std::atomic<bool> stopping{false};
-    const auto begun = std::chrono::steady_clock::now();
-    EXPECT_EQ(worker.run(stopping), "");
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds{15});
-    EXPECT_EQ(worker.results().failures[static_cast<std::size_t>(Failure::unreachable)], 3u);
-    EXPECT_EQ(worker.results().failed(), 3u);
+    expect_three(Failure::unreachable, options_for_nobody());
 }
 
 TEST(Worker, SeesTheTimeWhenEveryConnectionFailsAtOnce) {

@@ -42,6 +42,15 @@ class TwoCoresTest : public ::testing::Test {
         world.run_for(milliseconds(10));
         return client;
     }
+    // A connection of core 0 that core 1 accepted before it stopped listening: both ends.
+    std::array<long, 2> connect_and_stop_listening() {
+        const long listener = sides[1].listen_on(kPort);
+        world.run_for(milliseconds(1));
+        const long client = connect_from_core_0();
+        const long server = sides[1].accept(listener);
+        socket::close_listener(*sides[1].app, sides[1].find(listener));
+        return {client, server};
+    }
 
     VirtualWorld world;
     CoreMesh mesh;
@@ -54,12 +63,8 @@ class TwoCoresTest : public ::testing::Test {
 // arrive, goes on listening on the same port.
 TEST_F(TwoCoresTest, ConnectionsOutliveTheirListenerThoughTheOtherCoreListens) {
     ASSERT_GE(sides[0].listen_on(kPort), 0);
-    const long listener = sides[1].listen_on(kPort);
-    world.run_for(milliseconds(1));
-    const long client = connect_from_core_0();
-    const long server = sides[1].accept(listener);
+    const auto [client, server] = connect_and_stop_listening();
     ASSERT_GE(server, 0);
-    socket::close_listener(*sides[1].app, sides[1].find(listener));
     world.run_for(milliseconds(10));
     ASSERT_EQ(sides[0].send(client, 5), 5);
     world.run_for(milliseconds(10));
@@ -84,12 +89,8 @@ TEST_F(TwoCoresTest, AnOwnerThatDoesNotListenNamesOneThatDoes) {
 // RFC 1122 §4.2.2.13: a new SYN ends TIME-WAIT. The core that waits does not listen any more.
 TEST_F(TwoCoresTest, ASynThatMeetsTimeWaitFindsTheOtherCoresListener) {
     const long other = sides[0].listen_on(kPort);
-    const long listener = sides[1].listen_on(kPort);
-    world.run_for(milliseconds(1));
-    const long client = connect_from_core_0();
-    const long server = sides[1].accept(listener);
+    const auto [client, server] = connect_and_stop_listening();
     ASSERT_GE(server, 0);
-    socket::close_listener(*sides[1].app, sides[1].find(listener));
     sides[1].close(server);
     world.run_for(milliseconds(10));
     sides[0].close(client);

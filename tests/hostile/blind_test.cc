@@ -5,7 +5,18 @@
 namespace mtcp::victim {
 namespace {
 
-class Blind : public Hostile {};
+class Blind : public Hostile {
+  protected:
+    // A connection that the victim has closed first: it is in TIME-WAIT.
+    Pair close_first() {
+        Pair pair = establish();
+        EXPECT_EQ(sockets().close(pair.fd), 0);
+        victim().settle();
+        pair.peer->listen();
+        pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
+        return pair;
+    }
+};
 
 // RFC 5961 §3.2: only the exact number resets; one within the window is challenged; others count
 // for nothing.
@@ -115,11 +126,7 @@ TEST_F(Blind, ChallengesOfOneConnectionSayNothingAboutAnother) {
 
 // RFC 1337: a reset in TIME-WAIT does not end it; old data is answered with an ACK.
 TEST_F(Blind, TimeWaitIsNotAssassinated) {
-    Pair pair = establish();
-    EXPECT_EQ(sockets().close(pair.fd), 0);
-    victim().settle();
-    pair.peer->listen();
-    pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
+    const Pair pair = close_first();
     ASSERT_EQ(victim().core().levels().time_wait, 1u);
     for (const std::uint32_t offset : {0u, 1u, 0xffff'ffffu}) {
         TcpFields rst = pair.peer->segment(Flags::rst);
@@ -138,15 +145,9 @@ TEST_F(Blind, TimeWaitIsNotAssassinated) {
     EXPECT_EQ(victim().core().levels().time_wait, 0u);
 }
 
-// A SYN with a higher number may open the tuple anew (RFC 9293 MAY-2, RFC 6191); an old one may
-// not.
 // A client, or a server that listens no more: nothing new begins, and so nothing ends.
 TEST_F(Blind, ASynDoesNotEndTimeWaitWhereNobodyListens) {
-    Pair pair = establish();
-    EXPECT_EQ(sockets().close(pair.fd), 0);
-    victim().settle();
-    pair.peer->listen();
-    pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
+    const Pair pair = close_first();
     EXPECT_EQ(sockets().close(listener), 0);
     victim().settle();
     ASSERT_EQ(victim().core().levels().time_wait, 1u);
@@ -160,12 +161,10 @@ TEST_F(Blind, ASynDoesNotEndTimeWaitWhereNobodyListens) {
     EXPECT_TRUE(answers[0].is(Flags::rst | Flags::ack));
 }
 
+// A SYN with a higher number may open the tuple anew (RFC 9293 MAY-2, RFC 6191); an old one may
+// not.
 TEST_F(Blind, OnlyANewerSynReopensTimeWait) {
-    Pair pair = establish();
-    EXPECT_EQ(sockets().close(pair.fd), 0);
-    victim().settle();
-    pair.peer->listen();
-    pair.peer->send(pair.peer->segment(Flags::ack | Flags::fin));
+    const Pair pair = close_first();
     ASSERT_EQ(victim().core().levels().time_wait, 1u);
     TcpFields syn = pair.peer->segment(Flags::syn);
     syn.seq = pair.peer->snd_nxt - 5000;
