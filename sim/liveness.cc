@@ -59,14 +59,19 @@ std::int64_t timer_under_way(const WorldPlan& plan, const SessionPlan& session) 
     return std::min(2 * suffered + kSecond, kRtoMax);
 }
 
+std::int64_t smallest_segment(const WorldPlan& plan, const SessionPlan& session) {
+    const std::int64_t smallest = std::min<std::int64_t>(
+        {session.write_size[0], session.write_size[1], plan.hosts[0].port.mtu - 100});
+    return std::max<std::int64_t>(smallest, 1);
+}
+
 // Everybody's bytes share the slower direction; small segments carry a header each.
 std::int64_t transfer(const WorldPlan& plan) {
     std::int64_t bytes = 0;
     for (const SessionPlan& session : plan.sessions) {
-        const std::int64_t smallest = std::min<std::int64_t>(
-            {session.write_size[0], session.write_size[1], plan.hosts[0].port.mtu - 100});
+        const std::int64_t smallest = smallest_segment(plan, session);
         const std::int64_t own = bytes_of(session);
-        bytes += own + own / std::max<std::int64_t>(smallest, 1) * kHeaders;
+        bytes += own + own / smallest * kHeaders;
     }
     std::uint64_t rate = UINT64_MAX;
     for (const DirectionPlan& way : plan.wire) {
@@ -83,10 +88,8 @@ std::int64_t transfer(const WorldPlan& plan) {
 std::int64_t devices(const WorldPlan& plan) {
     std::int64_t frames = 0;
     for (const SessionPlan& session : plan.sessions) {
-        const std::int64_t smallest = std::min<std::int64_t>(
-            {session.write_size[0], session.write_size[1], plan.hosts[0].port.mtu - 100});
-        frames +=
-            8 * (1 + bytes_of(session) / std::max<std::int64_t>(smallest, 1) + session.rounds);
+        const std::int64_t smallest = smallest_segment(plan, session);
+        frames += 8 * (1 + bytes_of(session) / smallest + session.rounds);
     }
     const Duration slower = std::max(plan.hosts[0].port.frame_time, plan.hosts[1].port.frame_time);
     return frames * slower.ns / 1000;

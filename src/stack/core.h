@@ -361,11 +361,14 @@ class Core {
                                  Later how_late = Later::possible);
     void send_last(std::uint32_t index, Instant now);
     void note_refusal(std::size_t interface, Instant now);
+    [[nodiscard]] static constexpr std::uint64_t bit_of(std::size_t interface) {
+        return std::uint64_t{1} << (interface & 63u);
+    }
     [[nodiscard]] bool is_blocked(std::size_t interface) const {
-        return (blocked_interfaces_ >> (interface & 63u) & 1u) != 0;
+        return (blocked_interfaces_ & bit_of(interface)) != 0;
     }
     [[nodiscard]] bool is_stalled(std::size_t interface) const {
-        return (stalled_interfaces_ >> (interface & 63u) & 1u) != 0;
+        return (stalled_interfaces_ & bit_of(interface)) != 0;
     }
     [[nodiscard]] bool lose_from(std::uint32_t index, Drop reason, Instant now);
     [[nodiscard]] tcp::OutputBudget output_budget(const Connection& connection,

@@ -290,8 +290,7 @@ void Core::deliver_to_time_wait(std::uint32_t index, Arrival& arrival, Instant n
                 if (links_.cores > 1 && hand_to_listener(arrival)) {
                     drop_time_wait(index);
                 } else {
-                    counters_->drop(Drop::tcp_not_listening);
-                    reset_stray(arrival, now);
+                    deliver_stray(arrival, now);
                 }
             } else if (queue_is_full(*listener)) {
                 counters_->drop(Drop::tcp_accept_queue_full);  // and meets the record again

@@ -134,10 +134,9 @@ void Core::send_last(std::uint32_t index, Instant now) {
 
 // Its ring is full, or no frame is left: nothing more in this turn.
 void Core::note_refusal(std::size_t interface, Instant now) {
-    const std::uint64_t bit = std::uint64_t{1} << (interface & 63u);
     transmit_blocked_ = true;
-    blocked_interfaces_ |= bit;
-    if (network_->is_stalled(interface, now)) stalled_interfaces_ |= bit;
+    blocked_interfaces_ |= bit_of(interface);
+    if (network_->is_stalled(interface, now)) stalled_interfaces_ |= bit_of(interface);
 }
 
 // There is no way now, or a device that takes nothing any more: what would leave is lost as on a
