@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "tcp/congestion/controller.h"
 #include "tcp/testing/solo.h"
 
 namespace mtcp::tcp {
@@ -135,14 +136,46 @@ TEST(Handshake, ResetWithoutAValidAckIsIgnored) {
     EXPECT_EQ(solo.out(), "");
 }
 
-TEST(Handshake, AnAckOfAnotherLifeIsAnsweredWithAReset) {
+// RFC 9293 §3.5.1, figure 9.
+TEST(Handshake, AnAckOfAnotherLifeIsAnsweredWithAResetAndTheSynOnceMore) {
+    Solo solo;
+    solo.open();
+    static_cast<void>(solo.out());
+    static_cast<void>(solo.advance(milliseconds(600)));
+    solo.segment({.flags = ".", .seq = 300, .ack = 91});
+    EXPECT_EQ(solo.state(), State::syn_sent);
+    EXPECT_EQ(solo.out(), "R 91:91(0) | S 0:0(0)");
+    EXPECT_EQ(solo.last_drop, Drop::tcp_bad_ack);
+    EXPECT_EQ(solo.counters.segments_retransmitted, 1u);
+    // Not as often as a forger likes.
+    solo.segment({.flags = ".", .seq = 300, .ack = 92});
+    EXPECT_EQ(solo.out(), "R 92:92(0)");
+    // The time-out is that of the new SYN, and no time-out has been counted before.
+    EXPECT_EQ(solo.advance(milliseconds(2'900)), "+1000 S 0:0(0)");
+    EXPECT_EQ(solo.counters.retransmission_timeouts, 1u);
+    solo.segment({.flags = ".", .seq = 300, .ack = 91});
+    EXPECT_EQ(solo.out(), "R 91:91(0)");
+    solo.segment(syn_ack(solo));
+    EXPECT_EQ(solo.state(), State::established);
+}
+
+TEST(Handshake, AnAckOfAnotherLifeBeforeTheSynHasLeftIsNoReasonForASecondOne) {
+    Solo solo;
+    solo.open();
+    solo.segment({.flags = ".", .seq = 300, .ack = 91});
+    EXPECT_EQ(solo.out(), "R 91:91(0) | S 0:0(0)");
+    EXPECT_EQ(solo.counters.segments_retransmitted, 0u);
+}
+
+// It says nothing of the path, unlike a SYN that was lost: the window is the full one.
+TEST(Handshake, ASynSentAgainBehindAResetIsNoLoss) {
     Solo solo;
     solo.open();
     static_cast<void>(solo.out());
     solo.segment({.flags = ".", .seq = 300, .ack = 91});
-    EXPECT_EQ(solo.state(), State::syn_sent);
-    EXPECT_EQ(solo.out(), "R 91:91(0)");
-    EXPECT_EQ(solo.last_drop, Drop::tcp_bad_ack);
+    static_cast<void>(solo.out());
+    solo.segment(syn_ack(solo));
+    EXPECT_EQ(solo.tcb.cwnd, congestion::initial_window(solo.env.configuration, solo.tcb.mss));
 }
 
 TEST(Handshake, SynAckThatEchoesAForeignTimestampIsReset) {
@@ -155,7 +188,7 @@ TEST(Handshake, SynAckThatEchoesAForeignTimestampIsReset) {
     In in = syn_ack(solo);
     in.options.ts_echo = 1;
     solo.segment(in);
-    EXPECT_EQ(solo.out(), "R 1:1(0)");
+    EXPECT_EQ(solo.out(), "R 1:1(0) | S 0:0(0)");
     in.options.ts_echo = solo.tcb.ts_offset + static_cast<std::uint32_t>(solo.now.ns / 1'000'000);
     solo.segment(in);
     EXPECT_EQ(solo.state(), State::established);

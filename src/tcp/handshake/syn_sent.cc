@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "tcp/clock.h"
+#include "tcp/counting.h"
 #include "tcp/handshake/birth.h"
 #include "tcp/handshake/fast_open.h"
 #include "tcp/path/ecn.h"
@@ -57,6 +58,24 @@ void enter_syn_received(Arrival& a) {
     arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
 }
 
+void send_syn_again(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    tcb.pending.syn = true;
+    count(a.env, &Counters::segments_retransmitted);
+    ++tcb.total_retransmissions;
+    arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
+}
+
+// The peer still has a connection of an earlier life, or remembers it in TIME-WAIT. The reset ends
+// it (RFC 9293 §3.5.1, figure 9), and a SYN right behind the reset finds a listener; once (as
+// Linux), for it may be a forger who asks.
+void refuse_earlier_life(Arrival& a) {
+    Tcb& tcb = a.tcb;
+    tcb.pending.stray_reset = true;
+    tcb.stray_ack = a.seg.ack;
+    if (tcb.total_retransmissions == 0 && !tcb.pending.syn) send_syn_again(a);
+}
+
 }  // namespace
 
 void segment_arrives_in_syn_sent(Arrival& a) {
@@ -64,18 +83,14 @@ void segment_arrives_in_syn_sent(Arrival& a) {
     const Flags flags = a.seg.flags;
     const bool has_ack = flags.has(Flags::ack);
     if (has_ack && !acknowledges_our_syn(a)) {  // first
-        if (!flags.has(Flags::rst)) {
-            tcb.pending.stray_reset = true;
-            tcb.stray_ack = a.seg.ack;
-        }
+        if (!flags.has(Flags::rst)) refuse_earlier_life(a);
         a.reaction.drop = Drop::tcp_bad_ack;
         return;
     }
     if (flags.has(Flags::rst)) {  // second
         // RFC 3168 §6.1.1.1: some old firewalls refuse the two bits; once more without them.
         if (has_ack && withdraw_ecn_offer(tcb)) {
-            tcb.pending.syn = true;
-            arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
+            send_syn_again(a);
             a.reaction.drop = Drop::tcp_ecn_refused;
         } else if (has_ack) {
             end_connection(tcb, a.reaction, ECONNREFUSED);

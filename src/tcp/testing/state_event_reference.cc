@@ -46,7 +46,10 @@ Expected in_listen(const Situation& s, const Event& e) {
 Expected in_syn_sent(const Situation& s, const Event& e) {
     const bool ack_acceptable = e.ack_flag && e.ack > 0 && e.ack <= s.snd_nxt;
     if (e.ack_flag && !ack_acceptable) {
-        return e.rst ? stay(s) : answer(stay(s), Reply::reset, e.ack, 0);
+        if (e.rst) return stay(s);
+        Expected x = answer(stay(s), Reply::reset, e.ack, 0);
+        x.syn_again = true;  // the text would wait for the time-out; as Linux
+        return x;
     }
     Expected x = stay(s);
     if (e.rst) {

@@ -38,7 +38,8 @@ struct Expected {
     State next = State::closed;
     std::int64_t snd_una = 0;
     std::int64_t rcv_nxt = 0;
-    bool ack_soon = false;  // RFC 9293 MUST-40: at once or within half a second
+    bool ack_soon = false;   // RFC 9293 MUST-40: at once or within half a second
+    bool syn_again = false;  // behind the reply
 };
 
 [[nodiscard]] Expected expected_of(const Situation& situation, const Event& event);

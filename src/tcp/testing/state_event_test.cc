@@ -48,9 +48,13 @@ std::int64_t relative(wire::SequenceNumber number, wire::SequenceNumber to) {
 }
 
 void note_reply(const OutgoingSegment& out, wire::SequenceNumber iss, Observed& seen) {
-    ++seen.replies;
     Expected& as = seen.as;
     const bool ack = out.flags.has(Flags::ack);
+    if (out.flags.has(Flags::syn) && !ack && as.reply != Reply::none) {
+        as.syn_again = true;
+        return;
+    }
+    ++seen.replies;
     as.reply = out.flags.has(Flags::rst)   ? (ack ? Reply::reset_with_ack : Reply::reset)
                : out.flags.has(Flags::syn) ? Reply::syn_ack
                                            : Reply::ack;
@@ -77,7 +81,8 @@ std::string to_text(const Event& e) {
 std::string to_text(const Expected& x) {
     constexpr const char* kReplies[] = {"none", "ACK", "RST", "RST-ACK", "SYN-ACK"};
     return std::string(kReplies[static_cast<std::size_t>(x.reply)]) + " seq " +
-           std::to_string(x.seq) + " ack " + std::to_string(x.ack) + ", then state " +
+           std::to_string(x.seq) + " ack " + std::to_string(x.ack) +
+           (x.syn_again ? ", SYN again" : "") + ", then state " +
            std::to_string(static_cast<int>(x.next)) + " una " + std::to_string(x.snd_una) +
            " rcv.nxt " + std::to_string(x.rcv_nxt);
 }
@@ -91,8 +96,8 @@ class Judge {
         Expected is = seen.as;
         // Text may be acknowledged at once or soon.
         const bool delayed_ack = want.ack_soon && want.reply == Reply::none;
-        bool same =
-            is.next == want.next && is.snd_una == want.snd_una && is.rcv_nxt == want.rcv_nxt;
+        bool same = is.next == want.next && is.snd_una == want.snd_una &&
+                    is.rcv_nxt == want.rcv_nxt && is.syn_again == want.syn_again;
         if (delayed_ack) {
             same = same && is.ack_soon;
         } else {
