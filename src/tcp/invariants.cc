@@ -58,6 +58,9 @@ const char* check_log(const Environment& env, const Tcb& tcb) {
     }
     const bool counted = sacked == log.sacked_bytes && lost == log.lost_bytes &&
                          resent == log.resent_bytes && waiting == log.waiting_bytes;
+    if (log.sacked_segments > sacked || (log.sacked_segments == 0) != (sacked == 0)) {
+        return "the log miscounts segments";
+    }
     return counted ? nullptr : "the log miscounts";
 }
 

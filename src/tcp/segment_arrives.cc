@@ -41,7 +41,7 @@ int reset_error(const Tcb& tcb) {
 Step check_reset(Arrival& a) {
     if (!a.seg.flags.has(Flags::rst)) return Step::next;
     // RFC 5961 §3.2: only the exact number resets; elsewhere in the window it must be proven.
-    if (a.seg.seq != a.tcb.rcv.nxt) {
+    if (!is_reset_point(a.tcb, a.seg.seq)) {
         // RFC 7413 §7.3: somebody on the way has lost track of a connection that began with data.
         if (a.tcb.fast_open.asked && a.tcb.state == State::established &&
             total_received(a.tcb) == 0) {

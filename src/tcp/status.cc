@@ -75,7 +75,7 @@ Status status(const Environment& env, const Tcb& tcb, Instant now) {
     status.state = tcb.state;
     status.phase = tcb.phase;
     status.retransmissions = tcb.retransmissions;
-    status.probes = tcb.unanswered_probes;
+    status.probes = tcb.retransmissions == 0 ? tcb.unanswered_probes : 0;
     status.send_window_shift = tcb.send_window_shift;
     status.receive_window_shift = tcb.receive_window_shift;
     status.timestamps = tcb.flags.timestamps;

@@ -166,8 +166,9 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) 
     tcb.flags.let_go = true;
     tcb.fin_wait_2_ms = to_ms(fin_wait_2);
     judge_fast_open(env, tcb, now);
-    if (tcb.rcv.unread > 0 || tcb.reassembly != kNoIndex) {
-        // RFC 9293 SHLD-3: the peer's data is lost, and it must know.
+    if (tcb.rcv.unread > 0) {
+        // RFC 9293 SHLD-3: the peer's data is lost, and it must know. Of what lies beyond a gap it
+        // was never told that it had come; process_text() resets should more of it come (as Linux).
         reset_and_end(tcb, reaction);
     } else {
         queue_fin(tcb);

@@ -93,8 +93,9 @@ std::uint32_t initial_window(const Configuration& configuration, std::uint16_t m
 }
 
 void begin(Environment& env, Tcb& tcb, Instant) {
-    const bool syn_was_lost = tcb.retransmissions > 0;
-    tcb.cwnd = syn_was_lost ? tcb.mss : initial_window(env.configuration, tcb.mss);
+    // RFC 6928 §2: a single loss of a SYN may have many reasons, a second one is congestion.
+    const bool syn_was_lost_again = tcb.retransmissions > 1;
+    tcb.cwnd = syn_was_lost_again ? tcb.mss : initial_window(env.configuration, tcb.mss);
 }
 
 void watch_marks(Environment& env, Tcb& tcb, const AckContext& ack, Instant now) {

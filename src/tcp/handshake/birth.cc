@@ -31,7 +31,7 @@ void set_offer(const Configuration& configuration, Tcb& tcb) {
                                    ? configuration.window_shift
                                    : wire::kWindowShiftMax;
     tcb.receive_window_shift = tcb.flags.window_scaling ? shift & 15 : 0;
-    tcb.ecn.agreed = configuration.ecn == Configuration::Ecn::request;  // offered
+    tcb.ecn.agreed = offers_ecn(configuration, tcb.settings);
 }
 
 }  // namespace

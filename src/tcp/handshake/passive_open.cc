@@ -93,8 +93,8 @@ OutgoingSegment reset_to(const Segment& seg) {
     return reply;
 }
 
-HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segment& seg,
-                  Instant now) {
+HalfOpen remember(const Environment& env, const ListenerSettings& listener,
+                  const wire::FlowKey& key, const Segment& seg, Instant now) {
     const Configuration& configuration = env.configuration;
     const wire::Options& offered = seg.options;
     HalfOpen half{};
@@ -108,7 +108,7 @@ HalfOpen remember(const Environment& env, const wire::FlowKey& key, const Segmen
         is_on(configuration.window_scaling) ? offered.window_shift : wire::kNoWindowShift;
     half.timestamps = offered.timestamps && is_on(configuration.timestamps);
     half.selective_ack = offered.sack_permitted && is_on(configuration.selective_ack);
-    half.ecn = accepts_ecn(configuration, seg);
+    half.ecn = accepts_ecn(configuration, listener.settings, seg);
     half.ts_recent = offered.timestamps ? offered.ts_value : 0;
     half.sent_us = static_cast<std::uint16_t>(to_us(now));
     half.deadline_ms = to_ms_rounded_up(now + configuration.rto_initial);
@@ -211,7 +211,7 @@ ListenDecision on_listen_segment(const Environment& env, const ListenerSettings&
         return decision;
     }
     decision.drop = Drop::count_;
-    decision.half_open = remember(env, key, seg, now);
+    decision.half_open = remember(env, listener, key, seg, now);
     // RFC 1122 §4.2.2.13, as Linux.
     if (listener.sent_before && decision.half_open.iss <= *listener.sent_before)
         decision.half_open.iss = *listener.sent_before + 65'537;
@@ -332,8 +332,8 @@ HalfOpenDecision on_half_open_segment(const Environment& env, const ListenerSett
             if (half.timestamps != 0 && seg.options.timestamps) {
                 half.ts_recent = seg.options.ts_value;
             }
-            // As when the time-out had come first: no RTT sample (Karn), RFC 5681 §3.1's window of
-            // one segment, and no other SYN-ACK right behind this one.
+            // As when the time-out had come first: no RTT sample (Karn), one loss more for RFC 6928
+            // §2, and no other SYN-ACK right behind this one.
             if (half.retransmissions < std::max<std::uint8_t>(retries_of(env), 1)) {
                 count_retransmission(env, half, now);
             }

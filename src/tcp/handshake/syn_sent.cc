@@ -21,9 +21,13 @@ using wire::Flags;
 
 // SEG.ACK must be for our SYN, and an echoed timestamp must be one we have sent on it: both are
 // proof that the peer saw this SYN and not one of an earlier life.
+bool is_in_flight(const Tcb& tcb, wire::SequenceNumber ack) {
+    return ack > tcb.iss && ack <= tcb.snd.nxt;
+}
+
 bool acknowledges_our_syn(const Arrival& a) {
     const Tcb& tcb = a.tcb;
-    if (a.seg.ack <= tcb.iss || a.seg.ack > tcb.snd.nxt) return false;
+    if (!is_in_flight(tcb, a.seg.ack)) return false;
     const wire::Options& options = a.seg.options;
     if (!tcb.flags.timestamps || !options.timestamps || options.ts_echo == 0) return true;
     const std::uint32_t first = tcb.progress_ms + tcb.ts_offset;
@@ -66,14 +70,15 @@ void send_syn_again(Arrival& a) {
     arm_retransmission(tcb, a.env.configuration.rto_max, a.now);
 }
 
-// The peer still has a connection of an earlier life, or remembers it in TIME-WAIT. The reset ends
-// it (RFC 9293 §3.5.1, figure 9), and a SYN right behind the reset finds a listener; once (as
-// Linux), for it may be a forger who asks.
+// The reset ends what sent this (RFC 9293 §3.5.1, figure 9). Where the peer still has a connection
+// of an earlier life, or remembers it in TIME-WAIT, a SYN right behind the reset finds a listener;
+// once (as Linux), for it may be a forger who asks.
 void refuse_earlier_life(Arrival& a) {
     Tcb& tcb = a.tcb;
     tcb.pending.stray_reset = true;
     tcb.stray_ack = a.seg.ack;
-    if (tcb.total_retransmissions == 0 && !tcb.pending.syn) send_syn_again(a);
+    const bool numbers_of_another = !is_in_flight(tcb, a.seg.ack);
+    if (numbers_of_another && tcb.total_retransmissions == 0 && !tcb.pending.syn) send_syn_again(a);
 }
 
 }  // namespace

@@ -11,15 +11,31 @@ namespace mtcp::tcp {
 
 using wire::Flags;
 
-bool accepts_ecn(const Configuration& configuration, const wire::Segment& syn) {
-    return configuration.ecn != Configuration::Ecn::off && syn.flags.all(Flags::ece | Flags::cwr) &&
-           syn.ecn == EcnField::not_capable;
+namespace {
+
+using Ecn = Configuration::Ecn;
+
+bool needs_ecn(const Settings& settings) {
+    return settings.congestion == CongestionAlgorithm::dctcp;
+}
+
+}  // namespace
+
+bool offers_ecn(const Configuration& configuration, const Settings& settings) {
+    return configuration.ecn == Ecn::request ||
+           (configuration.ecn == Ecn::accept && needs_ecn(settings));
+}
+
+bool accepts_ecn(const Configuration& configuration, const Settings& settings,
+                 const wire::Segment& syn) {
+    return configuration.ecn != Ecn::off && syn.flags.all(Flags::ece | Flags::cwr) &&
+           (syn.ecn == EcnField::not_capable || needs_ecn(settings));
 }
 
 void agree_on_ecn(const Configuration& configuration, Tcb& tcb, const wire::Segment& seg) {
     const bool setup = seg.flags.has(Flags::ack)
                            ? seg.flags.has(Flags::ece) && !seg.flags.has(Flags::cwr)
-                           : accepts_ecn(configuration, seg);
+                           : accepts_ecn(configuration, tcb.settings, seg);
     tcb.ecn.agreed = tcb.ecn.agreed && setup;
 }
 

@@ -21,9 +21,13 @@ struct EcnField {
 };
 
 // --- handshake (RFC 3168 §6.1.1). In SYN-SENT `agreed` means offered. ---
+// Does our SYN offer it? DCTCP is of no use without (RFC 8257 §3).
+[[nodiscard]] bool offers_ecn(const Configuration& configuration, const Settings& settings);
 // Is this an ECN-setup SYN that we answer as such? One that is itself marked as capable in the IP
-// header is somebody's experiment or a broken middlebox (RFC 8311 §4.3): no.
-[[nodiscard]] bool accepts_ecn(const Configuration& configuration, const wire::Segment& syn);
+// header is somebody's experiment or a broken middlebox (RFC 8311 §4.3): no, unless we run DCTCP,
+// of which Linux sends such SYNs.
+[[nodiscard]] bool accepts_ecn(const Configuration& configuration, const Settings& settings,
+                               const wire::Segment& syn);
 // The peer's SYN-ACK, or its SYN in a simultaneous open, came in SYN-SENT. A SYN-ACK that merely
 // mirrors both bits of our offer agrees to nothing.
 void agree_on_ecn(const Configuration& configuration, Tcb& tcb, const wire::Segment& seg);

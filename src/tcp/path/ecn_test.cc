@@ -73,9 +73,20 @@ TEST(Ecn, SynWithOneOfTheBitsIsNoOffer) {
 TEST(Ecn, SynThatIsMarkedCapableIsNoOffer) {  // Checks RFC 8311 §4.3.
     wire::Segment syn;
     syn.flags = {wire::Flags::syn | kSetup};
-    EXPECT_TRUE(accepts_ecn({}, syn));
+    EXPECT_TRUE(accepts_ecn({}, {}, syn));
     syn.ecn = EcnField::capable_0;
-    EXPECT_FALSE(accepts_ecn({}, syn));
+    EXPECT_FALSE(accepts_ecn({}, {}, syn));
+    EXPECT_TRUE(accepts_ecn({}, {.congestion = CongestionAlgorithm::dctcp}, syn));
+}
+
+TEST(Ecn, DctcpOffersItUnlessItIsOff) {
+    for (const bool off : {false, true}) {
+        Solo solo;
+        solo.settings.congestion = CongestionAlgorithm::dctcp;
+        if (off) solo.env.configuration.ecn = Ecn::off;
+        solo.open();
+        EXPECT_EQ(solo.out(), off ? "S 0:0(0)" : "SEW 0:0(0)");
+    }
 }
 
 TEST(Ecn, MirroredBitsAgreeToNothing) {

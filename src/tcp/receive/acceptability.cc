@@ -65,7 +65,25 @@ void trim_front(Arrival& a) {
     a.seq = a.tcb.rcv.nxt;
 }
 
+// What we have acknowledged last, or not yet, comes again: the peer had not seen our ACK, but may
+// acknowledge what it saw meanwhile. Dropping that, as RFC 9293 §3.10.7.4 has it, would send it
+// again for nothing (as Linux).
+Step keep_only_ack(Arrival& a) {
+    a.seq = a.tcb.rcv.nxt;
+    a.length = 0;
+    a.fin = false;
+    a.answer_at_once = true;
+    a.reaction.drop = Drop::tcp_duplicate;
+    return Step::next;
+}
+
 }  // namespace
+
+bool is_reset_point(const Tcb& tcb, SequenceNumber seq) {
+    constexpr std::uint16_t kAfterFin = static_cast<std::uint16_t>(
+        bit(State::close_wait) | bit(State::last_ack) | bit(State::closing));
+    return seq == tcb.rcv.nxt || (seq + 1 == tcb.rcv.nxt && is_one_of(tcb.state, kAfterFin));
+}
 
 Step check_sequence(Arrival& a) {
     Tcb& tcb = a.tcb;
@@ -85,19 +103,24 @@ Step check_sequence(Arrival& a) {
     if (a.seg.flags.has(Flags::rst)) {
         // RFC 5961 §3.2 looks at the number only; text does not matter, nor does a window of zero
         // (RFC 9293 MUST-66).
-        const bool inside = a.seq == tcb.rcv.nxt || (a.seq > tcb.rcv.nxt && a.seq < edge);
+        const bool inside = is_reset_point(tcb, a.seq) || (a.seq > tcb.rcv.nxt && a.seq < edge);
         return inside ? Step::next : a.discard(Drop::tcp_outside_window);
     }
     const std::uint32_t text = a.seg.length();
     if (text == 0) {
         // The right edge itself passes: an ACK carries it once the peer has filled the window, and
-        // refusing it could stop both directions. Table 6 would take it one earlier.
-        const bool inside = a.seq >= tcb.rcv.nxt && a.seq <= edge;
+        // refusing it could stop both directions. Table 6 would take it one earlier. So does what
+        // left before text that we have not acknowledged yet, and came behind it (as Linux).
+        const bool inside = a.seq >= tcb.rcv.acked && a.seq <= edge;
         return inside ? Step::next : answer_unacceptable(a, Drop::tcp_outside_window);
     }
     const SequenceNumber end = a.seq + text;
     if (end <= tcb.rcv.nxt) {
-        if (!a.seg.flags.has(Flags::syn)) note_duplicate(tcb, a.seq, a.seq + a.length);
+        if (!a.seg.flags.has(Flags::syn)) {
+            note_duplicate(tcb, a.seq, a.seq + a.length);
+            const bool was_last = end >= tcb.rcv.acked;
+            if (was_last && a.seg.flags.has(Flags::ack)) return keep_only_ack(a);
+        }
         return answer_unacceptable(a, Drop::tcp_duplicate);
     }
     // A closed window takes no text, but what the segment acknowledges (RFC 9293 §3.10.7.4).

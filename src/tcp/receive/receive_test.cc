@@ -355,6 +355,39 @@ TEST(ReceiveWindow, AFinAloneNeedsNone) {
     EXPECT_EQ(solo.sent.at(0).window, 0);
 }
 
+TEST(Acceptability, AnAckOvertakenByTextThatWaitsForItsAckIsTaken) {
+    Solo solo;
+    solo.connect();
+    use_up_quick_acks(solo);
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "P.", .length = 64});
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.last_drop, Drop::count_);
+    EXPECT_EQ(solo.tcb.snd.una, solo.tcb.snd.nxt);
+    EXPECT_EQ(solo.out(), "");  // no challenge
+    // What has been acknowledged does not come again.
+    EXPECT_EQ(solo.advance(milliseconds(40)), "+40 . 1001:1001(0) ack 65");
+    solo.segment({.ack = 1001});
+    EXPECT_EQ(solo.last_drop, Drop::tcp_outside_window);
+    EXPECT_EQ(solo.out(), ". 1001:1001(0) ack 65");
+    solo.consume(64);
+}
+
+TEST(Acceptability, WhatAKnownSegmentAcknowledgesCounts) {
+    Solo solo;
+    solo.connect();
+    solo.send(1000);
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "P.", .length = 64});
+    static_cast<void>(solo.advance(milliseconds(40)));
+    solo.segment({.flags = "P.", .length = 64, .ack = 1001});
+    EXPECT_EQ(solo.last_drop, Drop::tcp_duplicate);
+    EXPECT_EQ(solo.tcb.snd.una, solo.tcb.snd.nxt);
+    EXPECT_EQ(solo.out(), ". 1001:1001(0) ack 65 sack 1:65");  // RFC 2883
+    solo.consume(64);
+}
+
 TEST(Placement, OverlapsAreTakenOnce) {
     Solo solo;
     solo.connect();

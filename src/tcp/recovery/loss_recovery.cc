@@ -22,8 +22,13 @@ using wire::SequenceNumber;
 
 // RFC 8985 §6.2 step 5: a shorter wait than two ticks is not worth a timer.
 constexpr Duration kReorderingSlack = milliseconds(2);
-// The peer reneged: what it threw away goes again without waiting for the whole time-out.
-constexpr Duration kRenegingDelay = milliseconds(10);
+// The peer reneged: what it threw away goes again without waiting for the whole time-out; but a
+// SACK that is late may still explain it (as Linux).
+constexpr Duration kRenegingDelayMin = milliseconds(10);
+
+Duration reneging_delay(const Tcb& tcb) {
+    return std::max(microseconds(tcb.srtt_us / 2), kRenegingDelayMin);
+}
 
 struct Recovering {
     Environment& env;
@@ -133,7 +138,8 @@ void find_losses(Recovering& on) {
     }
     if (!on.r.rack_advanced) return;
     const std::uint32_t resent = on.r.log.resent_bytes;
-    const RackVerdict verdict = rack_detect_loss(on.tcb, on.r, on.now);
+    const Duplicate duplicate = on.advanced ? Duplicate::no : Duplicate::yes;
+    const RackVerdict verdict = rack_detect_loss(on.tcb, on.r, duplicate, on.now);
     add_lost(on, verdict.lost);
     on.lost_again = on.r.log.resent_bytes < resent;
     if (verdict.wait_us == 0) return;
@@ -341,7 +347,7 @@ void move_phase(Recovering& on) {
     if (on.advanced && has_reneged(on.r)) {
         // RFC 2018 §8: what is acknowledged ends where it had told of more. The time-out clears up.
         tcb.pending.retransmit = false;
-        arm_repair(tcb, WaitsFor::timeout, kRenegingDelay, on.now);
+        arm_repair(tcb, WaitsFor::timeout, reneging_delay(tcb), on.now);
         on.timer_is_set = true;
         return;
     }
@@ -462,7 +468,7 @@ void on_reordering_timeout(Environment& env, Tcb& tcb, Instant now) {
         return;
     }
     const std::uint32_t flight = tcb.snd.nxt - tcb.snd.una;
-    const RackVerdict verdict = rack_detect_loss(tcb, *r, now);
+    const RackVerdict verdict = rack_detect_loss(tcb, *r, Duplicate::no, now);
     const bool probe_only =
         verdict.lost > 0 && tcb.phase <= Phase::disorder && only_a_path_probe(env, tcb, *r, now);
     if (verdict.lost > 0 && tcb.phase != Phase::fast_recovery && !probe_only) {
@@ -501,7 +507,7 @@ void enter_loss(Environment& env, Tcb& tcb, Instant now) {
         return;
     }
     const bool fresh = tcb.phase < Phase::fast_recovery;
-    const std::uint32_t told = r->log.sacked_bytes + r->reno_sacked;
+    const std::uint32_t told = r->log.sacked_segments + r->reno_sacked / tcb.mss;
     mark_timed_out(*r, now);
     // RFC 5681 §3.1: ssthresh is set once per loss, not again by further time-outs of one segment.
     const bool first = tcb.phase <= Phase::disorder || tcb.snd.una >= tcb.recover ||
@@ -515,7 +521,7 @@ void enter_loss(Environment& env, Tcb& tcb, Instant now) {
     congestion::on_timeout(env, tcb,
                            first ? congestion::Timeout::first : congestion::Timeout::repeated, now);
     if (!congestion::governs_recovery(tcb)) tcb.cwnd = pipe(tcb, *r) + tcb.mss;
-    if (fresh && told >= kDupThresh * tcb.mss && tcb.reordering > kDupThresh) {
+    if (fresh && told >= kDupThresh && tcb.reordering > kDupThresh) {
         tcb.reordering = kDupThresh;  // was believed too large
     }
     tcb.phase = Phase::loss;

@@ -11,10 +11,17 @@ using wire::SequenceNumber;
 
 constexpr std::uint32_t kReorderingMax = 255;  // segments
 
-std::uint32_t reordering_window_us(const Tcb& tcb, const Recovery& r) {
+// Step 4. Small segments are counted by duplicates only, as without SACK: where the ACK advances as
+// well Linux waits, too, as what it acknowledges left some microseconds before what is looked for.
+bool is_dup_thresh_reached(const Tcb& tcb, const Recovery& r, Duplicate duplicate) {
+    if (r.log.sacked_bytes >= std::uint32_t{tcb.reordering} * tcb.mss) return true;
+    return duplicate == Duplicate::yes && r.log.sacked_segments >= tcb.reordering;
+}
+
+std::uint32_t reordering_window_us(const Tcb& tcb, const Recovery& r, Duplicate duplicate) {
     if (tcb.reorderings == 0) {
         if (tcb.phase >= Phase::fast_recovery) return 0;
-        if (r.log.sacked_bytes >= std::uint32_t{tcb.reordering} * tcb.mss) return 0;
+        if (is_dup_thresh_reached(tcb, r, duplicate)) return 0;
     }
     const std::uint32_t window_us = tcb.rtt_min_us / 4 * tcb.window_steps;
     return window_us < tcb.srtt_us ? window_us : tcb.srtt_us;
@@ -59,11 +66,11 @@ void adapt_reordering_window(Tcb& tcb, std::uint32_t round_from, std::uint32_t t
     }
 }
 
-RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Instant now) {
+RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Duplicate duplicate, Instant now) {
     RackVerdict verdict;
     r.rack_advanced = false;
     if (!r.rack_known) return verdict;
-    const std::uint32_t window_us = reordering_window_us(tcb, r);
+    const std::uint32_t window_us = reordering_window_us(tcb, r, duplicate);
     for (std::size_t i = 0; i < r.log.count; ++i) {
         Run& run = r.log.runs[r.log.first + i];
         const bool waits = (run.flags & (Run::lost | Run::resent)) == Run::lost;

@@ -23,8 +23,10 @@ struct RackVerdict {
     std::uint32_t lost = 0;     // bytes
     std::uint32_t wait_us = 0;  // look again then; 0: nothing to wait for
 };
+// Did what is looked at come with an ACK that left SND.UNA where it was?
+enum class Duplicate : std::uint8_t { no, yes };
 // Step 5.
-RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Instant now);
+RackVerdict rack_detect_loss(const Tcb& tcb, Recovery& r, Duplicate duplicate, Instant now);
 // Does a run sent at `sent_us` count as gone by now, without any time for reordering?
 [[nodiscard]] bool rack_has_timed_out(const Recovery& r, std::uint32_t sent_us, Instant now);
 

@@ -23,11 +23,19 @@ bool may_probe(const Configuration& configuration, const Tcb& tcb) {
            tcb.phase == Phase::open && !is_one_of(tcb.state, kOpening);
 }
 
-Duration probe_timeout(const Configuration& configuration, const Tcb& tcb) {
+enum class InFlight : std::uint8_t { one_segment, more };
+
+// Small segments that did not leave at once have runs of their own.
+InFlight in_flight(const Environment& env, const Tcb& tcb) {
+    if (tcb.snd.nxt - tcb.snd.una > tcb.mss) return InFlight::more;
+    const Recovery* r = record_of(env, tcb);
+    return r != nullptr && r->log.count > 1 ? InFlight::more : InFlight::one_segment;
+}
+
+Duration probe_timeout(const Configuration& configuration, const Tcb& tcb, InFlight in_flight) {
     if (tcb.srtt_us == 0) return configuration.rto_initial;
     const Duration two_rtts = microseconds(std::int64_t{2} * tcb.srtt_us);
-    const bool single = tcb.snd.nxt - tcb.snd.una <= tcb.mss;
-    return two_rtts + (single ? configuration.rto_min : kProbeSlack);
+    return two_rtts + (in_flight == InFlight::one_segment ? configuration.rto_min : kProbeSlack);
 }
 
 }  // namespace
@@ -51,7 +59,7 @@ void await_answer(const Environment& env, Tcb& tcb, Since since, Instant now) {
                                  ? time_left(env, tcb, now)
                                  : backed_off_rto(tcb, env.configuration.rto_max);
     if (probing) {
-        const Duration probe = probe_timeout(env.configuration, tcb);
+        const Duration probe = probe_timeout(env.configuration, tcb, in_flight(env, tcb));
         arm_repair(tcb, WaitsFor::tail_probe, probe < timeout ? probe : timeout, now);
     } else {
         arm_repair(tcb, WaitsFor::timeout, timeout, now);
@@ -63,7 +71,7 @@ void await_only_answer(const Configuration& configuration, Tcb& tcb, Instant now
     const Duration rto = microseconds(tcb.rto_us);
     Duration wait = rto < configuration.rto_max ? rto : configuration.rto_max;
     if (probing) {
-        const Duration probe = probe_timeout(configuration, tcb);
+        const Duration probe = probe_timeout(configuration, tcb, InFlight::one_segment);
         if (probe < wait) wait = probe;
     }
     tcb.waits_for = probing ? WaitsFor::tail_probe : WaitsFor::timeout;

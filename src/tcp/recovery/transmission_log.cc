@@ -84,15 +84,26 @@ void thin_out(TransmissionLog& log, std::size_t room) {
     thin_out(log, Run::kBlurred);
 }
 
+std::uint32_t in_segments(const TransmissionLog& log, std::uint32_t length) {
+    return (length + log.segment - 1) / log.segment;
+}
+
 void count(TransmissionLog& log, const Run& run, std::uint32_t length) {
-    if (run.is(Run::sacked)) log.sacked_bytes += length;
+    if (run.is(Run::sacked)) {
+        log.sacked_bytes += length;
+        log.sacked_segments += in_segments(log, length);
+    }
     if (run.is(Run::lost)) log.lost_bytes += length;
     if (run.is(Run::resent)) log.resent_bytes += length;
     if ((run.flags & kKind) == Run::lost) log.waiting_bytes += length;
 }
 
 void uncount(TransmissionLog& log, const Run& run, std::uint32_t length) {
-    if (run.is(Run::sacked)) log.sacked_bytes -= length;
+    if (run.is(Run::sacked)) {  // small ones that have become one run: their share
+        const std::uint64_t share = std::uint64_t{log.sacked_segments} * length;
+        log.sacked_segments -= static_cast<std::uint32_t>(share / log.sacked_bytes);
+        log.sacked_bytes -= length;
+    }
     if (run.is(Run::lost)) log.lost_bytes -= length;
     if (run.is(Run::resent)) log.resent_bytes -= length;
     if ((run.flags & kKind) == Run::lost) log.waiting_bytes -= length;
@@ -207,6 +218,7 @@ void reset(TransmissionLog& log, SequenceNumber una, std::uint16_t segment) {
     log.segment = segment;
     log.end = una;
     log.sacked_bytes = 0;
+    log.sacked_segments = 0;
     log.lost_bytes = 0;
     log.resent_bytes = 0;
     log.waiting_bytes = 0;
@@ -312,6 +324,7 @@ void note_sacked(TransmissionLog& log, SequenceRange block, Delivery& delivery) 
         uncount(log, run[i], length);
         run[i].flags = static_cast<std::uint8_t>((run[i].flags & ~kKind) | Run::sacked);
         log.sacked_bytes += length;
+        log.sacked_segments += in_segments(log, length);
         delivery.newly_sacked += length;
     }
     // All of the block is one run now, and with SACKed neighbours they are one.
@@ -326,6 +339,7 @@ void forget_sacks(TransmissionLog& log) {
     for (std::size_t i = 0; i < log.count; ++i)
         runs(log)[i].flags &= static_cast<std::uint8_t>(~Run::sacked);
     log.sacked_bytes = 0;
+    log.sacked_segments = 0;
 }
 
 std::uint32_t mark_lost(TransmissionLog& log, Run& run) {

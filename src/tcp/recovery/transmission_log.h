@@ -53,6 +53,7 @@ struct TransmissionLog {
     std::uint16_t segment;     // bytes of a full one: a run is cut into these
     wire::SequenceNumber end;  // SND.NXT
     std::uint32_t sacked_bytes;
+    std::uint32_t sacked_segments;      // in how many they came; within a run all count alike
     std::uint32_t lost_bytes;           // with those sent again
     std::uint32_t resent_bytes;         // on their way a further time
     std::uint32_t waiting_bytes;        // lost and not sent again

@@ -76,6 +76,23 @@ TEST(TransmissionLog, PartsOfSegmentsAreNotThere) {
     EXPECT_EQ(log.count, 2u);
 }
 
+TEST(TransmissionLog, SmallSegmentsAreCountedThoughTheyBecomeOneRun) {
+    Log log(100);
+    for (std::uint32_t i = 1; i <= 6; ++i)
+        log.send(50 * i, i);
+    for (std::uint32_t i = 1; i < 5; ++i)
+        static_cast<void>(log.sack(50 * i, 50 * i + 50));
+    EXPECT_EQ(log.sacked_segments, 4u);
+    EXPECT_EQ(log.count, 3u);
+    static_cast<void>(log.ack(150));  // two of them
+    EXPECT_EQ(log.sacked_segments, 2u);
+    static_cast<void>(log.ack(250));
+    EXPECT_EQ(log.sacked_segments, 0u);
+    static_cast<void>(log.sack(250, 300));
+    forget_sacks(log);
+    EXPECT_EQ(log.sacked_segments, 0u);
+}
+
 TEST(TransmissionLog, LostBytesWaitUntilTheyAreSentAgain) {
     Log log;
     log.send(1000, 1);
@@ -295,6 +312,7 @@ class Model {
             resent += byte.resent ? 1u : 0u;
         }
         ASSERT_EQ(log_.sacked_bytes, sacked);
+        ASSERT_EQ(log_.sacked_segments, sacked);
         ASSERT_EQ(log_.lost_bytes, lost);
         ASSERT_EQ(log_.resent_bytes, resent);
         ASSERT_EQ(log_.waiting_bytes, lost - resent);

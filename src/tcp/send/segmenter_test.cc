@@ -75,7 +75,7 @@ TEST(EndOfRecord, HoldsWhenTheLastIsProbedFor) {
         mark_record(solo.env, solo.tcb, 100 * records);
         static_cast<void>(solo.out());
     }
-    EXPECT_EQ(solo.advance(milliseconds(400)), "+201 P. 201:301(100) ack 1");
+    EXPECT_EQ(solo.advance(milliseconds(150)), "+3 P. 201:301(100) ack 1");
 }
 
 TEST(EndOfRecord, IsForgottenWithoutMemoryOrWhenItIsPast) {

@@ -78,13 +78,20 @@ bool is_only_fin(const Situation& s, const Event& e) {
     return e.fin && !e.syn && e.ack_flag && e.seq + e.length == s.rcv_nxt;
 }
 
+// Not of RFC 9293: what was acknowledged last comes again, and what it acknowledges counts. (All
+// that had come was acknowledged here.)
+bool is_last_again(const Situation& s, const Event& e) {
+    const std::int64_t length = e.length + (e.fin ? 1 : 0);
+    return !s.passive && !e.syn && e.ack_flag && length > 0 && e.seq + length == s.rcv_nxt;
+}
+
 // Table 6. The right edge itself passes for an empty segment: an ACK carries that number once the
 // peer has filled the window.
 bool is_acceptable(const Situation& s, const Event& e) {
     const std::int64_t edge = s.rcv_nxt + s.rcv_wnd;
     const std::int64_t length = e.length + (e.syn ? 1 : 0) + (e.fin ? 1 : 0);
     if (length == 0) return e.seq >= s.rcv_nxt && e.seq <= edge;
-    if (is_only_fin(s, e)) return true;
+    if (is_only_fin(s, e) || is_last_again(s, e)) return true;
     return s.rcv_wnd > 0 && e.seq < edge && e.seq + length > s.rcv_nxt;
 }
 
@@ -167,7 +174,10 @@ Expected otherwise(const Situation& s, const Event& e) {
     }
     if (e.rst) {  // RFC 5961 §3.2: the number alone decides, also with a closed window (MUST-66)
         const bool inside = e.seq > s.rcv_nxt && e.seq < s.rcv_nxt + s.rcv_wnd;
-        if (e.seq != s.rcv_nxt) return inside ? acknowledge(s, stay(s)) : stay(s);
+        const bool after_fin =
+            s.state == State::close_wait || s.state == State::last_ack || s.state == State::closing;
+        const bool at_fin = after_fin && e.seq == s.rcv_nxt - 1;  // as Linux
+        if (e.seq != s.rcv_nxt && !at_fin) return inside ? acknowledge(s, stay(s)) : stay(s);
         Expected x = stay(s);
         x.next = s.passive ? State::listen : State::closed;
         return x;
