@@ -199,11 +199,24 @@ void Control::serve(Channel& channel, bool readable) {
         } else if (before != Channel::State::connected) {
             published_ = &channel;
             mailbox_.publish(channel.session());
-            log(LogLevel::info, "memif %s id %u: connected to '%s', interface '%s'",
-                config_.socket.c_str(), config_.id, channel.session()->peer_program.c_str(),
-                channel.session()->peer_interface.c_str());
+            tell_of(*channel.session());
         }
     }
+}
+
+// A peer of fewer rings is taken all the same: where one of many cores has a context, one ring is
+// enough. Where others have some, too, the connections of cores without a ring fail.
+void Control::tell_of(const Session& session) const {
+    log(LogLevel::info, "memif %s id %u: connected to '%s', interface '%s'", config_.socket.c_str(),
+        config_.id, session.peer_program.c_str(), session.peer_interface.c_str());
+    const std::string mute = mute_queues(session, config_.rings);
+    if (mute.empty()) return;
+    log(LogLevel::warning,
+        "memif %s id %u: '%s' has fewer rings than the %zu queues here, none for queue %s: what is "
+        "sent there is dropped (io_transmit_full); start the peer with %zu rings each way, or "
+        "lower num_cores",
+        config_.socket.c_str(), config_.id, session.peer_program.c_str(), config_.rings,
+        mute.c_str(), config_.rings);
 }
 
 // Removes what has ended and what takes too long.

@@ -35,6 +35,7 @@ class Control {
     void accept_one();
     void try_to_connect();
     void serve(Channel& channel, bool readable);
+    void tell_of(const Session& session) const;
     void end_round();
     [[nodiscard]] bool interface_taken_beside(const Channel& channel) const;
 

@@ -421,22 +421,6 @@ TEST(MemifDevice, TrustNeedsBothEnds) {
     }
 }
 
-TEST(MemifDevice, SlaveUsesNoMoreRingsThanTheMasterHas) {
-    MemifConfig config{.socket = fresh_socket(), .role = MemifRole::master, .rings = 2};
-    const auto master = open_or_fail(config);
-    config.role = MemifRole::slave;
-    config.rings = 3;
-    const auto slave = open_or_fail(config);
-    ASSERT_TRUE(eventually([&] { return slave->connected() && master->connected(); }));
-    Counters counters;
-    slave->queue(2).set_counters(&counters);
-    EXPECT_EQ(send(slave->queue(1), 9, 0, 3), 3u);
-    EXPECT_EQ(expect_all(master->queue(1), 9, 0, 3), 3u);
-    EXPECT_EQ(send(slave->queue(2), 9, 0, 3), 3u);
-    EXPECT_EQ(counters.drops(Drop::io_transmit_full), 3u);
-    EXPECT_EQ(expect(slave->queue(2), 9, 0, 1), 0u);
-}
-
 TEST(MemifDevice, AHandshakeMayTakeAsManyMessagesAsThereAreRings) {
     Pair pair = open_pair({.role = MemifRole::slave, .rings = 64, .log2_ring_size = 2});
     EXPECT_EQ(send(pair.near_queue(63), 1, 0, 1), 1u);

@@ -90,6 +90,20 @@ const Ring* Session::transmit_ring(std::size_t queue) const {
     return find(role == MemifRole::slave ? slave_to_master : master_to_slave, queue);
 }
 
+std::string mute_queues(const Session& session, std::size_t queues) {
+    std::string text;
+    const auto is_mute = [&](std::size_t i) { return session.transmit_ring(i) == nullptr; };
+    for (std::size_t i = 0; i < queues; ++i) {
+        if (!is_mute(i)) continue;
+        const std::size_t first = i;
+        while (i + 1 < queues && is_mute(i + 1))
+            ++i;
+        text.append(text.empty() ? "" : ", ").append(std::to_string(first));
+        if (i > first) text.append(" to ").append(std::to_string(i));
+    }
+    return text;
+}
+
 std::uint64_t memory_needed(const MemifConfig& config) {
     return end_of(lay_out_buffers(config, 2 * config.rings, config.log2_ring_size), config.rings);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,6 +50,10 @@ struct Session {
     [[nodiscard]] const Ring* receive_ring(std::size_t queue) const;
     [[nodiscard]] const Ring* transmit_ring(std::size_t queue) const;
 };
+
+// Those of our `queues` for whose frames the peer made no ring, as in "1, 3 to 5"; "" when all can
+// send. Either end may have fewer rings than the other has queues.
+[[nodiscard]] std::string mute_queues(const Session& session, std::size_t queues);
 
 // The slave's side: memory, rings and eventfds, within what the master's hello allows. The error is
 // errno.
