@@ -49,7 +49,7 @@ Verdict Network::arp_input(const Arrival& arrival) {
 }
 
 Verdict Network::on_arp_evidence(const NeighbourUpdate& update, Instant now) {
-    const bool passed_on = other_cores_ == OtherCores::present && updates_.push(update);
+    const bool passed_on = other_cores_ && updates_.push(update);
     switch (learn(update, now)) {
         case Neighbours::Learned::contradicted:
         case Neighbours::Learned::contradicted_and_ask: return dropped(Drop::arp_spoofed);

@@ -180,7 +180,7 @@ TEST(ArpAnnouncement, IsSentTwiceForEveryAddressTwoSecondsApart) {
 
 TEST(ArpOnSeveralCores, AnAnswerReachesTheCoreThatAsked) {
     NetworkConfiguration configuration = one_ethernet();
-    configuration.other_cores = OtherCores::present;
+    configuration.core.of = 2;
     Host asks(configuration);
     Host hears(configuration);
     Path path = asks.path_to(kPeerIp);
@@ -200,7 +200,7 @@ TEST(ArpOnSeveralCores, AnAnswerReachesTheCoreThatAsked) {
 
 TEST(ArpOnSeveralCores, ForgedUpdatesAreHeldOffAsEverywhere) {
     NetworkConfiguration configuration = one_ethernet();
-    configuration.other_cores = OtherCores::present;
+    configuration.core.of = 2;
     Host host(configuration);
     Path path = host.path_to(kPeerIp);
     ASSERT_TRUE(host.send_tcp(path, kPeerIp));
@@ -214,7 +214,7 @@ TEST(ArpOnSeveralCores, ForgedUpdatesAreHeldOffAsEverywhere) {
 
 TEST(ArpOnSeveralCores, AFloodOfAnswersFillsTheOutboxAndNoMore) {
     NetworkConfiguration configuration = one_ethernet();
-    configuration.other_cores = OtherCores::present;
+    configuration.core.of = 2;
     Host host(configuration);
     for (unsigned i = 2; i < 202; ++i) {
         const Verdict verdict = host.input(arp_reply(ip(10, 0, 0, i), kPeerMac));

@@ -54,7 +54,10 @@ struct NeighbourConfiguration {  // a static entry: never asked for, never chang
 // Gratuitous ARP at the start and in defence; one core per process does it.
 enum class Announcement : std::uint8_t { silent, announces };
 // With other cores there, ARP answers that mean nothing here are passed on instead of dropped.
-enum class OtherCores : std::uint8_t { none, present };
+struct CoreNumber {
+    std::uint32_t number = 0;  // below `of`
+    std::uint32_t of = 1;
+};
 
 struct Limits {
     std::uint32_t neighbours = 1024;          // records, static ones included; at most 32768
@@ -73,7 +76,7 @@ struct NetworkConfiguration {
     std::vector<RouteConfiguration> routes;          // connected routes are added by themselves
     std::vector<NeighbourConfiguration> neighbours;
     Announcement announcement = Announcement::announces;
-    OtherCores other_cores = OtherCores::none;
+    CoreNumber core;
     Limits limits;
 };
 

@@ -97,7 +97,8 @@ Network::Sent Network::send_icmp(const IcmpToSend& message, Instant now) {
     header.protocol = wire::kProtocolIcmp;
     header.source = message.source;
     header.destination = message.destination;
-    header.identification = static_cast<std::uint16_t>(random_->next());
+    header.identification =
+        identifications_.take(message.source, message.destination, wire::kProtocolIcmp);
     for (std::size_t offset = 0; offset < total; offset += piece_max) {
         const std::size_t length = std::min(piece_max, total - offset);
         io::Frame frame;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "net/testing/host.h"
 
@@ -56,6 +57,30 @@ TEST(IcmpEcho, AStrangerIsAskedForFirst) {
     const auto sent = host.flush();
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(message_in(sent[0]).type, wire::kIcmpEchoReply);
+}
+
+// Checks RFC 6864 §4.3: pieces of two replies are never taken for those of one.
+TEST(IcmpEcho, RepliesInFragmentsDoNotShareAnIdentification) {
+    io::Capabilities narrow;
+    narrow.mtu = 68;
+    NetworkConfiguration configuration = one_ethernet();
+    configuration.limits.echo_replies_per_second = 1'000'000;
+    Host host(configuration, narrow);
+    host.meet();
+    std::set<std::uint16_t> seen;
+    for (std::size_t i = 1; i <= 5000; ++i) {
+        ASSERT_EQ(host.input(echo_request(60)), Verdict::consumed);
+        std::set<std::uint16_t> of_reply;
+        for (const Bytes& frame : host.flush()) {
+            if (wire::parse_ethernet(frame)->type != wire::kEtherTypeIpv4) continue;
+            const auto header = wire::parse_ipv4(std::span(frame).subspan(14));
+            ASSERT_TRUE(header.ok() && header->is_fragment());
+            of_reply.insert(header->identification);
+        }
+        ASSERT_EQ(of_reply.size(), 1u);
+        seen.merge(of_reply);
+        ASSERT_EQ(seen.size(), i);
+    }
 }
 
 TEST(IcmpEcho, TheLargestIsTakenFromFragmentsAndAnsweredInFragments) {

@@ -12,6 +12,13 @@ namespace {
 
 constexpr std::size_t kChecksumField = 16;  // RFC 9293 §3.1
 
+// A device that cuts a train counts the identification on.
+std::uint32_t packets_in(const TcpPacket& packet, const io::Frame& frame) {
+    if (frame.segment_size == 0) return 1;
+    const std::size_t bytes = packet.length - packet.header.length;
+    return static_cast<std::uint32_t>((bytes + frame.segment_size - 1) / frame.segment_size);
+}
+
 // Completes the checksum, or leaves it to a device that can.
 void fill_checksum(const TcpPacket& packet, const io::Capabilities& device, io::Frame& frame,
                    std::uint16_t tcp_offset) {
@@ -53,7 +60,8 @@ void Network::output(Path& path, const TcpPacket& packet, io::Frame& frame, Inst
     header.tos = packet.tos;
     header.total_length = static_cast<std::uint16_t>(total);
     if (packet.may_be_cut) {
-        header.identification = static_cast<std::uint16_t>(random_->next());
+        header.identification = identifications_.take(
+            packet.source, packet.destination, wire::kProtocolTcp, packets_in(packet, frame));
     } else {
         header.identification = 0;  // RFC 6864 §4.1: without meaning in a packet that stays whole
         header.fragment = wire::kIpv4DontFragment;  // RFC 1191 §3

@@ -2,6 +2,8 @@
 // From a TCP segment to the wire: routes, headers, checksums, address resolution.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "net/testing/host.h"
 
 namespace mtcp::net {
@@ -110,23 +112,45 @@ TEST(Output, AnUnknownNeighbourIsAskedForAndTheSegmentFollows) {  // Checks RFC 
     EXPECT_TRUE(wire::tcp_checksum_valid(kOurIp, kPeerIp, segment_in(sent[0])));
 }
 
-TEST(Output, APacketThatMayBeCutHasAnIdentification) {
+wire::Ipv4Header ip_header_in(const Bytes& frame) {
+    const auto header = wire::parse_ipv4(std::span(frame).subspan(wire::kEthernetHeader));
+    EXPECT_TRUE(header.ok());
+    return header.ok() ? *header : wire::Ipv4Header{};
+}
+
+// Checks RFC 6864 §4.3.
+TEST(Output, PacketsThatMayBeCutHaveAnIdentificationOfTheirOwn) {
     Host host;
     resolve(host);
     Path path = host.path_to(kPeerIp);
     host.may_be_cut = true;
-    ASSERT_TRUE(host.send_tcp(path, kPeerIp));
+    std::set<std::uint16_t> seen;
+    for (std::size_t i = 1; i <= 2000; ++i) {
+        ASSERT_TRUE(host.send_tcp(path, kPeerIp));
+        const auto frames = host.flush();
+        ASSERT_EQ(frames.size(), 1u);
+        const wire::Ipv4Header header = ip_header_in(frames[0]);
+        EXPECT_EQ(header.fragment, 0);
+        seen.insert(header.identification);
+        ASSERT_EQ(seen.size(), i);
+    }
+}
+
+// The device gives each packet that it cuts from a train the next number.
+TEST(Output, ATrainThatMayBeCutTakesAnIdentificationForEachOfItsPackets) {
+    io::Capabilities tso;
+    tso.transmit_segmentation = 60'000;
+    tso.frame_size = 60'000;
+    Host host(one_ethernet(), tso, 16);
+    resolve(host);
+    Path path = host.path_to(kPeerIp);
+    host.may_be_cut = true;
+    ASSERT_TRUE(host.send_tcp(path, kPeerIp, 10'001, 1000));
     ASSERT_TRUE(host.send_tcp(path, kPeerIp));
     const auto frames = host.flush();
     ASSERT_EQ(frames.size(), 2u);
-    std::uint16_t identifications[2];
-    for (std::size_t i : {0u, 1u}) {
-        const auto header = wire::parse_ipv4(std::span(frames[i]).subspan(wire::kEthernetHeader));
-        ASSERT_TRUE(header.ok());
-        EXPECT_EQ(header->fragment, 0);
-        identifications[i] = header->identification;
-    }
-    EXPECT_NE(identifications[0], identifications[1]);
+    const std::uint16_t first = ip_header_in(frames[0]).identification;
+    EXPECT_EQ(ip_header_in(frames[1]).identification, static_cast<std::uint16_t>(first + 11));
 }
 
 TEST(Output, FarHostsAreReachedThroughTheGateway) {

@@ -32,14 +32,14 @@ Result<std::unique_ptr<Network>, Problem> Network::create(const NetworkConfigura
 
 Network::Network(const NetworkConfiguration& configuration, Counters& counters, Random& random)
     : counters_(&counters),
-      random_(&random),
       limits_(configuration.limits),
-      other_cores_(configuration.other_cores),
+      other_cores_(configuration.core.of > 1),
       addresses_(configuration.interfaces),
       routes_(configuration),
       neighbours_(configuration, random),
       parked_(configuration.limits.parked),
       reassembly_(configuration.limits, counters),
+      identifications_(configuration.core, random),
       echo_replies_(configuration.limits.echo_replies_per_second),
       icmp_errors_(configuration.limits.icmp_errors_per_second),
       failures_(configuration.limits.parked),

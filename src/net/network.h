@@ -33,6 +33,7 @@
 #include "net/addresses.h"
 #include "net/configuration.h"
 #include "net/fixed_queue.h"
+#include "net/identifications.h"
 #include "net/inbound.h"
 #include "net/neighbours.h"
 #include "net/reassembly.h"
@@ -88,8 +89,8 @@ struct TcpPacket {
 
 class Network {
   public:
-    // Reserves every table. `counters` and `random` must outlive it. Problem: a configuration that
-    // cannot work, or memory refused.
+    // Reserves every table. `counters` must outlive it. Problem: a configuration that cannot work,
+    // or memory refused.
     [[nodiscard]] static Result<std::unique_ptr<Network>, Problem> create(
         const NetworkConfiguration& configuration, Counters& counters, Random& random);
     ~Network();  // gives all frames back, so queues must still be there
@@ -205,7 +206,7 @@ class Network {
     // ------------------------------------------------------------------------------
 
     // The next thing learned of a neighbour that the other cores must hear. False: no more. Only
-    // with OtherCores::present.
+    // with other cores.
     [[nodiscard]] bool poll_update(NeighbourUpdate& update);
     // What another core learned.
     void apply(const NeighbourUpdate& update, Instant now);
@@ -341,11 +342,10 @@ class Network {
     }
 
     Counters* counters_;
-    Random* random_;
     Limits limits_;
     std::array<KnownPair, kKnownPairs> known_pairs_{};
     std::array<CachedRoute, kCachedRoutes> cached_routes_{};
-    OtherCores other_cores_;
+    bool other_cores_;
     std::uint8_t announcements_left_ = 0;
     std::uint8_t loopback_ = kLocal;  // the loopback interface, if there is one
     Instant announce_at_ = kNever;
@@ -356,6 +356,7 @@ class Network {
     Neighbours neighbours_;
     ParkedFrames parked_;
     Reassembly reassembly_;
+    Identifications identifications_;
     TokenBucket echo_replies_;
     TokenBucket icmp_errors_;
     FixedQueue<PathErrorNotice> failures_;

@@ -98,7 +98,8 @@ Result<Done, Problem> Core::reserve() {
          .mtu = loopback_->capabilities().mtu,
          .addresses = loopback_addresses_});
     refused_.resize(kWorkLists * queues_.size());
-    if (links_.cores > 1) network_configuration_.other_cores = net::OtherCores::present;
+    network_configuration_.core = {.number = static_cast<std::uint32_t>(links_.self),
+                                   .of = static_cast<std::uint32_t>(links_.cores)};
     auto network = net::Network::create(network_configuration_, *counters_, random_);
     if (!network) return failure(network.error());
     network_ = std::move(network).value();
