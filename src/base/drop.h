@@ -17,6 +17,7 @@ namespace mtcp {
     X(io_transmit_full, "transmit ring stayed full")                                    \
     X(io_injected, "discarded by the fault injector")                                   \
     X(io_oversize, "frame larger than the device takes")                                \
+    X(io_stale, "waited in the device while no context was there")                      \
     X(handoff_ring_full, "ring to the owning core is full")                             \
     /* ethernet, arp */                                                                 \
     X(ethernet_short, "frame shorter than an Ethernet header")                          \

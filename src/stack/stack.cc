@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <ctime>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -33,6 +35,13 @@ constexpr std::size_t kHandoffRingBytes = std::size_t{4} << 20;
 // How long stop_core() waits for connections the application had closed to end in order.
 constexpr Duration kClosingGrace = seconds(2);
 
+// What waits in a device that no core served for longer than this was sent again or given up by
+// who sent it; to answer it would reset or open what is long over, and ask or believe neighbours
+// of then. After shorter pauses, as when a context follows another, nothing is lost.
+constexpr Duration kStaleAfter = seconds(1);
+// More may come than is discarded, so that it has to end somewhere: eight times a ring by default.
+constexpr std::size_t kStaleBursts = 512;
+
 Problem wrong(std::string what, std::string why, std::string mend, int error) {
     return {
         .what = std::move(what), .why = std::move(why), .mend = std::move(mend), .error = error};
@@ -52,6 +61,7 @@ struct CoreSlot {
     Doorbell doorbell;
     SignalPointer<CoreDriver> interruptible;
     enum class Use : std::uint8_t { none, relay, application, ending } use = Use::none;
+    Instant unserved_since = monotonic_now();  // while in no use
 
     [[nodiscard]] bool has_application() const {
         return use == Use::application || use == Use::ending;
@@ -117,6 +127,8 @@ struct Stack::Implementation {
     void settle_relays();
     void start_relay(std::size_t core);
     void stop_relay(CoreSlot& slot);
+    // Before a new core's first turn.
+    void discard_stale(std::size_t core, Instant now);
     [[nodiscard]] Counters& counters(std::size_t core) {
         return telemetry ? telemetry->core(static_cast<int>(core)) : own_counters[core];
     }
@@ -286,8 +298,10 @@ void Stack::Implementation::start_relay(std::size_t core) {
         log(LogLevel::warning, "core %zu has no context, and what arrives there is lost: %s", core,
             problem.text().c_str());
     };
+    const Instant now = setup.now;
     auto made = Core::create(std::move(setup));
     if (!made) return lost(made.error());
+    discard_stale(core, now);
     auto driver = make_paired_driver(**made, slot.doorbell, -1);
     if (!driver) return lost(driver.error());
     slot.core = std::move(made).value();
@@ -301,6 +315,26 @@ void Stack::Implementation::stop_relay(CoreSlot& slot) {
     slot.driver.reset();
     slot.core.reset();
     slot.use = CoreSlot::Use::none;
+    slot.unserved_since = monotonic_now();
+}
+
+void Stack::Implementation::discard_stale(std::size_t core, Instant now) {
+    if (now - cores[core]->unserved_since < kStaleAfter) return;
+    Counters& count = counters(core);
+    std::array<io::Frame, io::kBurst> frames;
+    for (const Interface& interface : interfaces) {
+        io::Queue& queue = *interface.queues[core];
+        for (std::size_t burst = 0; burst < kStaleBursts; ++burst) {
+            const std::size_t received = queue.receive(frames, now);
+            if (received == 0) break;
+            count.frames_in += received;
+            for (const io::Frame& frame : std::span(frames).first(received)) {
+                count.bytes_in += frame.length;
+                count.drop(Drop::io_stale);
+            }
+            queue.release({frames.data(), received});
+        }
+    }
 }
 
 Stack::Stack(std::unique_ptr<Implementation> implementation)
@@ -389,9 +423,12 @@ Result<socket::CoreView, Problem> Stack::start_core(std::size_t core) {
 
 Result<socket::CoreView, Problem> Stack::Implementation::start_for_application(std::size_t core) {
     CoreSlot& slot = *cores[core];
-    auto made = Core::create(setup_of(core));
+    CoreSetup setup = setup_of(core);
+    const Instant now = setup.now;
+    auto made = Core::create(std::move(setup));
     if (!made) return failure(made.error());
     slot.core = std::move(made).value();
+    discard_stale(core, now);
     const std::vector<int>& cpus = configuration.cpus;
     int cpu = core < cpus.size() ? cpus[core] : static_cast<int>(core);
     if (cpu >= static_cast<int>(std::thread::hardware_concurrency())) cpu = -1;
@@ -447,6 +484,7 @@ void Stack::stop_core(std::size_t core) {
     slot.driver.reset();
     slot.core.reset();
     slot.use = CoreSlot::Use::none;
+    slot.unserved_since = monotonic_now();
     implementation_->settle_relays();
 }
 
