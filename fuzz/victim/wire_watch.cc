@@ -109,6 +109,8 @@ void WireWatch::check_ack(Flow& flow, const Heard& heard) {
 void WireWatch::check_window(Flow& flow, const Heard& heard) {
     // Nobody knows what was agreed.
     if ((flow.syn_with_scale && flow.syn_without_scale) || flow.offer_forged) return;
+    // What came in pieces may have forged the offer as well.
+    if (!knows_all_ && flow.syn_stamp != 0) return;
     const bool syn = heard.segment.flags.has(wire::Flags::syn);
     const int shift = syn || !flow.syn_with_scale ? 0 : flow.shift;
     const std::uint32_t edge =
