@@ -147,7 +147,7 @@ class AssistedDriver final : public InlineDriver {
         // after_sleep() clears asleep_inside_ before it looks at parked_: one sees the other.
         parked_.store(1, std::memory_order_seq_cst);
         if (asleep_inside_.load(std::memory_order_seq_cst) != 0 && stopping_.load() == 0) {
-            static_cast<void>(futex_wait(parked_, 1, Duration{INT64_MAX}));
+            static_cast<void>(futex_wait(parked_, 1, kLongestSleep));
         }
         parked_.store(0, std::memory_order_seq_cst);
     }

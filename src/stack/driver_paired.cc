@@ -64,8 +64,7 @@ class PairedDriver final : public CoreDriver {
             if (core_.channel().events.empty() && interrupted_.load() == 0) {
                 give_the_turn_back();
                 doorbell_.ring();
-                undisturbed = futex_wait(event_count_, seen,
-                                         deadline == kNever ? Duration{INT64_MAX} : deadline - t);
+                undisturbed = futex_wait(event_count_, seen, deadline - t);
             }
             application_waits_.store(0, std::memory_order_relaxed);
             if (!undisturbed) {

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -18,12 +19,17 @@ namespace mtcp::stack {
 using FutexWord = std::atomic<std::uint32_t>;
 static_assert(sizeof(FutexWord) == 4);
 
-// Sleeps while `word` holds `expected`, for `at_most`. False: woken by a signal.
+// One sleep; whoever has more time looks again and sleeps on.
+inline constexpr Duration kLongestSleep = seconds(86'400);
+
+// Sleeps while `word` holds `expected`, for `at_most`, and no longer than kLongestSleep. False:
+// woken by a signal. There is always a time-out: the kernel takes up a sleep without one again
+// behind a handler installed with SA_RESTART, as signal() does it, and nobody would hear of it.
 inline bool futex_wait(FutexWord& word, std::uint32_t expected, Duration at_most) {
-    const timespec timeout{.tv_sec = at_most.ns / 1'000'000'000,
-                           .tv_nsec = at_most.ns % 1'000'000'000};
-    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
-                                  at_most.ns == INT64_MAX ? nullptr : &timeout, nullptr, 0);
+    const std::int64_t ns = std::min(at_most, kLongestSleep).ns;
+    const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+    const long result =
+        ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &timeout, nullptr, 0);
     return !(result < 0 && errno == EINTR);
 }
 

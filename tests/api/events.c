@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Event loops: epoll, poll, and the kernel's poll on a context's descriptor. */
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "behaviour.h"
 
@@ -200,6 +203,40 @@ static void waiting_takes_its_time(void) {
     CHECK(mtcp_close(m, ep) == 0);
 }
 
+static volatile sig_atomic_t handled;
+static void count_signal(int signum) { handled += signum == SIGUSR1; }
+
+static void* signal_later(void* target) {
+    usleep(50000);
+    pthread_kill(*(pthread_t*)target, SIGUSR1);
+    return NULL;
+}
+
+/* Handlers of signal() have SA_RESTART, which means nothing to these, as on Linux. */
+static void waits_without_end_are_interrupted(void) {
+    struct mtcp_epoll_event event;
+    struct mtcp_pollfd entry;
+    pthread_t self = pthread_self(), thread;
+    int port;
+    const int listener = listen_anywhere(m, &port);
+    const int ep = mtcp_epoll_create1(m, 0);
+    watch(ep, MTCP_EPOLL_CTL_ADD, listener, MTCP_EPOLLIN);
+    entry.sockid = listener;
+    entry.events = MTCP_EPOLLIN;
+    handled = 0;
+    signal(SIGUSR1, count_signal);
+    NEED(pthread_create(&thread, NULL, signal_later, &self) == 0);
+    CHECK_FAILS(wait_one(ep, &event, -1), EINTR);
+    NEED(pthread_join(thread, NULL) == 0);
+    NEED(pthread_create(&thread, NULL, signal_later, &self) == 0);
+    CHECK_FAILS(mtcp_poll(m, &entry, 1, -1), EINTR);
+    NEED(pthread_join(thread, NULL) == 0);
+    CHECK(handled == 2);
+    signal(SIGUSR1, SIG_DFL);
+    CHECK(mtcp_close(m, ep) == 0);
+    CHECK(mtcp_close(m, listener) == 0);
+}
+
 void test_events(void) {
     m = start_stack(1);
     connect_is_exactly_out();
@@ -211,6 +248,7 @@ void test_events(void) {
     kernel_poll_on_the_context();
     poll_and_pipe();
     waiting_takes_its_time();
+    waits_without_end_are_interrupted();
     CHECK(strcmp(EventToString(MTCP_EPOLLIN | MTCP_EPOLLOUT), "MTCP_EPOLLIN|MTCP_EPOLLOUT") == 0);
     stop_stack(m);
 }
