@@ -100,7 +100,10 @@ MTCP_API int mtcp_init_from_text(const char* configuration);
  */
 MTCP_API const char* mtcp_last_problem(void);
 
-/** Ends every context and closes the stack. The program may call mtcp_init() again afterwards. */
+/**
+ * Ends every context and closes the stack. The program may call mtcp_init() again afterwards.
+ * exit() does the same for a program that does not, but connections still open are closed in order.
+ */
 MTCP_API void mtcp_destroy(void);
 
 /**

@@ -142,26 +142,7 @@ int mtcp_init_from_text(const char* configuration) {
     return open_stack({"(configuration)", configuration, SideFiles::named_only});
 }
 
-void mtcp_destroy(void) {
-    Process& p = process();
-    for (mtcp_context& context : p.contexts)
-        stop_context(context);
-    std::unique_lock lock(p.mutex);
-    // Others may be on their way out in mtcp_destroy_context().
-    p.context_stopped.wait(lock, [&p] {
-        for (const mtcp_context& context : p.contexts) {
-            if (context.state.load() == ContextState::stopping) return false;
-        }
-        return true;
-    });
-    for (const mtcp_context& context : p.contexts) {
-        // Its thread still runs in the stack's memory; the end of the process cleans up.
-        if (context.state.load() != ContextState::vacant) return;
-    }
-    p.stack_for_signals.withdraw();
-    p.stack.reset();
-    p.configuration = Configuration{};
-}
+void mtcp_destroy(void) { end_stack(mtcp::stack::Ending::by_call); }
 
 int mtcp_getconf(struct mtcp_conf* conf) {
     if (conf == nullptr) return refuse(EINVAL);
@@ -235,7 +216,7 @@ mctx_t mtcp_create_context(int cpu) {
 }
 
 void mtcp_destroy_context(mctx_t mctx) {
-    if (is_context(mctx)) stop_context(*mctx);
+    if (is_context(mctx)) stop_context(*mctx, mtcp::stack::Ending::by_call);
 }
 
 int mtcp_context_fd(mctx_t mctx) {

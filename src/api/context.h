@@ -50,6 +50,8 @@ extern constinit __attribute__((tls_model("initial-exec"))) thread_local char th
 [[nodiscard]] inline const void* this_thread() { return &thread_mark; }
 // The slow part of entering: claims the context for this thread, or counts and refuses.
 [[nodiscard]] bool claim(mtcp_context& context);
+// The errno of a call on a context that has ended.
+[[nodiscard]] int error_of_ended();
 
 // One call into a context: bool says whether it may go on; if not, errno is set.
 class Call {
@@ -59,8 +61,11 @@ class Call {
             errno = EINVAL;
             return;
         }
-        if (context->state.load(std::memory_order_acquire) != ContextState::alive ||
-            (context->owner.load(std::memory_order_relaxed) != this_thread() && !claim(*context))) {
+        if (context->state.load(std::memory_order_acquire) != ContextState::alive) [[unlikely]] {
+            errno = error_of_ended();
+            return;
+        }
+        if (context->owner.load(std::memory_order_relaxed) != this_thread() && !claim(*context)) {
             errno = EPERM;
             return;
         }
@@ -70,7 +75,7 @@ class Call {
         std::atomic_signal_fence(std::memory_order_seq_cst);
         if (context->state.load(std::memory_order_acquire) != ContextState::alive) [[unlikely]] {
             context->inside.store(0, std::memory_order_release);
-            errno = EPERM;
+            errno = error_of_ended();
             return;
         }
         context_ = context;

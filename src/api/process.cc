@@ -4,7 +4,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <thread>
@@ -19,8 +21,13 @@ using namespace std::chrono_literals;
 
 // How long another thread may take to leave a call that was interrupted.
 constexpr int kLeaveMs = 2000;
+// How long exit() waits for who begins or ends a context at that moment: longer than that takes.
+constexpr int kExitMs = 5000;
 
 thread_local std::string last_problem;
+
+// The thread that ends the program, once it has come to us.
+std::atomic<const void*> thread_at_exit{nullptr};
 
 // The process object is never destroyed: threads of the program may outlive main().
 alignas(Process) std::byte process_memory[sizeof(Process)];
@@ -74,13 +81,53 @@ Problem with_place(Problem problem, const Configuration& configuration, const st
     return problem;
 }
 
+// Looks each millisecond. False: `done` has not come true.
+template <typename Done>
+bool comes_true(int within_ms, Done&& done) {
+    for (int waited = 0; waited < within_ms; ++waited) {
+        if (done()) return true;
+        std::this_thread::sleep_for(1ms);
+    }
+    return done();
+}
+
 // Sleeps before the first look, too: a call that begins may not have said so yet.
 bool wait_until_left(const mtcp_context& context) {
-    for (int waited = 0; waited < kLeaveMs; ++waited) {
-        std::this_thread::sleep_for(1ms);
-        if (context.inside.load(std::memory_order_acquire) == 0) return true;
-    }
-    return false;
+    std::this_thread::sleep_for(1ms);
+    return comes_true(kLeaveMs,
+                      [&] { return context.inside.load(std::memory_order_acquire) == 0; });
+}
+
+bool is_any_stopping(const Process& p) {
+    return std::any_of(p.contexts.begin(), p.contexts.end(), [](const mtcp_context& context) {
+        return context.state.load() == ContextState::stopping;
+    });
+}
+
+// Below us, a handler of a signal that has called exit(), lies a call that never goes on, and not
+// where it sleeps: it has left things half done.
+bool is_cut_short(const mtcp_context& context) {
+    const ContextState state = context.state.load();
+    const bool is_there = state == ContextState::alive || state == ContextState::ended;
+    return is_there && context.owner.load() == this_thread() && context.inside.load() != 0 &&
+           !process().stack->sleeps(static_cast<std::size_t>(context.cpu));
+}
+
+// exit() without mtcp_destroy(): what was written is delivered and what is open is closed, as the
+// kernel would see to it. Registered late, so the objects that the program made before it opened
+// the stack are still there; those it made later are gone, and have seen the stack to the last.
+//
+// exit() may come at any moment, even from a signal handler in the middle of a call of ours: then
+// this thread holds what it would wait for, so nothing waits here without an end.
+void end_at_exit() {
+    Process& p = process();
+    // In the child of a fork there is no stack, unless it has opened one of its own.
+    if (!comes_true(kExitMs, [&p] { return p.mutex.try_lock(); })) return;
+    const bool is_open = p.stack != nullptr;
+    p.mutex.unlock();
+    if (!is_open || !comes_true(kExitMs, [&p] { return !is_any_stopping(p); })) return;
+    thread_at_exit.store(this_thread());
+    end_stack(stack::Ending::of_program);
 }
 
 // In this order: who holds the process may log.
@@ -102,6 +149,7 @@ void after_fork_in_child() {
         static_cast<void>(context.application.release());
     }
     p.stack_for_signals.forget();
+    thread_at_exit.store(nullptr);
     if (p.stack != nullptr) {
         p.stack->abandon_after_fork();
         // Its destructor would talk to threads and devices that only the parent has.
@@ -140,6 +188,15 @@ bool claim(mtcp_context& context) {
     return false;
 }
 
+// While one thread is in exit(), the others' calls are interrupted, again and again, as they would
+// be stuck in the kernel's: a program that met an error might end meanwhile with another status.
+int error_of_ended() {
+    const void* const exits = thread_at_exit.load();
+    if (exits == nullptr || exits == this_thread()) return EPERM;
+    std::this_thread::sleep_for(1ms);
+    return EINTR;
+}
+
 int report(const Problem& problem) {
     last_problem = problem.text();
     log(LogLevel::error, "%s", last_problem.c_str());
@@ -166,10 +223,11 @@ int open_stack(const ConfigurationText& source) {
     p.configuration = std::move(*parsed);
     p.stack = std::move(*opened);
     p.stack_for_signals.publish(p.stack.get());
+    if (!p.ends_at_exit) p.ends_at_exit = std::atexit(end_at_exit) == 0;
     return 0;
 }
 
-void stop_context(mtcp_context& context) {
+void stop_context(mtcp_context& context, stack::Ending ending) {
     ContextState was = ContextState::alive;
     if (!context.state.compare_exchange_strong(was, ContextState::stopping)) {
         if (was != ContextState::ended ||
@@ -190,12 +248,30 @@ void stop_context(mtcp_context& context) {
             return;
         }
     }
-    stack.stop_core(core);  // lets connections that were closed end in order, for a while
+    stack.stop_core(core, ending);  // connections that were closed end in order, for a while
     const std::scoped_lock lock(p.mutex);
     context.application.reset();
     context.owner.store(nullptr);
     context.state.store(ContextState::vacant);
     p.context_stopped.notify_all();
+}
+
+void end_stack(stack::Ending ending) {
+    Process& p = process();
+    for (mtcp_context& context : p.contexts) {
+        if (ending == stack::Ending::by_call || !is_cut_short(context))
+            stop_context(context, ending);
+    }
+    std::unique_lock lock(p.mutex);
+    // Others may be on their way out in mtcp_destroy_context().
+    p.context_stopped.wait(lock, [&p] { return !is_any_stopping(p); });
+    for (const mtcp_context& context : p.contexts) {
+        // Its thread still runs in the stack's memory; the end of the process cleans up.
+        if (context.state.load() != ContextState::vacant) return;
+    }
+    p.stack_for_signals.withdraw();
+    p.stack.reset();
+    p.configuration = Configuration{};
 }
 
 }  // namespace mtcp::api

@@ -22,6 +22,7 @@ struct Process {
     Configuration configuration;  // before mtcp_init(): what mtcp_setconf() set
     std::array<mtcp_context, kCoresMax> contexts;
     SignalPointer<stack::Stack> stack_for_signals;
+    bool ends_at_exit = false;  // exit() calls us
 };
 
 [[nodiscard]] Process& process();
@@ -33,6 +34,8 @@ void forget_problem();
 // Opens the stack as the text says. Locks the process.
 [[nodiscard]] int open_stack(const ConfigurationText& source);
 // Ends a context, whoever calls. Does nothing when it has been ended already.
-void stop_context(mtcp_context& context);
+void stop_context(mtcp_context& context, stack::Ending ending);
+// Ends all contexts, then closes the stack, unless a thread stays in a call.
+void end_stack(stack::Ending ending);
 
 }  // namespace mtcp::api

@@ -151,24 +151,26 @@ socket::CoreView Core::view(socket::Driver& driver) {
                 }};
 }
 
-void Core::shut_down(Instant now) {
+void Core::shut_down(Instant now, std::uint64_t how) {
     take_requests(now);
     for (socket::Listener* listener : listeners_.all()) {
         if (listener != nullptr) unlisten(*listener, now);
     }
     for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
         Connection& connection = connections_[index];
-        if (connection.attached) close(index, true, now);
+        if (connection.attached) close(index, how, now);
     }
     while (time_wait_order_.first != kNoIndex)
         drop_time_wait(time_wait_order_.first);
 }
 
-std::uint32_t Core::closing_connections() const {
-    std::uint32_t closing = 0;
+Core::Closing Core::closing_connections() const {
+    Closing closing;
     for (std::uint32_t index = 0; index < connections_.touched(); ++index) {
         const Connection& connection = connections_[index];
-        closing += connection.alive && !connection.attached ? 1 : 0;
+        if (!connection.alive || connection.attached) continue;
+        ++closing.all;
+        if (connection.tcb.state != tcp::State::fin_wait_2) ++closing.undelivered;
     }
     return closing;
 }

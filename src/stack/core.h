@@ -115,11 +115,15 @@ class Core {
     [[nodiscard]] bool has_requests() const { return !channel_.requests.empty(); }
     [[nodiscard]] Counters& counters() { return *counters_; }
 
-    // The application is gone: what it holds is reset, listeners are dropped. Connections it had
-    // closed before go on to their end: keep calling turn() while closing_connections() > 0, then
-    // abandon_closing().
-    void shut_down(Instant now);
-    [[nodiscard]] std::uint32_t closing_connections() const;
+    // The application is gone: what it holds is closed (CloseRequest), listeners are dropped.
+    // Connections it had closed before go on to their end: keep calling turn() while
+    // closing_connections() has any, then abandon_closing().
+    void shut_down(Instant now, std::uint64_t how = socket::CloseRequest::abort);
+    struct Closing {
+        std::uint32_t all = 0;
+        std::uint32_t undelivered = 0;  // of these: the peer has not acknowledged bytes, or the FIN
+    };
+    [[nodiscard]] Closing closing_connections() const;
     void abandon_closing(Instant now);
 
     // For tests: connections and listeners born from now on follow this; what sizes memory does

@@ -130,7 +130,9 @@ socket::Driver::Wake InlineDriver::wait(Instant deadline) {
         if (++idle <= kIdleTurns) continue;
         idle = 0;
         before_sleep();
+        sleeps_.store(true);
         const Slept slept = sleep_on(core_, doorbell_, t, until);
+        sleeps_.store(false);
         after_sleep();
         if (slept == Slept::by_signal) {
             interrupted_.store(false);  // its handler may have called interrupt(): told once

@@ -30,6 +30,7 @@ class InlineDriver : public CoreDriver {
         interrupted_.store(true);
         doorbell_.ring_always();
     }
+    [[nodiscard]] bool sleeps() const override { return sleeps_.load(); }
 
   protected:
     TurnResult turn(Instant t);
@@ -48,6 +49,7 @@ class InlineDriver : public CoreDriver {
     void arm_descriptor(Instant next);
 
     std::atomic<bool> interrupted_{false};
+    std::atomic<bool> sleeps_{false};
     Instant last_run_ = kLongAgo;  // the application's thread alone looks at it
     int epoll_ = -1;
     int timer_ = -1;

@@ -93,6 +93,7 @@ class PairedDriver final : public CoreDriver {
         futex_wake(turn_done_);
     }
     void abandon() override { running_ = false; }
+    [[nodiscard]] bool sleeps() const override { return application_waits_.load() != 0; }
     void interrupt() override {
         interrupted_.store(1);
         event_count_.fetch_add(1);

@@ -57,6 +57,9 @@ class CoreDriver : public socket::Driver {
     virtual void stop() = 0;
     // wait() returns Wake::interrupted. Async-signal-safe.
     virtual void interrupt() = 0;
+    // Asked by a signal handler on the application's thread: did it find that thread asleep in
+    // wait(), so that core and channel are as between two calls?
+    [[nodiscard]] virtual bool sleeps() const = 0;
     // In the child of a fork: the stack thread does not exist here.
     virtual void abandon() = 0;
 };

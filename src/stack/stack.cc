@@ -34,6 +34,9 @@ namespace {
 constexpr std::size_t kHandoffRingBytes = std::size_t{4} << 20;
 // How long stop_core() waits for connections the application had closed to end in order.
 constexpr Duration kClosingGrace = seconds(2);
+// How long the end of the program waits for peers that have acknowledged all and need only close;
+// then they get a reset, as from a host that has forgotten the connection.
+constexpr Duration kPartingGrace = milliseconds(100);
 
 // What waits in a device that no core served for longer than this was sent again or given up by
 // who sent it; to answer it would reset or open what is long over, and ask or believe neighbours
@@ -451,7 +454,7 @@ Result<socket::CoreView, Problem> Stack::Implementation::start_for_application(s
     return slot.core->view(*slot.driver);
 }
 
-void Stack::stop_core(std::size_t core) {
+void Stack::stop_core(std::size_t core, Ending ending) {
     if (core >= implementation_->cores.size()) return;
     CoreSlot& slot = *implementation_->cores[core];
     {
@@ -463,13 +466,19 @@ void Stack::stop_core(std::size_t core) {
     slot.driver->stop();
     Instant now = monotonic_now();
     const Instant end = now + kClosingGrace;
-    slot.core->shut_down(now);
+    const Instant parting = ending == Ending::of_program ? now + kPartingGrace : end;
+    slot.core->shut_down(now, ending == Ending::of_program ? socket::CloseRequest::orderly
+                                                           : socket::CloseRequest::abort);
     Instant next_look = now;  // which walks over all connections, so not after each turn
     while (true) {
         const TurnResult result = slot.core->turn(now);
         const bool looks = now >= next_look;
-        if ((looks && slot.core->closing_connections() == 0) || now >= end) break;
-        if (looks) next_look = monotonic_now() + milliseconds(1);
+        if (now >= end) break;
+        if (looks) {
+            const Core::Closing closing = slot.core->closing_connections();
+            if (closing.all == 0 || (closing.undelivered == 0 && now >= parting)) break;
+            next_look = monotonic_now() + milliseconds(1);
+        }
         if (!result.did_work && result.next_deadline > now) {
             const Instant latest = looks ? now + milliseconds(10) : next_look;
             static_cast<void>(sleep_on(*slot.core, slot.doorbell, now,
@@ -492,6 +501,10 @@ void Stack::interrupt(std::size_t core) {
     if (core >= implementation_->cores.size()) return;
     implementation_->cores[core]->interruptible.follow(
         [](CoreDriver& driver) { driver.interrupt(); });
+}
+
+bool Stack::sleeps(std::size_t core) const {
+    return implementation_->cores[core]->driver->sleeps();
 }
 
 void Stack::abandon_after_fork() {

@@ -14,6 +14,12 @@
 
 namespace mtcp::stack {
 
+// Why a core is taken from its application.
+enum class Ending : std::uint8_t {
+    by_call,     // the program goes on: the connections that it closed end in order, for a while
+    of_program,  // those still open, too; but nobody waits for peers that have all there is
+};
+
 class Stack {
   public:
     // Opens the devices (as many queues as cores) and prepares the cores; no thread runs yet.
@@ -28,9 +34,11 @@ class Stack {
     [[nodiscard]] Result<socket::CoreView, Problem> start_core(std::size_t core);
     // Takes the core from the application: open connections are reset, TIME-WAIT is forgotten, the
     // stack thread ends.
-    void stop_core(std::size_t core);
+    void stop_core(std::size_t core, Ending ending = Ending::by_call);
     // Wakes the core's application out of Driver::wait with Wake::interrupted. Async-signal-safe.
     void interrupt(std::size_t core);
+    // On the thread of the core's application, from a signal handler: CoreDriver::sleeps().
+    [[nodiscard]] bool sleeps(std::size_t core) const;
     // Wrong-thread calls and the like are counted here by the API.
     [[nodiscard]] Counters& counters(std::size_t core);
     // In the child of a fork: drops everything without touching what the parent owns.

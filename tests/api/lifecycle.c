@@ -180,6 +180,41 @@ static void children_start_their_own(void) {
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void exit_with_7(int signum) { exit(signum == SIGALRM ? 7 : 1); }
+
+static int status_of(pid_t child) {
+    int status = -1;
+    NEED(child > 0);
+    NEED(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* exit() without mtcp_destroy(), in a child that has no stack, and in one of its own, wherever a
+ * signal finds it. */
+static void children_may_exit(void) {
+    const struct pair p = make_pair(m);
+    int round;
+    pid_t child = fork();
+    if (child == 0) exit(7);
+    CHECK(status_of(child) == 7);
+    for (round = 0; round < 10; round++) {
+        child = fork();
+        if (child == 0) {
+            m = start_stack(1);
+            (void)make_pair(m);
+            signal(SIGALRM, exit_with_7);
+            ualarm(2000 + 37 * (useconds_t)round, 0);
+            while (round % 2 == 0)
+                (void)mtcp_setsock_nonblock(m, 0);
+            (void)mtcp_poll(m, NULL, 0, -1);
+            _exit(1);
+        }
+        CHECK(status_of(child) == 7);
+    }
+    CHECK(mtcp_write(m, p.client, "still", 5) == 5);
+    close_pair(m, p);
+}
+
 static void on_interrupt(int signum) { interrupts += signum == SIGINT; }
 
 static void* interrupt_later(void* target) {
@@ -294,6 +329,7 @@ void test_lifecycle(void) {
     other_threads_are_refused();
     children_are_refused();
     children_start_their_own();
+    children_may_exit();
     interrupts_end_waits();
     mtcp_destroy_context(m);
     /* The core is free again, for any thread; and the stack for another start. */

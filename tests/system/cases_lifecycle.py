@@ -41,6 +41,26 @@ def fork_leaves_the_interface_clean(kind):
     eventually(wire.is_clean, 3, "the child holds the interface of its dead parent")
 
 
+@test(*((drive, how) for drive in ("assisted", "paired", "inline") for how in ("closed", "open", "handler", "thread")),
+      ours=True)
+def what_was_written_is_delivered_at_exit(drive, how):
+    wire = make_wire("tap")
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # most comes after the program's last call
+        listener.bind(("", 2000))
+        listener.listen()
+        listener.settimeout(20)
+        probe = wire.program(binary("exit_probe"), wire.write_configuration(drive=drive), wire.kernel, "2000", how)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(20)
+            received = 0
+            while data := connection.recv(1 << 16):  # a reset is an error
+                received += len(data)
+        expect(received, 4 << 20, "bytes received")
+    probe.finish()
+
+
 @test("tap", "veth", ours=True)
 def second_process_is_told_who_holds_the_interface(kind):
     wire = make_wire(kind)
