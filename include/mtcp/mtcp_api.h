@@ -260,9 +260,10 @@ MTCP_API int mtcp_abort(mctx_t mctx, int sockid);
 
 /**
  * Closes one or both directions. A listener shut down for reading resets what waits to be accepted
- * and is a bound socket again, and an attempt to connect ends as with mtcp_connect() to AF_UNSPEC,
- * as on Linux. Data that arrives when both directions are shut is answered with a reset, and the
- * socket's error is ECONNRESET. @param how SHUT_RD, SHUT_WR or SHUT_RDWR.
+ * and is a bound socket again, an attempt to connect ends as with mtcp_connect() to AF_UNSPEC, and
+ * who waits is told, as on Linux. The socket's error is ECONNRESET then, and when data arrives once
+ * both directions are shut, which is answered with a reset.
+ * @param how SHUT_RD, SHUT_WR or SHUT_RDWR.
  * @return 0, or -1: EINVAL (how), ENOTCONN. Source: shutdown(2).
  */
 MTCP_API int mtcp_shutdown(mctx_t mctx, int sockid, int how);

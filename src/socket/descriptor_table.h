@@ -34,9 +34,10 @@ struct alignas(kCacheLine) Descriptor {
     std::uint8_t non_blocking : 1 = 0;
     std::uint8_t bound : 1 = 0;          // details.local was given by the program, or chosen
     std::uint8_t in_port_table : 1 = 0;  // details.local.port is taken in this context
-    std::uint8_t error_taken : 1 = 0;    // the connection's error was reported
+    std::uint8_t error_taken : 1 = 0;    // the error of its connection, or cut_off, was reported
     std::uint8_t more_posted : 1 = 0;    // the last write request said that more follows
     std::uint8_t inherit : 1 = 0;        // listener: its options changed since mtcp_listen
+    std::uint8_t cut_off : 1 = 0;        // stream: shutdown() or connect() ended what it was
     std::uint32_t options = kNoIndex;    // record of options, see DescriptorTable::details()
     union {
         std::uint32_t connection = kNoIndex;  // stream: index of its connection, if it has one

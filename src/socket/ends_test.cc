@@ -21,6 +21,7 @@ TEST_F(Ends, ShutdownWhileConnectingEndsTheAttempt) {
         stack.run_stack();
         EXPECT_TRUE(stack.connections[i].closed);
         std::string text;
+        EXPECT_EQ(read(id, text), -ECONNRESET);
         EXPECT_EQ(read(id, text), -ENOTCONN);
         EXPECT_EQ(write(id, "x"), -EPIPE);
         EXPECT_EQ(shutdown_stream(*app, d(id), how), -ENOTCONN);
@@ -38,6 +39,7 @@ TEST_F(Ends, ShutdownEndsAnAttemptThatWaitsForData) {
     ASSERT_EQ(d(id).deferred, 1);
     EXPECT_EQ(bind(*app, d(id), {wire::IpAddress::v4(0), 81}), -EINVAL);
     EXPECT_EQ(shutdown_stream(*app, d(id), SHUT_RDWR), 0);
+    EXPECT_EQ(write(id, "x"), -ECONNRESET);
     EXPECT_EQ(write(id, "x"), -EPIPE);
     EXPECT_EQ(listen(*app, d(id), 1), 0);
 }

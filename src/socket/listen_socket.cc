@@ -83,6 +83,7 @@ long listen(Application& app, Descriptor& d, int backlog) {
     listener->fast_open_keys = details.fast_open_keys;
     d.kind = DescriptorKind::listener;
     d.listener = listener;
+    d.cut_off = d.error_taken = 0;
     app.post({.kind = RequestKind::listen, .value = reinterpret_cast<std::uint64_t>(listener)});
     // A connection from this very context would otherwise find nobody listening.
     app.run_stack();
@@ -165,7 +166,7 @@ long accept_many(Application& app, Descriptor& d, std::span<int> ids) {
 long shutdown_listener(Application& app, Descriptor& d, int how) {
     if (!is_direction(how)) return -EINVAL;
     // As Linux: a listener sends nothing that could end.
-    if (how != SHUT_WR) stop_listening(app, d);
+    if (how != SHUT_WR) disconnect(app, d);
     return 0;
 }
 

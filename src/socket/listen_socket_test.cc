@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <new>
 
+#include "socket/readiness.h"
 #include "socket/testing/scripted_stack.h"
 
 namespace {
@@ -203,12 +204,15 @@ TEST_F(ListenSocket, ShutdownMakesAListenerABoundSocketAgain) {
     EXPECT_EQ(shutdown_listener(*app, d(id), SHUT_RD), 0);
     stack.run_stack();
     EXPECT_TRUE(stack.listeners.empty());
+    EXPECT_EQ(readiness(*app, d(id)), EpollBits::writable | EpollBits::hup);  // it woke who waits
+    EXPECT_EQ(take_error(*app, d(id)), 0);
     wire::Endpoint who;
     EXPECT_EQ(accept(*app, d(id), who), -EINVAL);
     const long other = make_socket();
     EXPECT_EQ(bind(*app, d(other), any(80)), -EADDRINUSE);
     EXPECT_EQ(listen(*app, d(id), 8), 0);
     EXPECT_EQ(stack.listeners.size(), 1u);
+    EXPECT_EQ(readiness(*app, d(id)), 0u);
 }
 
 TEST_F(ListenSocket, AListenerThatWasShutDownCanConnectAndHoldsNoBytes) {

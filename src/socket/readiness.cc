@@ -10,8 +10,12 @@ namespace {
 
 std::uint32_t stream_readiness(Application& app, const Descriptor& d) {
     // Linux reports OUT|HUP for a socket that was never connected; nobody waits for that, and
-    // programs that register before they connect stumble over it.
-    if (d.connection == kNoIndex) return d.deferred != 0 ? EpollBits::writable : 0;
+    // programs that register before they connect stumble over it. Who is cut off hears of it.
+    if (d.connection == kNoIndex) {
+        if (d.cut_off == 0) return d.deferred != 0 ? EpollBits::writable : 0;
+        const std::uint32_t error = d.error_taken == 0 ? EpollBits::err : 0;
+        return EpollBits::writable | EpollBits::hup | error;
+    }
     Stream& s = app.stream(d);
     const std::uint32_t status = s.status.load(std::memory_order_acquire);
     std::uint32_t bits = d.notices != 0 ? EpollBits::err : 0;

@@ -258,11 +258,12 @@ bool is_write_over(const Descriptor& d, std::uint32_t status) {
     return d.shut_write != 0 || (status & kOver) != 0;
 }
 
-// What a write answers that moved no byte: the error that ended it, once, before -EPIPE.
+// What a call answers that moved no byte because it is over: the error that ended it, once, before
+// -EPIPE or -ENOTCONN.
 long with_error(Application& app, Descriptor& d, long result) {
-    if (result != -EPIPE) return result;
+    if (result != -EPIPE && result != -ENOTCONN) return result;
     const int error = take_error(app, d);
-    return error != 0 ? -error : -EPIPE;
+    return error != 0 ? -error : result;
 }
 
 // One attempt: bytes taken; -EAGAIN when there is no room, or no chunk; -EPIPE: it is over.
@@ -428,7 +429,7 @@ long receive(Application& app, Descriptor& d, ByteCursor to, int flags) {
     }
     if (d.kind != DescriptorKind::stream) return is_listener(d) ? -ENOTCONN : -EBADF;
     if (d.deferred != 0) return -EAGAIN;  // no SYN has left yet
-    if (d.connection == kNoIndex) return -ENOTCONN;
+    if (d.connection == kNoIndex) return with_error(app, d, -ENOTCONN);
     return receive_from_stream(app, d, to, flags);
 }
 
@@ -460,7 +461,8 @@ long send(Application& app, Descriptor& d, ByteCursor from, int flags) {
         const long wrong = check_unopened(app, d);
         return wrong != 0 ? wrong : -EINVAL;
     }
-    if (d.connection == kNoIndex) return -EPIPE;  // as Linux; POSIX has ENOTCONN
+    // As Linux; POSIX has ENOTCONN.
+    if (d.connection == kNoIndex) return with_error(app, d, -EPIPE);
     return told_of_buffer(app, d, send_to_stream(app, d, from, flags), flags);
 }
 
@@ -487,7 +489,8 @@ long receive_in_place(Application& app, Descriptor& d, std::span<iovec> out, std
                       int flags) {
     used = 0;
     if (d.kind != DescriptorKind::stream) return is_listener(d) ? -ENOTCONN : -EBADF;
-    if (d.connection == kNoIndex) return d.deferred != 0 ? -EAGAIN : -ENOTCONN;
+    if (d.deferred != 0) return -EAGAIN;
+    if (d.connection == kNoIndex) return with_error(app, d, -ENOTCONN);
     if (out.empty()) return -EINVAL;
     Stream& s = app.stream(d);
     const auto once = [&]() -> long {

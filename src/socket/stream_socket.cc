@@ -88,7 +88,7 @@ long start_connection(Application& app, Descriptor& d, const wire::Endpoint& rem
     parameters.settings = details.settings;
     parameters.fast_open = fast_open;
     d.connection = index;
-    d.deferred = 0;
+    d.deferred = d.cut_off = d.error_taken = 0;
     app.attach(index, &d);
     if (details.not_sent_low_water != 0) {
         set_low_water(app.stream(d), details.not_sent_low_water);
@@ -177,10 +177,26 @@ long connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     return d.non_blocking != 0 ? -EINPROGRESS : wait_for_connection(app, d);
 }
 
+// As Linux's tcp_disconnect(): who waits for it finds that it has hung up, and, where a handshake
+// or bytes were cut off, an error.
 void disconnect(Application& app, Descriptor& d) {
-    if (d.kind == DescriptorKind::listener) return stop_listening(app, d);
+    const bool listened = d.kind == DescriptorKind::listener;
+    if (!listened && d.connection == kNoIndex && d.deferred == 0) return;
+    bool loses = d.deferred != 0;
+    if (listened) {
+        stop_listening(app, d);
+    } else if (d.connection != kNoIndex) {
+        const Phase phase = phase_of(app, d);
+        const bool both_ended =
+            d.shut_write != 0 &&
+            (app.stream(d).status.load(std::memory_order_acquire) & StreamStatus::peer_closed) != 0;
+        loses = phase == Phase::opening || (phase == Phase::connected && !both_ended);
+        forget_connection(app, d, CloseRequest::abort);
+    }
     d.deferred = 0;
-    if (d.connection != kNoIndex) forget_connection(app, d, CloseRequest::abort);
+    d.cut_off = 1;
+    d.error_taken = loses ? 0 : 1;
+    app.raise(d, EpollBits::writable | EpollBits::err | EpollBits::hup);
 }
 
 long shutdown_stream(Application& app, Descriptor& d, int how) {
@@ -219,7 +235,12 @@ void close_stream(Application& app, Descriptor& d, CloseKind kind) {
 }
 
 int take_error(Application& app, Descriptor& d) {
-    if (d.connection == kNoIndex || d.error_taken != 0) return 0;
+    if (d.error_taken != 0) return 0;
+    if (d.connection == kNoIndex) {
+        const int error = d.cut_off != 0 ? ECONNRESET : 0;
+        d.error_taken = d.cut_off;
+        return error;
+    }
     const Stream& s = app.stream(d);
     if ((s.status.load(std::memory_order_acquire) & StreamStatus::failed) == 0) return 0;
     d.error_taken = 1;

@@ -128,6 +128,7 @@ TEST_F(StreamSocket, DisconnectAbortsAndLeavesASocketThatCanConnect) {
     ASSERT_EQ(read(id, text, 100), 100);
     ASSERT_EQ(shutdown_stream(*app, d(id), SHUT_RD), 0);
     disconnect(*app, d(id));
+    EXPECT_EQ(read(id, text), -ECONNRESET);
     EXPECT_EQ(read(id, text), -ENOTCONN);
     stack.run_stack();
     EXPECT_TRUE(stack.connections[first].aborted);
