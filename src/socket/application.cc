@@ -154,10 +154,12 @@ void Application::post_open(std::uint32_t index, const OpenParameters& parameter
     post({.kind = RequestKind::open, .index = index});
 }
 
-void Application::post_settings(std::uint32_t index, const tcp::Settings& settings) {
+void Application::post_settings(std::uint32_t index, const tcp::Settings& settings,
+                                tcp::HeldBytes held) {
     while (!view_.channel->settings.push(settings))
         run_stack();
-    post({.kind = RequestKind::settings, .index = index});
+    const std::uint64_t leave = held == tcp::HeldBytes::leave ? 1 : 0;
+    post({.kind = RequestKind::settings, .index = index, .value = leave});
 }
 
 void Application::post_inherited(Listener& listener, const tcp::Settings& settings) {

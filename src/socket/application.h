@@ -80,7 +80,8 @@ class Application {
     // Puts a request into its ring, running the stack when the ring is full. kick() follows.
     void post(const Request& request);
     void post_open(std::uint32_t index, const OpenParameters& parameters);
-    void post_settings(std::uint32_t index, const tcp::Settings& settings);
+    void post_settings(std::uint32_t index, const tcp::Settings& settings,
+                       tcp::HeldBytes held = tcp::HeldBytes::stay);
     // For the SYN-ACKs and connections of a listener from now on.
     void post_inherited(Listener& listener, const tcp::Settings& settings);
     void kick() {

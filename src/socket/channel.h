@@ -100,7 +100,7 @@ enum class RequestKind : std::uint8_t {
     consumed,  // index: `consumed` moved enough to tell the peer
     shutdown,  // index; value: 0: no more will be sent, 1: nor read
     close,     // index: the application forgets the connection; value: CloseRequest
-    settings,  // index; one Settings follows in its ring
+    settings,  // index; one Settings follows in its ring; value 1: what TCP_CORK holds may leave
     progress,  // index: tell how far the connection comes (Progress); value 0: no more
     listen,    // value: Listener*
     unlisten,  // value: Listener*

@@ -3,6 +3,8 @@
 #include "socket/fast_open.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "socket/stream_socket.h"
 
@@ -21,7 +23,44 @@ tcp::FastOpenRoom ask(Application& app, const Descriptor& d, const wire::Endpoin
     return query.answer;
 }
 
+constexpr std::size_t kKeyBytes = 16;
+static_assert(sizeof(SecretKey) == kKeyBytes);
+
+std::uint64_t little_endian(const std::byte* at) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 8; i-- > 0;)
+        word = word << 8 | std::to_integer<std::uint64_t>(at[i]);
+    return word;
+}
+void store_little_endian(std::uint64_t word, std::byte* at) {
+    for (std::size_t i = 0; i < 8; ++i)
+        at[i] = static_cast<std::byte>(word >> (8 * i));
+}
+
 }  // namespace
+
+bool read_keys(std::span<const std::byte> from, tcp::FastOpenKeys& keys) {
+    const bool two = from.size() == 2 * kKeyBytes;
+    if (from.size() != kKeyBytes && !two) return false;
+    keys = {.primary = {little_endian(from.data()), little_endian(from.data() + 8)},
+            .backup = {},
+            .chosen = true,
+            .has_backup = two};
+    if (two) keys.backup = {little_endian(from.data() + 16), little_endian(from.data() + 24)};
+    return true;
+}
+
+std::size_t write_keys(const tcp::FastOpenKeys& keys, std::span<std::byte> to) {
+    std::array<std::byte, 2 * kKeyBytes> bytes{};
+    store_little_endian(keys.primary.k0, bytes.data());
+    store_little_endian(keys.primary.k1, bytes.data() + 8);
+    store_little_endian(keys.backup.k0, bytes.data() + 16);
+    store_little_endian(keys.backup.k1, bytes.data() + 24);
+    const std::size_t held = !keys.chosen ? 0 : keys.has_backup ? 2 * kKeyBytes : kKeyBytes;
+    const std::size_t given = std::min(to.size(), held);
+    std::memcpy(to.data(), bytes.data(), given);
+    return given;
+}
 
 tcp::FastOpenWish wish_of(Application& app, const Descriptor& d) {
     return app.details(d).fast_open_no_cookie != 0 ? tcp::FastOpenWish::without_cookie

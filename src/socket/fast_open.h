@@ -4,11 +4,19 @@
 // (TCP_FASTOPEN_CONNECT).
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "socket/application.h"
 #include "socket/byte_cursor.h"
 
 namespace mtcp::socket {
 
+// TCP_FASTOPEN_KEY in tcp(7): keys of sixteen bytes each, the one in use first. False: no such
+// size.
+[[nodiscard]] bool read_keys(std::span<const std::byte> from, tcp::FastOpenKeys& keys);
+// As many of them as there is room for; the bytes written.
+[[nodiscard]] std::size_t write_keys(const tcp::FastOpenKeys& keys, std::span<std::byte> to);
 [[nodiscard]] tcp::FastOpenWish wish_of(Application& app, const Descriptor& d);
 // TCP_FASTOPEN_CONNECT: true if data could go with the SYN, which then waits for it.
 [[nodiscard]] bool defer_connect(Application& app, Descriptor& d, const wire::Endpoint& remote);

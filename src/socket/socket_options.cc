@@ -313,13 +313,13 @@ timeval to_timeval(std::int64_t ns) {
 }
 
 // The connection, and what a listener hands down, follow the settings in `details`.
-void publish_settings(const Access& a) {
+void publish_settings(const Access& a, tcp::HeldBytes held = tcp::HeldBytes::stay) {
     if (a.d.kind == DescriptorKind::listener) {
         a.d.inherit = 1;  // what waits to be accepted has the old ones
         a.app.post_inherited(*a.d.listener, a.details.settings);
         a.app.kick();
     } else if (a.d.connection != kNoIndex) {
-        a.app.post_settings(a.d.connection, a.details.settings);
+        a.app.post_settings(a.d.connection, a.details.settings, held);
         a.app.kick();
     }
 }
@@ -423,47 +423,14 @@ long get_tcp_info(const Access& a, std::span<std::byte> out, socklen_t& length) 
     return 0;
 }
 
-// Keys as sixteen bytes each, the one in use first; see TCP_FASTOPEN_KEY in tcp(7).
-constexpr std::size_t kFastOpenKeyBytes = 16;
-static_assert(sizeof(SecretKey) == kFastOpenKeyBytes);
-
-std::uint64_t little_endian(const std::byte* at) {
-    std::uint64_t word = 0;
-    for (std::size_t i = 8; i-- > 0;)
-        word = word << 8 | std::to_integer<std::uint64_t>(at[i]);
-    return word;
-}
-void store_little_endian(std::uint64_t word, std::byte* at) {
-    for (std::size_t i = 0; i < 8; ++i)
-        at[i] = static_cast<std::byte>(word >> (8 * i));
-}
-
 long set_fast_open_keys(const Access& a, std::span<const std::byte> value) {
-    const bool two = value.size() == 2 * kFastOpenKeyBytes;
-    if (value.size() != kFastOpenKeyBytes && !two) return -EINVAL;
-    tcp::FastOpenKeys& keys = a.details.fast_open_keys;
-    keys = {.primary = {little_endian(value.data()), little_endian(value.data() + 8)},
-            .backup = {},
-            .chosen = true,
-            .has_backup = two};
-    if (two) keys.backup = {little_endian(value.data() + 16), little_endian(value.data() + 24)};
+    if (!read_keys(value, a.details.fast_open_keys)) return -EINVAL;
     publish_listener(a);
     return 0;
 }
 
 long get_fast_open_keys(const Access& a, std::span<std::byte> out, socklen_t& length) {
-    const tcp::FastOpenKeys& keys = a.details.fast_open_keys;
-    std::array<std::byte, 2 * kFastOpenKeyBytes> bytes{};
-    store_little_endian(keys.primary.k0, bytes.data());
-    store_little_endian(keys.primary.k1, bytes.data() + 8);
-    store_little_endian(keys.backup.k0, bytes.data() + 16);
-    store_little_endian(keys.backup.k1, bytes.data() + 24);
-    const std::size_t held = !keys.chosen      ? 0
-                             : keys.has_backup ? 2 * kFastOpenKeyBytes
-                                               : kFastOpenKeyBytes;
-    const std::size_t given = std::min(out.size(), held);
-    std::memcpy(out.data(), bytes.data(), given);
-    length = static_cast<socklen_t>(given);
+    length = static_cast<socklen_t>(write_keys(a.details.fast_open_keys, out));
     return 0;
 }
 
@@ -500,6 +467,13 @@ long set_timestamping(const Access& a, std::span<const std::byte> value) {
     a.app.post({.kind = RequestKind::progress, .index = a.d.connection, .value = flags});
     a.app.kick();
     return 0;
+}
+
+// tcp(7): these two let go of what is held, as often as they are set.
+tcp::HeldBytes held_bytes(int level, int name, int value) {
+    const bool lets_go = level == IPPROTO_TCP &&
+                         ((name == TCP_NODELAY && value != 0) || (name == TCP_CORK && value == 0));
+    return lets_go ? tcp::HeldBytes::leave : tcp::HeldBytes::stay;
 }
 
 bool has_options(const Descriptor& d) {
@@ -553,7 +527,7 @@ long set_option(Application& app, Descriptor& d, int level, int name,
             if (const long wrong = check_fast_open_option(access, name); wrong != 0) return wrong;
         }
         option->set(access, given);
-        if (option->of_connection) publish_settings(access);
+        if (option->of_connection) publish_settings(access, held_bytes(level, name, given));
         return 0;
     }
     if (level == SOL_SOCKET && name == SO_LINGER) return set_linger(access.details, value);

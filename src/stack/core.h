@@ -328,7 +328,7 @@ class Core {
     void take(const socket::Request& request, Instant now);
     void take_record(const socket::Request& request, Instant now);
     void take_shutdown(const socket::Request& request, Instant now);
-    void take_settings(std::uint32_t index, Instant now);
+    void take_settings(const socket::Request& request, Instant now);
     void open(std::uint32_t index, Instant now);
     void take_send_box(std::uint32_t index, tcp::SendHint hint, Instant now);
     // Takes note of what the application has read since.

@@ -66,7 +66,7 @@ void Core::take(const Request& request, Instant now) {
             break;
         case RequestKind::shutdown: take_shutdown(request, now); break;
         case RequestKind::close: close(index, request.value, now); break;
-        case RequestKind::settings: take_settings(index, now); break;
+        case RequestKind::settings: take_settings(request, now); break;
         case RequestKind::progress:
             if (!connections_[index].alive) break;
             connections_[index].tells_progress = request.value != 0;
@@ -112,12 +112,15 @@ void Core::take_shutdown(const Request& request, Instant now) {
     react(index, tcp::on_shutdown(tcp_, connections_[index].tcb, now, reading), nullptr, now);
 }
 
-void Core::take_settings(std::uint32_t index, Instant now) {
+void Core::take_settings(const Request& request, Instant now) {
+    const std::uint32_t index = request.index;
     tcp::Settings settings;
     if (!channel_.settings.pop(settings) || !connections_[index].alive) return;
     apply_buffers(index, settings);
     wake_writer(index);
-    react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now), nullptr, now);
+    const auto held = request.value != 0 ? tcp::HeldBytes::leave : tcp::HeldBytes::stay;
+    react(index, tcp::on_settings(tcp_, connections_[index].tcb, settings, now, held), nullptr,
+          now);
 }
 
 // --- connections

@@ -87,7 +87,8 @@ Reaction on_segment(Environment&, Tcb&, const wire::Segment&, Instant now);
 // §3.10.8: call when now >= deadline(tcb).
 Reaction on_deadline(Environment&, Tcb&, Instant now);
 // Settings changed by setsockopt: takes them over and says what may leave now.
-Reaction on_settings(Environment&, Tcb&, const Settings&, Instant now);
+Reaction on_settings(Environment&, Tcb&, const Settings&, Instant now,
+                     HeldBytes held = HeldBytes::stay);
 
 enum class PathError : std::uint8_t {
     net_unreachable,       // ICMP 3/0, 3/5...: soft (RFC 9293 MUST-56)

@@ -64,6 +64,9 @@ struct Settings {
 };
 static_assert(sizeof(Settings) <= 32);
 
+// Bytes that TCP_CORK or MSG_MORE holds back, when a setting changes.
+enum class HeldBytes : std::uint8_t { stay, leave };
+
 // What Fast Open cookies are made with (RFC 7413 §4.1.2). The backup is only accepted, so that keys
 // can change without a gap.
 struct FastOpenKeys {

@@ -187,14 +187,14 @@ Reaction on_abort(Environment& env, Tcb& tcb, Instant now) {
 }
 
 // RFC 9293 SHLD-21: also in the middle of a connection.
-Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Instant now) {
+Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Instant now,
+                     HeldBytes held) {
     Reaction reaction;
     const bool keepalive_changed =
         settings.keepalive != tcb.settings.keepalive ||
         settings.keepalive_idle_s != tcb.settings.keepalive_idle_s ||
         settings.keepalive_interval_s != tcb.settings.keepalive_interval_s;
     const bool timeout_set = settings.user_timeout_ms != 0 && !tcb.flags.user_timeout;
-    const bool cork_set = settings.cork != 0 && !tcb.flags.cork;
     const std::uint32_t grown = tcb.settings.receive_buffer;
     const bool other_algorithm = settings.congestion != tcb.settings.congestion;
     const bool other_rate = settings.max_pacing_rate != tcb.settings.max_pacing_rate;
@@ -215,7 +215,7 @@ Reaction on_settings(Environment& env, Tcb& tcb, const Settings& settings, Insta
     // A handshake's time runs since its first SYN, also for timestamps that come back.
     if (timeout_set && !opening) tcb.progress_ms = to_ms(now);
     // tcp(7): setting TCP_NODELAY flushes what waits, even when TCP_CORK is set.
-    if (tcb.flags.no_delay && !cork_set && bytes_unsent(tcb) > 0) {
+    if (held == HeldBytes::leave && tcb.flags.no_delay && bytes_unsent(tcb) > 0) {
         tcb.flags.push_now = !tcb.flags.more_follows;
         tcb.pending.loosen = tcb.flags.more_follows;
     }

@@ -190,6 +190,8 @@ TEST(Cork, SettingNoDelayFlushesWhatIsCorked) {  // tcp(7)
     EXPECT_EQ(solo.out(), "");
     solo.settings.no_delay = 1;
     solo.apply_settings();
+    EXPECT_EQ(solo.out(), "");  // as by another option, at whose setting it is on
+    solo.apply_settings(HeldBytes::leave);
     EXPECT_EQ(solo.out(), "P. 1:81(80) ack 1");
 }
 

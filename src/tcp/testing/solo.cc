@@ -161,7 +161,7 @@ void Solo::consume(std::uint32_t bytes) { note(on_consume(env, tcb, bytes, now))
 void Solo::shutdown(Reading reading) { note(on_shutdown(env, tcb, now, reading)); }
 void Solo::close() { note(on_close(env, tcb, now)); }
 void Solo::abort() { note(on_abort(env, tcb, now)); }
-void Solo::apply_settings() { note(on_settings(env, tcb, settings, now)); }
+void Solo::apply_settings(HeldBytes held) { note(on_settings(env, tcb, settings, now, held)); }
 void Solo::path_error(PathError e, std::uint16_t mtu, std::uint32_t seq) {
     note(on_path_error(env, tcb, e, mtu, tcb.iss + seq, now));
 }

@@ -72,7 +72,7 @@ class Solo {
     void shutdown(Reading reading = Reading::goes_on);
     void close();
     void abort();
-    void apply_settings();
+    void apply_settings(HeldBytes held = HeldBytes::stay);
     void path_error(PathError error, std::uint16_t mtu, std::uint32_t seq);
 
     // Everything that leaves now, lines joined by " | ".
