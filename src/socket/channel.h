@@ -205,9 +205,10 @@ struct CoreView {
     std::uint32_t connection_capacity = 0;
     Pages pages = Pages::normal;  // for tables that grow with the connections
     Driver* driver = nullptr;
-    tcp::Settings defaults;        // of new sockets
-    std::uint8_t syn_retries = 7;  // of sockets without TCP_SYNCNT
-    void* core = nullptr;          // first argument of the functions below
+    tcp::Settings defaults;          // of new sockets
+    std::uint8_t syn_retries = 7;    // of sockets without TCP_SYNCNT
+    std::int32_t fin_wait_2_s = 60;  // of those without TCP_LINGER2
+    void* core = nullptr;            // first argument of the functions below
     // The flow of a connection; stable from StreamStatus::opened (or accept) until close.
     wire::FlowKey (*key)(void* core, std::uint32_t index) = nullptr;
     // Questions about read-only configuration; callable from the application's thread.

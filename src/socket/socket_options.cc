@@ -89,6 +89,20 @@ void set_window_clamp(const Access& a, int value) {
 // tcp(7): two minutes at most; a negative time is none at all.
 void set_linger2(const Access& a, int value) { a.details.linger2_s = std::clamp(value, -1, 120); }
 
+// TCP_DEFER_ACCEPT is counted in SYN-ACKs: the time after which that many have been sent. tcp(7).
+int time_of_tries(std::uint16_t wanted_s) {
+    constexpr int kFirst_s = 1;
+    constexpr int kMost_s = 120;
+    constexpr int kTriesMax = 255;
+    int passed_s = 0;
+    int next_s = kFirst_s;
+    for (int tries = 0; passed_s < wanted_s && tries < kTriesMax; ++tries) {
+        passed_s += next_s;
+        next_s = std::min(2 * next_s, kMost_s);
+    }
+    return passed_s;
+}
+
 void set_send_buffer(const Access& a, int value) {
     a.details.settings.send_buffer =
         2 * std::clamp(static_cast<std::uint32_t>(value), kSendBufferMin, kBufferMax);
@@ -225,12 +239,15 @@ constexpr IntegerOption kOptions[] = {
     {IPPROTO_TCP, TCP_SYNCNT, 1, 127, get_syn_retries,
      [](const Access& a, int value) { a.details.settings.syn_retries = value & 127; }, true},
     {IPPROTO_TCP, TCP_LINGER2, kAnyNegative, kAny,
-     [](const Access& a) -> int { return a.details.linger2_s; }, set_linger2, false},
+     [](const Access& a) -> int {
+         return a.details.linger2_s != 0 ? a.details.linger2_s : a.app.view().fin_wait_2_s;
+     },
+     set_linger2, false},
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, kAny,
      [](const Access& a) -> int { return static_cast<int>(a.details.window_clamp); },
      set_window_clamp, true},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 65'535,
-     [](const Access& a) -> int { return a.details.defer_accept_s; },
+     [](const Access& a) -> int { return time_of_tries(a.details.defer_accept_s); },
      [](const Access& a, int value) {
          a.details.defer_accept_s = static_cast<std::uint16_t>(value);
          publish_listener(a);

@@ -50,7 +50,7 @@ TEST_F(OptionsTest, IntegerOptionsComeBack) {
                         {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
                         {IPPROTO_TCP, TCP_LINGER2, 20},  {IPPROTO_TCP, TCP_WINDOW_CLAMP, 4000},
                         {IPPROTO_TCP, TCP_SYNCNT, 2},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 12'345},
-                        {IPPROTO_IP, IP_TOS, 0x10},      {IPPROTO_TCP, TCP_DEFER_ACCEPT, 9},
+                        {IPPROTO_IP, IP_TOS, 0x10},      {IPPROTO_TCP, TCP_DEFER_ACCEPT, 7},
                         {IPPROTO_IP, IP_TTL, 5},         {IPPROTO_IP, IP_MTU_DISCOVER, 0}};
     const long id = make_socket();
     for (const Row& row : rows) {

@@ -10,6 +10,8 @@ namespace {
 
 SecretKey secret(Random& random) { return {.k0 = random.next(), .k1 = random.next()}; }
 
+std::int32_t in_seconds(Duration d) { return static_cast<std::int32_t>(d.milliseconds() / 1000); }
+
 Problem refused(const char* what) {
     return {.what = std::string("cannot reserve memory for ") + what,
             .why = "the system refused the mapping",
@@ -136,6 +138,7 @@ socket::CoreView Core::view(socket::Driver& driver) {
             .driver = &driver,
             .defaults = configuration_.tcp.defaults,
             .syn_retries = configuration_.tcp.syn_retries,
+            .fin_wait_2_s = in_seconds(configuration_.tcp.fin_wait_2),
             .core = this,
             .key =
                 [](void* core, std::uint32_t index) {
