@@ -112,12 +112,28 @@ Result<Done, Problem> check(const AfXdpConfig& config) {
     return Done{};
 }
 
-// veth counts its directions one by one.
 std::string set_queues_command(const InterfaceFacts& interface, std::size_t queues) {
     const std::string count = std::to_string(queues);
     const std::string channels =
-        interface.driver == "veth" ? "rx " + count + " tx " + count : "combined " + count;
+        interface.counts_directions ? "rx " + count + " tx " + count : "combined " + count;
     return "ethtool -L " + interface.name + " " + channels;
+}
+
+// A socket can be bound to a queue that only receives; the kernel takes nothing from it and calls
+// that a success.
+Result<Done, Problem> check_queues(const InterfaceFacts& interface, std::size_t queues) {
+    const std::uint32_t most = interface.whole_queues();
+    if (most == 0 || queues <= most) return Done{};
+    std::string why = "it has " + std::to_string(most);
+    if (interface.receive_queues > most) why += " to transmit";
+    if (interface.transmit_queues > most) why += " to receive";
+    std::string mend = "use fewer cores, or `" + set_queues_command(interface, queues) + "`";
+    if (interface.driver == "veth") {
+        mend += " (a veth must have been made with numrxqueues and numtxqueues as large)";
+    }
+    return failure(
+        Problem{"cannot open " + std::to_string(queues) + " queues on '" + interface.name + "'",
+                std::move(why), std::move(mend), EINVAL});
 }
 
 Result<Done, Problem> check(const InterfaceFacts& interface, std::size_t queues) {
@@ -126,15 +142,7 @@ Result<Done, Problem> check(const InterfaceFacts& interface, std::size_t queues)
         return failure(Problem{"cannot use the interface '" + name + "'", "it is down",
                                "`ip link set dev " + name + " up`", ENETDOWN});
     }
-    if (interface.receive_queues != 0 && queues > interface.receive_queues) {
-        return failure(
-            Problem{"cannot open " + std::to_string(queues) + " queues on '" + name + "'",
-                    "it has " + std::to_string(interface.receive_queues),
-                    "use fewer cores, or `" + set_queues_command(interface, queues) +
-                        "` (a veth must have been made with numrxqueues and "
-                        "numtxqueues as large)",
-                    EINVAL});
-    }
+    if (auto good = check_queues(interface, queues); !good) return good;
     if (queues < interface.receive_queues) {
         log(LogLevel::warning,
             "af_xdp on %s: %zu of %u receive queues are opened; frames on the others go to the "
@@ -303,7 +311,7 @@ Result<std::unique_ptr<AfXdpDevice>, Problem> AfXdpDevice::open(const AfXdpConfi
     if (const auto good = check(config); !good) return failure(good.error());
     const auto interface = read_interface(config.interface);
     if (!interface) return failure(interface.error());
-    if (config.queues == 0) config.queues = std::max(interface->receive_queues, 1U);
+    if (config.queues == 0) config.queues = std::max(interface->whole_queues(), 1U);
     if (const auto good = check(*interface, config.queues); !good) return failure(good.error());
 
     Problem last;

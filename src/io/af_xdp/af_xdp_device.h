@@ -32,7 +32,7 @@ struct AfXdpConfig {
     std::string interface;
     std::vector<Ipv4Prefix4> ipv4_prefixes;  // our addresses
     std::vector<Ipv6Prefix16> ipv6_prefixes;
-    std::size_t queues = 0;                 // 0: as many as the interface receives on
+    std::size_t queues = 0;                 // 0: as many as the interface has both ways
     std::uint32_t frames_per_queue = 4096;  // half to receive, half to transmit
     std::uint32_t frame_size = 0;           // 2048 or 4096 bytes; 0: by the MTU
     RingSizes rings;

@@ -78,6 +78,31 @@ TEST_F(AfXdpDeviceTest, MoreQueuesThanTheInterfaceHasIsAProblemWithAMend) {
     });
 }
 
+TEST_F(AfXdpDeviceTest, AQueueThatGoesOneWayOnlyIsNotOpened) {
+    in_child([] {
+        const VethWorld world({.queues = 4});
+        AfXdpConfig config = config_for(XdpMode::automatic);
+        ASSERT_EQ(VethWorld::run_here("ethtool -L here0 rx 4 tx 1"), 0);
+        config.queues = 4;
+        const Problem no_transmit = must_fail(config);
+        EXPECT_EQ(no_transmit.error, EINVAL);
+        EXPECT_NE(no_transmit.why.find("1 to transmit"), std::string::npos) << no_transmit.text();
+        EXPECT_NE(no_transmit.mend.find("`ethtool -L here0 rx 4 tx 4`"), std::string::npos)
+            << no_transmit.text();
+        config.queues = 0;  // all
+        EXPECT_EQ(must_open(config)->queue_count(), 1U);
+
+        ASSERT_EQ(world.run_there("ethtool -L there0 tx 1"), 0);
+        ASSERT_EQ(VethWorld::run_here("ethtool -L here0 rx 2 tx 3"), 0);
+        config.queues = 3;
+        const Problem no_receive = must_fail(config);
+        EXPECT_EQ(no_receive.error, EINVAL);
+        EXPECT_NE(no_receive.why.find("2 to receive"), std::string::npos) << no_receive.text();
+        config.queues = 0;
+        EXPECT_EQ(must_open(config)->queue_count(), 2U);
+    });
+}
+
 TEST_F(AfXdpDeviceTest, ASecondOpenIsToldWhoHoldsTheInterface) {
     in_child([] {
         const VethWorld world;

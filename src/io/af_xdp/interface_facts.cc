@@ -47,13 +47,15 @@ std::string driver_of(const ControlSocket& control, const std::string& name) {
             ::strnlen(static_cast<const char*>(info.driver), sizeof info.driver)};
 }
 
-std::uint32_t receive_queues_of(const ControlSocket& control, const std::string& name) {
+void read_queues(const ControlSocket& control, InterfaceFacts& facts) {
     ethtool_channels channels{};
     channels.cmd = ETHTOOL_GCHANNELS;
-    ifreq request = request_for(name);
+    ifreq request = request_for(facts.name);
     request.ifr_data = reinterpret_cast<char*>(&channels);
-    if (!control.ask(SIOCETHTOOL, request)) return 0;
-    return channels.rx_count + channels.combined_count;
+    if (!control.ask(SIOCETHTOOL, request)) return;
+    facts.receive_queues = channels.rx_count + channels.combined_count;
+    facts.transmit_queues = channels.tx_count + channels.combined_count;
+    facts.counts_directions = channels.combined_count == 0;
 }
 
 Problem no_such_interface(const std::string& name, int error) {
@@ -80,7 +82,7 @@ Result<InterfaceFacts, Problem> read_interface(const std::string& name) {
     std::memcpy(static_cast<void*>(facts.mac.octet),
                 static_cast<const void*>(request.ifr_hwaddr.sa_data), sizeof facts.mac.octet);
     facts.driver = driver_of(control, name);
-    facts.receive_queues = receive_queues_of(control, name);
+    read_queues(control, facts);
     return facts;
 }
 

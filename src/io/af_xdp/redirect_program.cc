@@ -97,7 +97,7 @@ std::string mend_for(const InterfaceFacts& interface, int error) {
             return "give '" + interface.name +
                    "' at least as many receive queues as its peer has transmit queues: `ethtool "
                    "-L " +
-                   interface.name + " rx N`";
+                   interface.name + " rx N tx N`";
         case ERANGE:
             return "lower the MTU of both ends (`ip link set dev " + interface.name +
                    " mtu 3498`), or use Linux 5.18 or later";
