@@ -229,7 +229,7 @@ std::size_t AfXdpQueue::transmit(std::span<Frame> frames, Instant now) {
     ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
     const auto wanted = static_cast<std::uint32_t>(frames.size()) * parts_.layout.buffers_per_frame;
     std::uint32_t room = ring.room(wanted);
-    if (room < wanted && kick_pending_) {
+    if (room < wanted) {  // no call when the kernel has taken everything, or will by itself
         kick();
         room = ring.room(wanted);
     }
@@ -321,22 +321,23 @@ void AfXdpQueue::release(std::span<Frame> frames) {
 }
 
 // Has the kernel send what is in the ring. A copying socket sends a limited number for each call,
-// and answers EAGAIN when there is more.
+// and answers EAGAIN when there is more; older kernels call it a success when they stop because
+// the completion ring is full. With zero-copy the driver sends later.
 void AfXdpQueue::kick() {
     ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
     kick_pending_ = false;
     while (ring.needs_wakeup() && !ring.drained()) {
         const std::uint32_t before = ring.consumed();
-        if (::sendto(parts_.socket.descriptor(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0) {
-            kick_error_ = 0;
-            return;
-        }
-        const int error = errno;
-        if (!ring.drained() && ring.consumed() == before) {
+        const int descriptor = parts_.socket.descriptor();
+        const bool done = ::sendto(descriptor, nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0;
+        const int error = done ? EAGAIN : errno;
+        if (ring.drained() || (done && zero_copy_)) break;
+        if (ring.consumed() == before) {
             retry_kick(error);
             return;
         }
     }
+    kick_error_ = 0;
 }
 
 // The kernel takes no more frames than there is room to tell of those that it has sent.
