@@ -79,7 +79,9 @@ struct Counters {
     std::uint64_t chunks_used = 0;
     std::array<std::uint64_t, kDropCount> dropped{};
 
-    void drop(Drop reason) { ++dropped[static_cast<std::size_t>(reason)]; }
+    void drop(Drop reason, std::uint64_t number = 1) {
+        dropped[static_cast<std::size_t>(reason)] += number;
+    }
     [[nodiscard]] std::uint64_t drops(Drop reason) const {
         return dropped[static_cast<std::size_t>(reason)];
     }

@@ -79,8 +79,8 @@ class Queue {
     void set_counters(Counters* counters) { counters_ = counters; }
 
   protected:
-    void count_drop(Drop reason) {
-        if (counters_ != nullptr) counters_->drop(reason);
+    void count_drop(Drop reason, std::uint64_t number = 1) {
+        if (counters_ != nullptr) counters_->drop(reason, number);
     }
     Counters* counters_ = nullptr;
 };

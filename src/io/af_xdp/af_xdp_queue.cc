@@ -29,6 +29,13 @@ constexpr std::uint32_t kJoinedFrames = kBurst;
 constexpr Duration kStatisticsInterval = milliseconds(100);
 constexpr Duration kKickAgainBusy = milliseconds(1);
 constexpr Duration kKickAgainDown = milliseconds(100);
+// How long frames are kept for an interface that is down, so that one that flaps loses none. Not
+// longer: TIME-WAIT and the quiet time rest on segments that are gone after a lifetime of two
+// minutes (RFC 9293 §3.4.2, §3.4.3), and what waits here is not aged by any hop.
+constexpr Duration kKeptWhileDown = seconds(1);
+// IEEE 802 local experimental EtherType 1: no host takes such a frame for anything.
+constexpr std::uint8_t kNobodys[] = {0x88, 0xb5};
+constexpr std::uint32_t kTypeOffset = 12;
 
 }  // namespace
 
@@ -229,8 +236,9 @@ std::size_t AfXdpQueue::transmit(std::span<Frame> frames, Instant now) {
     ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
     const auto wanted = static_cast<std::uint32_t>(frames.size()) * parts_.layout.buffers_per_frame;
     std::uint32_t room = ring.room(wanted);
-    if (room < wanted) {  // no call when the kernel has taken everything, or will by itself
+    if (room < wanted || given_up_) {  // no call when the kernel has taken all, or is about to
         kick();
+        if (given_up_) return refuse(frames);
         room = ring.room(wanted);
     }
     std::size_t taken = 0;
@@ -338,6 +346,8 @@ void AfXdpQueue::kick() {
         }
     }
     kick_error_ = 0;
+    failing_since_ = kNever;
+    given_up_ = false;
 }
 
 // The kernel takes no more frames than there is room to tell of those that it has sent.
@@ -353,6 +363,33 @@ void AfXdpQueue::retry_kick(int error) {
     kick_pending_ = true;
     kick_again_ = now_ + (busy ? kKickAgainBusy : kKickAgainDown);
     kick_error_ = busy ? 0 : error;
+    failing_since_ = busy ? kNever : earlier(failing_since_, now_);
+    const bool long_enough = failing_since_ <= now_ - kKeptWhileDown;
+    if (long_enough && !given_up_) spoil_held();
+    given_up_ = long_enough;
+}
+
+// What the ring holds cannot be taken out, for the kernel may begin to read it at any time; it will
+// leave one day as frames that mean nothing.
+void AfXdpQueue::spoil_held() {
+    ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
+    const std::uint32_t held = ring.held();
+    bool begins = true;
+    for (std::uint32_t i = 0; i < held; ++i) {
+        const xdp_desc& descriptor = ring.held_slot(i);
+        if (begins) {
+            std::memcpy(data_ + descriptor.addr + kTypeOffset, kNobodys, sizeof kNobodys);
+            count_drop(Drop::io_device_refused);
+        }
+        begins = (descriptor.options & kContinued) == 0;
+    }
+}
+
+std::size_t AfXdpQueue::refuse(std::span<const Frame> frames) {
+    for (const Frame& frame : frames)
+        take_back(frame.token);
+    count_drop(Drop::io_device_refused, frames.size());
+    return frames.size();
 }
 
 // ---- sleeping

@@ -85,6 +85,8 @@ class AfXdpQueue final : public Queue {
     void kick();
     void repeat_kick();
     void retry_kick(int error);
+    void spoil_held();
+    std::size_t refuse(std::span<const Frame> frames);
     void count_kernel_drops();
 
     Parts parts_;
@@ -104,8 +106,10 @@ class AfXdpQueue final : public Queue {
     bool kick_pending_ = false;
     int kick_error_ = 0;  // ENETDOWN, ENXIO …: told once
     int kick_error_told_ = 0;
-    Instant now_;  // of the last receive or transmit
+    bool given_up_ = false;  // frames are refused, not kept for when the interface is up again
+    Instant now_;            // of the last receive or transmit
     Instant kick_again_ = kNever;
+    Instant failing_since_ = kNever;  // with a kick_error_
     Instant statistics_due_;
     std::uint64_t no_frame_counted_ = 0;
     std::uint64_t oversize_counted_ = 0;

@@ -17,7 +17,7 @@ using namespace xdp_testing;  // NOLINT(google-build-using-namespace)
 
 using AfXdpTransmitTest = AfXdpTest;
 
-constexpr unsigned kTypeTest = 0x88b5;
+constexpr unsigned kTypeTest = 0x88b6;
 constexpr std::uint32_t kRing = 64;
 
 // A copying queue whose ring of 64 is smaller than the number of its frames.
@@ -94,6 +94,35 @@ TEST_F(AfXdpTransmitTest, AFullRingIsEmptiedByTheNextTransmit) {
         EXPECT_EQ(queue->receive({&none, 1}, clock_now()), 0U);
         EXPECT_EQ(arrived(peer, kRing + 1), kRing + 1);
         EXPECT_EQ(queue->next_deadline(), kNever);
+    });
+}
+
+TEST_F(AfXdpTransmitTest, FramesOfALongOutageDoNotLeaveWhenItEnds) {
+    in_child([] {
+        const VethWorld world;
+        const auto queue = open_queue(0);
+        ASSERT_NE(queue, nullptr);
+        const PeerSocket peer(world);
+        Counters counters;
+        queue->set_counters(&counters);
+        ASSERT_EQ(VethWorld::run_here("ip link set here0 down"), 0);
+        const Instant start = clock_now();
+        Frame none;
+        EXPECT_EQ(transmit(*queue, world, 3, start), 3U);
+        EXPECT_EQ(transmit(*queue, world, 2, start + milliseconds(900)), 2U);
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 0U);
+        EXPECT_EQ(queue->receive({&none, 1}, start + milliseconds(1100)), 0U);
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 5U) << "those in the ring";
+        EXPECT_EQ(transmit(*queue, world, 100, start + seconds(2)), 100U);
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 105U);
+
+        ASSERT_EQ(VethWorld::run_here("ip link set here0 up"), 0);
+        EXPECT_EQ(transmit(*queue, world, 1, start + seconds(3600)), 1U);
+        EXPECT_EQ(queue->next_deadline(), kNever);
+        EXPECT_EQ(arrived(peer, 2), 1U);
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 105U);
+        std::vector<Frame> all(257);
+        EXPECT_EQ(queue->allocate(all), 256U) << "none is lost, none is there twice";
     });
 }
 

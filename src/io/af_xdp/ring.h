@@ -53,6 +53,11 @@ class ProducerRing {
         return produced_ == consumed_;
     }
     [[nodiscard]] std::uint32_t consumed() const { return consumed_; }
+    // How many entries the kernel has not taken; entry `offset` of them, oldest first.
+    [[nodiscard]] std::uint32_t held() { return drained() ? 0 : produced_ - consumed_; }
+    [[nodiscard]] const Entry& held_slot(std::uint32_t offset) const {
+        return memory_.entries[(consumed_ + offset) & (memory_.size - 1)];
+    }
     // Whether the kernel sleeps on this ring. The fence keeps the flag from being read before the
     // entries are visible: otherwise both sides could fall asleep.
     [[nodiscard]] bool needs_wakeup() const {
