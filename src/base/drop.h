@@ -14,6 +14,7 @@ namespace mtcp {
     X(io_bad_descriptor, "descriptor of the other end points outside its memory")       \
     X(io_device_refused, "device refused the frame (interface down, malformed)")        \
     X(io_no_receive_frame, "no free frame to receive into")                             \
+    X(io_no_queue, "for us, but the kernel's: on a receive queue that is not opened")   \
     X(io_transmit_full, "transmit ring stayed full")                                    \
     X(io_injected, "discarded by the fault injector")                                   \
     X(io_oversize, "frame larger than the device takes")                                \

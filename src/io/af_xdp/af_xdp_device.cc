@@ -153,6 +153,13 @@ Result<Done, Problem> check(const InterfaceFacts& interface, std::size_t queues)
     return Done{};
 }
 
+// Queues may have been added since they were counted.
+std::string unclaimed_warning(const InterfaceFacts& interface, std::size_t queues) {
+    return "af_xdp on " + interface.name + ": frames for our addresses arrive on receive queues " +
+           "that are not opened, and go to the kernel; mend: " +
+           set_queues_command(interface, queues) + ", or more cores";
+}
+
 std::string locked_memory_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return "unknown";
@@ -358,6 +365,9 @@ Result<std::unique_ptr<AfXdpDevice>, Problem> AfXdpDevice::open_as(const Interfa
             return failure(Problem{"cannot direct frames to the AF_XDP sockets",
                                    std::strerror(error), "needs CONFIG_XDP_SOCKETS", error});
         }
+    }
+    if (std::uint64_t* frames = device->program_->unclaimed(); frames != nullptr) {
+        device->queues_.front()->count_unclaimed(frames, unclaimed_warning(interface, queues));
     }
     return device;
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -200,6 +201,7 @@ void AfXdpQueue::count_kernel_drops() {
     }
     for (; oversize_counted_ < oversize; ++oversize_counted_)
         count_drop(Drop::io_oversize);
+    if (unclaimed_ != nullptr) look_at_unclaimed();
     if (parts_.socket.take_error() == ENETDOWN) {
         log(LogLevel::warning,
             "af_xdp on %s: the interface was deleted; mend: restart this process",
@@ -210,6 +212,22 @@ void AfXdpQueue::count_kernel_drops() {
         log(LogLevel::warning, "af_xdp on %s: cannot transmit: %s", parts_.name.c_str(),
             std::strerror(kick_error_));
     }
+}
+
+void AfXdpQueue::count_unclaimed(std::uint64_t* frames, std::string warning) {
+    unclaimed_ = frames;
+    unclaimed_counted_ = std::atomic_ref(*frames).load(std::memory_order_relaxed);
+    unclaimed_warning_ = std::move(warning);
+}
+
+void AfXdpQueue::look_at_unclaimed() {
+    const auto unclaimed = std::atomic_ref(*unclaimed_).load(std::memory_order_relaxed);
+    if (unclaimed == unclaimed_counted_) return;
+    for (; unclaimed_counted_ < unclaimed; ++unclaimed_counted_)
+        count_drop(Drop::io_no_queue);
+    if (unclaimed_warning_.empty()) return;
+    log(LogLevel::warning, "%s", unclaimed_warning_.c_str());
+    unclaimed_warning_.clear();
 }
 
 // ---- transmitting

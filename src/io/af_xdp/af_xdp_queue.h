@@ -63,6 +63,10 @@ class AfXdpQueue final : public Queue {
     [[nodiscard]] int wait_descriptor() const override { return parts_.socket.descriptor(); }
     [[nodiscard]] Instant next_deadline() const override;
 
+    // From now on what is added to `frames` counts as io_no_queue here. The first time is told with
+    // `warning`. `frames` must outlive the last call of receive().
+    void count_unclaimed(std::uint64_t* frames, std::string warning);
+
     [[nodiscard]] bool zero_copy() const { return zero_copy_; }
     [[nodiscard]] bool on_huge_pages() const { return parts_.area->huge(); }
     // In a forked child: gives up everything without touching the parent's rings.
@@ -88,6 +92,7 @@ class AfXdpQueue final : public Queue {
     void spoil_held();
     std::size_t refuse(std::span<const Frame> frames);
     void count_kernel_drops();
+    void look_at_unclaimed();
 
     Parts parts_;
     std::byte* data_ = nullptr;
@@ -113,6 +118,9 @@ class AfXdpQueue final : public Queue {
     Instant statistics_due_;
     std::uint64_t no_frame_counted_ = 0;
     std::uint64_t oversize_counted_ = 0;
+    std::uint64_t* unclaimed_ = nullptr;  // of the interface; only one of its queues has it
+    std::string unclaimed_warning_;       // until it has been told
+    std::uint64_t unclaimed_counted_ = 0;
 };
 
 }  // namespace mtcp::io

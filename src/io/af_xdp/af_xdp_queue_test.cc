@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "base/log.h"
 #include "io/af_xdp/testing/af_xdp_fixture.h"
 #include "io/wait.h"
 
@@ -236,6 +237,8 @@ TEST_F(AfXdpQueueTest, AQueueWithoutASocketIsTheKernels) {
         config.ipv4_prefixes = {{kKernel, 32}};  // taken over, to see where its packets go
         const auto device = must_open(config);
         const PeerSocket peer(world);
+        Counters counters;
+        device->queue(0).set_counters(&counters);
         const unsigned long before = kernel_packets();
         constexpr unsigned kFlows = 100;
         for (unsigned i = 0; i < kFlows; ++i) {
@@ -245,7 +248,52 @@ TEST_F(AfXdpQueueTest, AQueueWithoutASocketIsTheKernels) {
         EXPECT_GT(ours, 0U);
         EXPECT_LT(ours, kFlows);
         EXPECT_EQ(kernel_packets() - before, kFlows - ours);
+        Frame none;
+        EXPECT_EQ(device->queue(0).receive({&none, 1}, clock_now() + seconds(1)), 0U);
+        EXPECT_EQ(counters.drops(Drop::io_no_queue), kFlows - ours);
     });
+}
+
+void add_a_queue_while_open(const VethOptions& options) {
+    static std::string told;
+    set_log_sink([](LogLevel, const char* text, void*) { told += text; }, nullptr);
+    const VethWorld world(options);
+    ASSERT_EQ(world.run_there("ethtool -L there0 rx 1 tx 1"), 0);
+    ASSERT_EQ(VethWorld::run_here("ethtool -L here0 rx 1 tx 1"), 0);
+    const auto device = must_open(config_for(XdpMode::native));
+    ASSERT_EQ(device->queue_count(), 1U);
+    const PeerSocket peer(world);
+    Queue& queue = device->queue(0);
+    Counters counters;
+    queue.set_counters(&counters);
+    // A veth runs the program on an added queue only after this.
+    ASSERT_EQ(VethWorld::run_here("ethtool -L here0 rx 2 tx 2 && ip link set here0 down && "
+                                  "ip link set here0 up"),
+              0);
+    ASSERT_EQ(world.run_there("ethtool -L there0 rx 2 tx 2"), 0);
+    for (unsigned i = 0; receive_bytes(queue, 1, milliseconds(100)).empty(); ++i)
+        ASSERT_TRUE(peer.send(ipv4(world, {.source_port = i})));  // its kernel notices the carrier
+    Frame none;
+    EXPECT_EQ(queue.receive({&none, 1}, clock_now() + seconds(1)), 0U);
+    const std::uint64_t before = counters.drops(Drop::io_no_queue);
+    constexpr unsigned kFlows = 100;
+    std::size_t ours = 0;
+    for (unsigned i = 0; i < 2 * kFlows; ++i) {
+        ASSERT_TRUE(peer.send(ipv4(world, {.source_port = 1000 + i % kFlows})));
+        if (i % kFlows == 0) ours += receive_bytes(queue, kFlows, milliseconds(200)).size();
+    }
+    ours += receive_bytes(queue, kFlows, milliseconds(200)).size();
+    EXPECT_EQ(queue.receive({&none, 1}, clock_now() + seconds(3)), 0U);
+    EXPECT_LT(ours, 2 * kFlows);
+    EXPECT_EQ(counters.drops(Drop::io_no_queue) - before, 2 * kFlows - ours);
+    const std::size_t first = told.find("not opened, and go to the kernel; mend: ethtool -L here0");
+    ASSERT_NE(first, std::string::npos) << told;
+    EXPECT_EQ(told.find("not opened", first + 1), std::string::npos) << told;
+}
+
+TEST_F(AfXdpQueueTest, FramesOnAQueueThatWasAddedLaterAreCountedAndToldOnce) {
+    in_child([] { add_a_queue_while_open({.queues = 2}); });
+    in_child([] { add_a_queue_while_open({.queues = 2, .mtu = 9000}); });  // the other program
 }
 
 TEST_F(AfXdpQueueTest, AllocationEndsAtTheLastFrameAndRecovers) {

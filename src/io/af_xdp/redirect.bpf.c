@@ -10,7 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-// The loader sets max_entries of all three to what the configuration asks for.
+// The loader sets max_entries of these three to what the configuration asks for.
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
     __uint(max_entries, 1);
@@ -43,6 +43,15 @@ struct {
     __type(key, struct ipv6_key);
     __type(value, __u8);
 } own_ipv6 SEC(".maps");
+
+// Frames for our addresses whose queue has no socket. The library reads it as memory.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} unclaimed SEC(".maps");
 
 // RFC 826, for Ethernet and IPv4. (<linux/if_arp.h> does not compile for the target bpf.)
 struct arp_ipv4 {
@@ -113,6 +122,12 @@ static __always_inline int is_own_ipv6_packet(const void* start, const void* end
     return solicitation->type == NEIGHBOUR_SOLICITATION && is_own_ipv6(&solicitation->target);
 }
 
+static __always_inline void count_unclaimed(void) {
+    __u32 first = 0;
+    __u64* count = bpf_map_lookup_elem(&unclaimed, &first);
+    if (count != 0) __sync_fetch_and_add(count, 1);
+}
+
 static __always_inline int redirect_own(struct xdp_md* frame) {
     const void* start = (const void*)(long)frame->data;
     const void* end = (const void*)(long)frame->data_end;
@@ -138,7 +153,9 @@ static __always_inline int redirect_own(struct xdp_md* frame) {
     }
     if (!own) return XDP_PASS;
     // The flags say what becomes of a frame whose queue has no socket.
-    return (int)bpf_redirect_map(&sockets, frame->rx_queue_index, XDP_PASS);
+    int action = (int)bpf_redirect_map(&sockets, frame->rx_queue_index, XDP_PASS);
+    if (action == XDP_PASS) count_unclaimed();
+    return action;
 }
 
 SEC("xdp")

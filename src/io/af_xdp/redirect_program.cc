@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -136,7 +137,16 @@ int RedirectProgram::load(FrameBuffers buffers, std::uint32_t queues, const OwnA
     if (const int error = ::bpf_object__load(object_); error != 0) return -error;
     program_ = ::bpf_program__fd(wanted);
     sockets_ = ::bpf_object__find_map_fd_by_name(object_, "sockets");
+    map_unclaimed();
     return fill_own_addresses(own);
+}
+
+void RedirectProgram::map_unclaimed() {
+    const int map = ::bpf_object__find_map_fd_by_name(object_, "unclaimed");
+    void* page = ::mmap(nullptr, sizeof *unclaimed_, PROT_READ, MAP_SHARED, map, 0);
+    if (page == MAP_FAILED) return;
+    static_cast<void>(::madvise(page, sizeof *unclaimed_, MADV_DONTFORK));
+    unclaimed_ = static_cast<std::uint64_t*>(page);
 }
 
 int RedirectProgram::fill_own_addresses(const OwnAddresses& own) {
@@ -175,6 +185,7 @@ Result<std::unique_ptr<RedirectProgram>, Problem> RedirectProgram::attach(
 }
 
 RedirectProgram::~RedirectProgram() {
+    if (unclaimed_ != nullptr) static_cast<void>(::munmap(unclaimed_, sizeof *unclaimed_));
     if (link_ >= 0) ::close(link_);
     if (object_ != nullptr) ::bpf_object__close(object_);
 }
@@ -186,6 +197,7 @@ int RedirectProgram::set_socket(std::uint32_t queue, int descriptor) {
 void RedirectProgram::abandon() {
     if (link_ >= 0) ::close(link_);
     link_ = -1;
+    unclaimed_ = nullptr;  // not mapped here (MADV_DONTFORK)
 }
 
 }  // namespace mtcp::io

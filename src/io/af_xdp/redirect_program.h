@@ -53,6 +53,9 @@ class RedirectProgram {
     // From now on our frames of `queue` go to the AF_XDP socket `descriptor`. Returns an errno or
     // 0.
     int set_socket(std::uint32_t queue, int descriptor);
+    // How many frames for us have come to queues without a socket; the kernel goes on counting.
+    // nullptr where it cannot be read.
+    [[nodiscard]] std::uint64_t* unclaimed() const { return unclaimed_; }
     // In a forked child: lets go of the link, so that it ends with the parent.
     void abandon();
 
@@ -60,11 +63,13 @@ class RedirectProgram {
     RedirectProgram() = default;
     int load(FrameBuffers buffers, std::uint32_t queues, const OwnAddresses& own);
     int fill_own_addresses(const OwnAddresses& own);
+    void map_unclaimed();
 
     bpf_object* object_ = nullptr;
     int program_ = -1;  // of object_
     int sockets_ = -1;  // of object_
     int link_ = -1;
+    std::uint64_t* unclaimed_ = nullptr;  // a page of its own
 };
 
 }  // namespace mtcp::io
