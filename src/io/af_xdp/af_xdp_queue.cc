@@ -192,15 +192,12 @@ void AfXdpQueue::count_kernel_drops() {
         kernel.receive_ring_full + (zero_copy_ ? kernel.dropped : kernel.no_frame);
     const std::uint64_t oversize =
         zero_copy_ || kernel.dropped < kernel.no_frame ? 0 : kernel.dropped - kernel.no_frame;
-    for (; no_frame_counted_ < no_frame; ++no_frame_counted_) {
-        count_drop(Drop::io_no_receive_frame);
-    }
+    count_up_to(no_frame, no_frame_counted_, Drop::io_no_receive_frame);
     if (oversize > oversize_counted_ && oversize_counted_ == 0) {
         log(LogLevel::warning, "af_xdp on %s: frames too large for a buffer are dropped; mend: %s",
             parts_.name.c_str(), parts_.oversize_mend.c_str());
     }
-    for (; oversize_counted_ < oversize; ++oversize_counted_)
-        count_drop(Drop::io_oversize);
+    count_up_to(oversize, oversize_counted_, Drop::io_oversize);
     if (unclaimed_ != nullptr) look_at_unclaimed();
     if (parts_.socket.take_error() == ENETDOWN) {
         log(LogLevel::warning,
@@ -214,6 +211,14 @@ void AfXdpQueue::count_kernel_drops() {
     }
 }
 
+// At once, however many: a flood may add a thousand million between two looks of a core that was
+// busy or stopped. A total that could not be read is 0.
+void AfXdpQueue::count_up_to(std::uint64_t total, std::uint64_t& counted, Drop reason) {
+    if (total <= counted) return;
+    count_drop(reason, total - counted);
+    counted = total;
+}
+
 void AfXdpQueue::count_unclaimed(std::uint64_t* frames, std::string warning) {
     unclaimed_ = frames;
     unclaimed_counted_ = std::atomic_ref(*frames).load(std::memory_order_relaxed);
@@ -223,8 +228,7 @@ void AfXdpQueue::count_unclaimed(std::uint64_t* frames, std::string warning) {
 void AfXdpQueue::look_at_unclaimed() {
     const auto unclaimed = std::atomic_ref(*unclaimed_).load(std::memory_order_relaxed);
     if (unclaimed == unclaimed_counted_) return;
-    for (; unclaimed_counted_ < unclaimed; ++unclaimed_counted_)
-        count_drop(Drop::io_no_queue);
+    count_up_to(unclaimed, unclaimed_counted_, Drop::io_no_queue);
     if (unclaimed_warning_.empty()) return;
     log(LogLevel::warning, "%s", unclaimed_warning_.c_str());
     unclaimed_warning_.clear();

@@ -92,6 +92,7 @@ class AfXdpQueue final : public Queue {
     void spoil_held();
     std::size_t refuse(std::span<const Frame> frames);
     void count_kernel_drops();
+    void count_up_to(std::uint64_t total, std::uint64_t& counted, Drop reason);
     void look_at_unclaimed();
 
     Parts parts_;

@@ -296,6 +296,22 @@ TEST_F(AfXdpQueueTest, FramesOnAQueueThatWasAddedLaterAreCountedAndToldOnce) {
     in_child([] { add_a_queue_while_open({.queues = 2, .mtu = 9000}); });  // the other program
 }
 
+TEST_F(AfXdpQueueTest, AnyNumberOfDropsIsCountedAtOnce) {
+    in_child([] {
+        const VethWorld world;
+        const auto device = must_open(config_for(XdpMode::automatic));
+        auto& queue = static_cast<AfXdpQueue&>(device->queue(0));
+        Counters counters;
+        queue.set_counters(&counters);
+        std::uint64_t frames = 5;
+        queue.count_unclaimed(&frames, {});
+        frames += std::uint64_t{1} << 40;
+        Frame none;
+        EXPECT_EQ(queue.receive({&none, 1}, clock_now()), 0U);
+        EXPECT_EQ(counters.drops(Drop::io_no_queue), std::uint64_t{1} << 40);
+    });
+}
+
 TEST_F(AfXdpQueueTest, AllocationEndsAtTheLastFrameAndRecovers) {
     in_child([] {
         const VethWorld world;
