@@ -411,6 +411,9 @@ Result<Done, Problem> AfXdpDevice::open_queue(const AfXdpConfig& config, std::ui
         parts.busy_poll = prefer_busy_poll(*socket, config, parts.name.c_str());
         busy_poll_ = parts.busy_poll;
     }
+    if (index == 0) {
+        parts.watch = std::make_unique<InterfaceWatch>(interface_, parts.capabilities.mtu);
+    }
     parts.socket = std::move(*socket);
     queues_.push_back(AfXdpQueue::make(std::move(parts)));
     if (queues_.back() == nullptr) return failure(no_memory);

@@ -199,6 +199,7 @@ void AfXdpQueue::count_kernel_drops() {
     }
     count_up_to(oversize, oversize_counted_, Drop::io_oversize);
     if (unclaimed_ != nullptr) look_at_unclaimed();
+    if (parts_.watch != nullptr) parts_.watch->look(now_);
     if (parts_.socket.take_error() == ENETDOWN) {
         log(LogLevel::warning,
             "af_xdp on %s: the interface was deleted; mend: restart this process",
@@ -429,6 +430,7 @@ Instant AfXdpQueue::next_deadline() const { return kick_pending_ ? kick_again_ :
 
 void AfXdpQueue::abandon() {
     parts_.socket.abandon();
+    if (parts_.watch != nullptr) parts_.watch->abandon();
     // Not mapped here (MADV_DONTFORK): unmapping its addresses could hit something else.
     static_cast<void>(parts_.area.release());
     data_ = nullptr;

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/memory.h"
+#include "io/af_xdp/interface_watch.h"
 #include "io/af_xdp/xsk_socket.h"
 #include "io/frame_stack.h"
 #include "io/packet_io.h"
@@ -48,7 +49,8 @@ class AfXdpQueue final : public Queue {
         Capabilities capabilities;
         Checksum received_checksum = Checksum::in_frame;
         BusyPoll busy_poll = BusyPoll::off;
-        std::string oversize_mend;  // what to do about frames too large to be received
+        std::string oversize_mend;              // what to do about frames too large to be received
+        std::unique_ptr<InterfaceWatch> watch;  // only one of an interface's queues has it
     };
     // nullptr without memory.
     static std::unique_ptr<AfXdpQueue> make(Parts parts);

@@ -5,37 +5,14 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "io/af_xdp/control_socket.h"
+
 namespace mtcp::io {
 namespace {
-
-class ControlSocket {
-  public:
-    ControlSocket() : descriptor_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
-    ControlSocket(const ControlSocket&) = delete;
-    ControlSocket& operator=(const ControlSocket&) = delete;
-    ~ControlSocket() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-    }
-    [[nodiscard]] bool ask(unsigned long request, ifreq& argument) const {
-        return ::ioctl(descriptor_, request, &argument) == 0;
-    }
-
-  private:
-    int descriptor_;
-};
-
-ifreq request_for(const std::string& name) {
-    ifreq request{};
-    std::memcpy(static_cast<char*>(request.ifr_name), name.data(), name.size());
-    return request;
-}
 
 std::string driver_of(const ControlSocket& control, const std::string& name) {
     ethtool_drvinfo info{};
