@@ -28,6 +28,11 @@ void on_interrupt(int signal_number) {
     const mtcp_sighandler_t handler = interrupt_handler.load();
     if (handler != nullptr && handler != SIG_IGN) handler(signal_number);
     Process& p = process();
+    // A handler that came in between and called exit() would wait for us to come out of it.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     p.stack_for_signals.follow([&p, second](stack::Stack& stack) {
         for (mtcp_context& context : p.contexts) {
             ContextState state = ContextState::alive;
@@ -36,6 +41,7 @@ void on_interrupt(int signal_number) {
             stack.interrupt(static_cast<std::size_t>(context.cpu));
         }
     });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     errno = saved;
 }
 

@@ -126,6 +126,8 @@ void end_at_exit() {
     const bool is_open = p.stack != nullptr;
     p.mutex.unlock();
     if (!is_open || !comes_true(kExitMs, [&p] { return !is_any_stopping(p); })) return;
+    // It may hold what the contexts share, as a capture: none can be ended.
+    if (std::any_of(p.contexts.begin(), p.contexts.end(), is_cut_short)) return;
     thread_at_exit.store(this_thread());
     end_stack(stack::Ending::of_program);
 }
@@ -258,10 +260,8 @@ void stop_context(mtcp_context& context, stack::Ending ending) {
 
 void end_stack(stack::Ending ending) {
     Process& p = process();
-    for (mtcp_context& context : p.contexts) {
-        if (ending == stack::Ending::by_call || !is_cut_short(context))
-            stop_context(context, ending);
-    }
+    for (mtcp_context& context : p.contexts)
+        stop_context(context, ending);
     std::unique_lock lock(p.mutex);
     // Others may be on their way out in mtcp_destroy_context().
     p.context_stopped.wait(lock, [&p] { return !is_any_stopping(p); });

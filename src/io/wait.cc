@@ -17,7 +17,7 @@ constexpr std::size_t kWaitDescriptorsMax = 64;
 }  // namespace
 
 Woken wait_until(std::span<Queue* const> queues, std::span<const int> descriptors, Instant now,
-                 Instant deadline) {
+                 Instant deadline, std::atomic<bool>* asleep) {
     MTCP_ASSERT(queues.size() + descriptors.size() <= kWaitDescriptorsMax);
     std::array<pollfd, kWaitDescriptorsMax> polled;
     std::size_t count = 0;
@@ -36,7 +36,9 @@ Woken wait_until(std::span<Queue* const> queues, std::span<const int> descriptor
     if (!ready) {
         const std::int64_t ns = deadline <= now ? 0 : (deadline - now).ns;
         const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+        if (asleep != nullptr) asleep->store(true);
         result = ::ppoll(polled.data(), count, deadline == kNever ? nullptr : &timeout, nullptr);
+        if (asleep != nullptr) asleep->store(false);
     }
     for (std::size_t i = 0; i < prepared; ++i)
         queues[i]->finish_wait();

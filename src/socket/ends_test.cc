@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "socket/listen_socket.h"
+#include "socket/readiness.h"
 #include "socket/stream_socket.h"
 #include "socket/testing/scripted_stack.h"
 
@@ -42,6 +43,18 @@ TEST_F(Ends, ShutdownEndsAnAttemptThatWaitsForData) {
     EXPECT_EQ(write(id, "x"), -ECONNRESET);
     EXPECT_EQ(write(id, "x"), -EPIPE);
     EXPECT_EQ(listen(*app, d(id), 1), 0);
+}
+
+TEST_F(Ends, ANewAttemptThatWaitsForDataKnowsNothingOfTheLast) {
+    stack.fast_open_answer = {.use = tcp::FastOpenRoom::Use::data, .bytes = 1000};
+    const long id = make_socket();
+    app->own_details(d(id)).fast_open_connect = 1;
+    ASSERT_EQ(connect(*app, d(id), kServer), 0);
+    ASSERT_EQ(shutdown_stream(*app, d(id), SHUT_RDWR), 0);
+    ASSERT_EQ(connect(*app, d(id), kServer), 0);
+    ASSERT_EQ(d(id).deferred, 1);
+    EXPECT_EQ(readiness(*app, d(id)) & (EpollBits::err | EpollBits::hup), 0u);
+    EXPECT_EQ(take_error(*app, d(id)), 0);
 }
 
 // An error goes before the end that the program itself has made.

@@ -74,6 +74,7 @@ bool has_fast_open(Application& app, Descriptor& d) {
 bool defer_connect(Application& app, Descriptor& d, const wire::Endpoint& remote) {
     if (ask(app, d, remote).use != tcp::FastOpenRoom::Use::data) return false;
     d.deferred = 1;
+    d.cut_off = d.error_taken = 0;
     app.own_details(d).deferred_remote = remote;
     app.raise(d, EpollBits::writable);
     return true;

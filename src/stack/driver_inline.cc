@@ -61,13 +61,15 @@ void Doorbell::withdraw() {
     static_cast<void>(!::read(descriptor_, &count, sizeof count));
 }
 
-Slept sleep_on(Core& core, Doorbell& doorbell, Instant now, Instant deadline) {
+Slept sleep_on(Core& core, Doorbell& doorbell, Instant now, Instant deadline,
+               std::atomic<bool>* asleep) {
     doorbell.announce();
     Slept slept = Slept::woken;
     if (!core.has_requests() && !core.has_handoffs()) {
         ++core.counters().sleeps;
         const int descriptors[] = {doorbell.descriptor()};
-        if (io::wait_until(core.queues(), descriptors, now, deadline) == io::Woken::by_signal) {
+        if (io::wait_until(core.queues(), descriptors, now, deadline, asleep) ==
+            io::Woken::by_signal) {
             slept = Slept::by_signal;
         }
     }
@@ -130,9 +132,7 @@ socket::Driver::Wake InlineDriver::wait(Instant deadline) {
         if (++idle <= kIdleTurns) continue;
         idle = 0;
         before_sleep();
-        sleeps_.store(true);
-        const Slept slept = sleep_on(core_, doorbell_, t, until);
-        sleeps_.store(false);
+        const Slept slept = sleep_on(core_, doorbell_, t, until, &sleeps_);
         after_sleep();
         if (slept == Slept::by_signal) {
             interrupted_.store(false);  // its handler may have called interrupt(): told once

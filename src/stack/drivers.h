@@ -80,6 +80,7 @@ class CoreDriver : public socket::Driver {
 // Shared by the drivers: sleeps on the core's queues and the doorbell until `deadline`, unless the
 // core has something to do.
 enum class Slept : std::uint8_t { woken, by_signal };
-Slept sleep_on(Core& core, Doorbell& doorbell, Instant now, Instant deadline);
+Slept sleep_on(Core& core, Doorbell& doorbell, Instant now, Instant deadline,
+               std::atomic<bool>* asleep = nullptr);
 
 }  // namespace mtcp::stack

@@ -362,6 +362,10 @@ void Core::close(std::uint32_t index, std::uint64_t how, Instant now) {
     };
     // Bytes that nobody has read make it an abort, and go with the record.
     react(index, closed(), nullptr, now);
+    if (!connection.alive || connection.staged == kNoChunk) return;
+    chunks_.give_back_chain(connection.staged);  // text beyond a gap: nobody will read it
+    connection.staged = kNoChunk;
+    connection.staged_chunks = 0;
 }
 
 // --- listeners

@@ -45,6 +45,9 @@ constexpr Duration kStaleAfter = seconds(1);
 // More may come than is discarded, so that it has to end somewhere: eight times a ring by default.
 constexpr std::size_t kStaleBursts = 512;
 
+// Threads that the end of the program overtakes may still read what mtcp_recv_in_place() lent them.
+std::array<Core*, kCoresMax> cores_at_exit{};
+
 Problem wrong(std::string what, std::string why, std::string mend, int error) {
     return {
         .what = std::move(what), .why = std::move(why), .mend = std::move(mend), .error = error};
@@ -491,7 +494,11 @@ void Stack::stop_core(std::size_t core, Ending ending) {
     slot.interruptible.withdraw();
     const std::scoped_lock lock(implementation_->mutex);
     slot.driver.reset();
-    slot.core.reset();
+    if (ending == Ending::of_program) {
+        cores_at_exit[core] = slot.core.release();
+    } else {
+        slot.core.reset();
+    }
     slot.use = CoreSlot::Use::none;
     slot.unserved_since = monotonic_now();
     implementation_->settle_relays();

@@ -163,8 +163,12 @@ void eight_steps(Arrival& a) {
     if (check_sequence(a) == Step::done) return;
     if (check_reset(a) == Step::done) return;
     if (check_syn(a) == Step::done) return;
-    if (check_ack(a) == Step::done) return;
-    if (a.answer_at_once) acknowledge_now(a.tcb);
+    const Step acked = check_ack(a);
+    // Of CLOSING, too, where the peer repeats its FIN because our ACK of it was lost.
+    const bool repeats = a.reaction.drop == Drop::tcp_duplicate;
+    const bool closes = repeats && a.tcb.state == State::time_wait;
+    if (a.answer_at_once && (acked == Step::next || closes)) acknowledge_now(a.tcb);
+    if (acked == Step::done) return;
     check_urgent(a);
     if (process_text(a) == Step::done) return;
     check_fin(a);

@@ -297,7 +297,8 @@ void take_ack_of_syn(Arrival& a) {
     }
     tcb.snd.una = a.seg.ack;
     forget_marks(a.env, tcb);
-    const bool again = tcb.retransmissions > 0;
+    // Sent again without a time-out, too (syn_sent.cc).
+    const bool again = tcb.retransmissions > 0 || tcb.total_retransmissions > 0;
     if (Recovery* r = record_of(a.env, tcb)) {  // of what left behind the SYN
         Delivery delivery;
         delivery.now_us = to_us(a.now);

@@ -171,6 +171,8 @@ Reaction on_close(Environment& env, Tcb& tcb, Instant now, Duration fin_wait_2) 
         // was never told that it had come; process_text() resets should more of it come (as Linux).
         reset_and_end(tcb, reaction);
     } else {
+        release_reassembly(env, tcb);
+        tcb.owed_acks = 0;
         queue_fin(tcb);
         if (tcb.state == State::fin_wait_2) wait_for_fin(tcb, reaction, now);
     }

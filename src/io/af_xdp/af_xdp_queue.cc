@@ -259,7 +259,9 @@ std::size_t AfXdpQueue::transmit(std::span<Frame> frames, Instant now) {
     ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
     const auto wanted = static_cast<std::uint32_t>(frames.size()) * parts_.layout.buffers_per_frame;
     std::uint32_t room = ring.room(wanted);
-    if (room < wanted || given_up_) {  // no call when the kernel has taken all, or is about to
+    // No call when the kernel has taken all, or is about to. While it fails before the new frames
+    // join those that may be too old.
+    if (room < wanted || failing_since_ != kNever) {
         kick();
         if (given_up_) return refuse(frames);
         room = ring.room(wanted);
@@ -357,6 +359,11 @@ void AfXdpQueue::release(std::span<Frame> frames) {
 void AfXdpQueue::kick() {
     ProducerRing<xdp_desc>& ring = parts_.socket.transmitted();
     kick_pending_ = false;
+    // Also when nobody has called for so long: it may be up again by now.
+    if (!given_up_ && failing_since_ <= now_ - kKeptWhileDown) {
+        spoil_held();
+        given_up_ = true;
+    }
     while (ring.needs_wakeup() && !ring.drained()) {
         const std::uint32_t before = ring.consumed();
         const int descriptor = parts_.socket.descriptor();

@@ -126,5 +126,24 @@ TEST_F(AfXdpTransmitTest, FramesOfALongOutageDoNotLeaveWhenItEnds) {
     });
 }
 
+// Nobody looked at the queue meanwhile.
+TEST_F(AfXdpTransmitTest, NorDoTheyWhereNobodyCalledDuringIt) {
+    in_child([] {
+        const VethWorld world;
+        const auto queue = open_queue(0);
+        ASSERT_NE(queue, nullptr);
+        const PeerSocket peer(world);
+        Counters counters;
+        queue->set_counters(&counters);
+        ASSERT_EQ(VethWorld::run_here("ip link set here0 down"), 0);
+        const Instant start = clock_now();
+        EXPECT_EQ(transmit(*queue, world, 3, start), 3U);
+        ASSERT_EQ(VethWorld::run_here("ip link set here0 up"), 0);
+        EXPECT_EQ(transmit(*queue, world, 1, start + seconds(3600)), 1U);
+        EXPECT_EQ(arrived(peer, 2), 1U);
+        EXPECT_EQ(counters.drops(Drop::io_device_refused), 3U);
+    });
+}
+
 }  // namespace
 }  // namespace mtcp::io

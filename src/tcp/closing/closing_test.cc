@@ -55,6 +55,32 @@ TEST(Closing, SimultaneousClose) {
     EXPECT_EQ(solo.out(), "");
 }
 
+TEST(Closing, AFinThatComesAgainIsAnsweredThoughItEndsTheConnection) {
+    Solo solo;
+    solo.connect();
+    solo.close();
+    static_cast<void>(solo.out());
+    solo.segment({.flags = "F.", .ack = 1});
+    EXPECT_EQ(solo.out(), ". 2:2(0) ack 2");  // and is lost
+    solo.segment({.flags = "F.", .ack = 2});
+    EXPECT_EQ(solo.state(), State::time_wait);
+    EXPECT_EQ(solo.out(), ". 2:2(0) ack 2");
+}
+
+TEST(Closing, WhatLiesBeyondAGapIsGivenBackAtOnce) {
+    Solo solo;
+    solo.connect();
+    solo.segment({.seq = 1001, .length = 1000});
+    static_cast<void>(solo.out());
+    EXPECT_EQ(solo.env.reassemblies.used(), 1u);
+    solo.close();
+    EXPECT_EQ(solo.env.reassemblies.used(), 0u);
+    EXPECT_EQ(solo.out(), "F. 1:1(0) ack 1");
+    solo.segment({.seq = 1, .length = 1000, .ack = 2});
+    EXPECT_EQ(solo.state(), State::closed);
+    EXPECT_EQ(solo.out(), "R 2:2(0)");
+}
+
 TEST(Closing, PeerClosesFirst) {
     Solo solo;
     solo.connect();

@@ -31,10 +31,11 @@ std::uint32_t half_of(const Tcb& tcb, std::uint32_t flight) {
 // RFC 3465 §2.2: counting bytes makes ACK division useless. Its limit of a few segments an ACK
 // would make slow start linear behind a receiver that joins segments, whose one ACK answers tens of
 // them; so there is none, as in RFC 9002 §7.3.1 and Linux, but for what a time-out left (§2.3)
-// without SACK: one ACK then also covers what had arrived before, which says little of what the
-// path carries now.
+// without a scoreboard: one ACK then also covers what had arrived before, which says little of what
+// the path carries now.
 std::uint32_t slow_start(Tcb& tcb, std::uint32_t delivered) {
-    if (tcb.phase == Phase::loss && !tcb.flags.selective_ack && delivered > tcb.mss) {
+    const bool told_apart = tcb.flags.selective_ack && tcb.recovery != kNoIndex;
+    if (tcb.phase == Phase::loss && !told_apart && delivered > tcb.mss) {
         tcb.cwnd += tcb.mss;
         return delivered;
     }

@@ -159,6 +159,22 @@ TEST(Handshake, AnAckOfAnotherLifeIsAnsweredWithAResetAndTheSynOnceMore) {
     EXPECT_EQ(solo.state(), State::established);
 }
 
+TEST(Handshake, ATimestampTellsTheRoundTripBehindIt) {
+    Solo solo;
+    solo.env.configuration.timestamps = Configuration::Use::on;
+    solo.peer_options.timestamps = true;
+    solo.open();
+    static_cast<void>(solo.out());
+    In in = syn_ack(solo);
+    in.options.ts_echo = solo.sent.at(0).options.ts_value;
+    solo.segment({.flags = ".", .seq = 300, .ack = 91});
+    static_cast<void>(solo.out());
+    static_cast<void>(solo.advance(milliseconds(20)));
+    solo.segment(in);
+    EXPECT_EQ(solo.state(), State::established);
+    EXPECT_NEAR(solo.tcb.srtt_us, 20'000, 1'000);
+}
+
 TEST(Handshake, AnAckOfAnotherLifeBeforeTheSynHasLeftIsNoReasonForASecondOne) {
     Solo solo;
     solo.open();

@@ -151,7 +151,7 @@ Expected take_acknowledgment(const Situation& s, const Event& e) {
     if (s.state == State::fin_wait_1 && all_acked) x.next = State::fin_wait_2;
     if (s.state == State::closing && all_acked) {
         x.next = State::time_wait;
-        return x;
+        return is_last_again(s, e) ? acknowledge(s, x) : x;
     }
     if (s.state == State::last_ack && all_acked) {
         x.next = State::closed;
