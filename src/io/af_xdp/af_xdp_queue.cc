@@ -394,9 +394,7 @@ void AfXdpQueue::retry_kick(int error) {
     kick_again_ = now_ + (busy ? kKickAgainBusy : kKickAgainDown);
     kick_error_ = busy ? 0 : error;
     failing_since_ = busy ? kNever : earlier(failing_since_, now_);
-    const bool long_enough = failing_since_ <= now_ - kKeptWhileDown;
-    if (long_enough && !given_up_) spoil_held();
-    given_up_ = long_enough;
+    if (busy) given_up_ = false;
 }
 
 // What the ring holds cannot be taken out, for the kernel may begin to read it at any time; it will

@@ -97,51 +97,58 @@ TEST_F(AfXdpTransmitTest, AFullRingIsEmptiedByTheNextTransmit) {
     });
 }
 
+// A queue of here0, which has just gone down.
+struct Outage {
+    Outage() {
+        if (queue != nullptr) queue->set_counters(&counters);
+    }
+    [[nodiscard]] bool begins() {
+        const bool is_down = VethWorld::run_here("ip link set here0 down") == 0;
+        start = clock_now();
+        return queue != nullptr && is_down;
+    }
+    [[nodiscard]] std::uint64_t refused() const { return counters.drops(Drop::io_device_refused); }
+
+    VethWorld world;
+    Counters counters;
+    std::unique_ptr<AfXdpQueue> queue = open_queue(0);
+    PeerSocket peer{world};
+    Instant start;
+};
+
 TEST_F(AfXdpTransmitTest, FramesOfALongOutageDoNotLeaveWhenItEnds) {
     in_child([] {
-        const VethWorld world;
-        const auto queue = open_queue(0);
-        ASSERT_NE(queue, nullptr);
-        const PeerSocket peer(world);
-        Counters counters;
-        queue->set_counters(&counters);
-        ASSERT_EQ(VethWorld::run_here("ip link set here0 down"), 0);
-        const Instant start = clock_now();
+        Outage outage;
+        ASSERT_TRUE(outage.begins());
         Frame none;
-        EXPECT_EQ(transmit(*queue, world, 3, start), 3U);
-        EXPECT_EQ(transmit(*queue, world, 2, start + milliseconds(900)), 2U);
-        EXPECT_EQ(counters.drops(Drop::io_device_refused), 0U);
-        EXPECT_EQ(queue->receive({&none, 1}, start + milliseconds(1100)), 0U);
-        EXPECT_EQ(counters.drops(Drop::io_device_refused), 5U) << "those in the ring";
-        EXPECT_EQ(transmit(*queue, world, 100, start + seconds(2)), 100U);
-        EXPECT_EQ(counters.drops(Drop::io_device_refused), 105U);
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 3, outage.start), 3U);
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 2, outage.start + milliseconds(900)), 2U);
+        EXPECT_EQ(outage.refused(), 0U);
+        EXPECT_EQ(outage.queue->receive({&none, 1}, outage.start + milliseconds(1100)), 0U);
+        EXPECT_EQ(outage.refused(), 5U) << "those in the ring";
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 100, outage.start + seconds(2)), 100U);
+        EXPECT_EQ(outage.refused(), 105U);
 
         ASSERT_EQ(VethWorld::run_here("ip link set here0 up"), 0);
-        EXPECT_EQ(transmit(*queue, world, 1, start + seconds(3600)), 1U);
-        EXPECT_EQ(queue->next_deadline(), kNever);
-        EXPECT_EQ(arrived(peer, 2), 1U);
-        EXPECT_EQ(counters.drops(Drop::io_device_refused), 105U);
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 1, outage.start + seconds(3600)), 1U);
+        EXPECT_EQ(outage.queue->next_deadline(), kNever);
+        EXPECT_EQ(arrived(outage.peer, 2), 1U);
+        EXPECT_EQ(outage.refused(), 105U);
         std::vector<Frame> all(257);
-        EXPECT_EQ(queue->allocate(all), 256U) << "none is lost, none is there twice";
+        EXPECT_EQ(outage.queue->allocate(all), 256U) << "none is lost, none is there twice";
     });
 }
 
 // Nobody looked at the queue meanwhile.
 TEST_F(AfXdpTransmitTest, NorDoTheyWhereNobodyCalledDuringIt) {
     in_child([] {
-        const VethWorld world;
-        const auto queue = open_queue(0);
-        ASSERT_NE(queue, nullptr);
-        const PeerSocket peer(world);
-        Counters counters;
-        queue->set_counters(&counters);
-        ASSERT_EQ(VethWorld::run_here("ip link set here0 down"), 0);
-        const Instant start = clock_now();
-        EXPECT_EQ(transmit(*queue, world, 3, start), 3U);
+        Outage outage;
+        ASSERT_TRUE(outage.begins());
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 3, outage.start), 3U);
         ASSERT_EQ(VethWorld::run_here("ip link set here0 up"), 0);
-        EXPECT_EQ(transmit(*queue, world, 1, start + seconds(3600)), 1U);
-        EXPECT_EQ(arrived(peer, 2), 1U);
-        EXPECT_EQ(counters.drops(Drop::io_device_refused), 3U);
+        EXPECT_EQ(transmit(*outage.queue, outage.world, 1, outage.start + seconds(3600)), 1U);
+        EXPECT_EQ(arrived(outage.peer, 2), 1U);
+        EXPECT_EQ(outage.refused(), 3U);
     });
 }
 

@@ -19,12 +19,12 @@ namespace {
 
 using wire::Flags;
 
-// SEG.ACK must be for our SYN, and an echoed timestamp must be one we have sent on it: both are
-// proof that the peer saw this SYN and not one of an earlier life.
 bool is_in_flight(const Tcb& tcb, wire::SequenceNumber ack) {
     return ack > tcb.iss && ack <= tcb.snd.nxt;
 }
 
+// SEG.ACK must be for our SYN, and an echoed timestamp must be one we have sent on it: both are
+// proof that the peer saw this SYN and not one of an earlier life.
 bool acknowledges_our_syn(const Arrival& a) {
     const Tcb& tcb = a.tcb;
     if (!is_in_flight(tcb, a.seg.ack)) return false;
